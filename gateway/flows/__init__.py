@@ -1,0 +1,3 @@
+"""The journeys: receive, apply, watch, deliver."""
+
+__all__: tuple[str, ...] = ()

@@ -1,0 +1,3 @@
+"""RFC 6047: mail to iTIP messages, and back."""
+
+__all__: tuple[str, ...] = ()

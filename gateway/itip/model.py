@@ -1,0 +1,341 @@
+"""The values of scheduling: messages, verdicts, marks, decisions. RFC 5546 in types, nothing that acts.
+
+    decide(stored, message, context)   -> Decision      a message came     (itip/decide)
+    changes(before, after, context)    -> Decision      a calendar changed (itip/changes)
+
+Both are pure: whatever they need stands in the Context, so a Decision can be replayed from the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.ical.address import Address
+from gateway.ical.event import CalendarObject
+from gateway.ical.times import Period
+
+
+class Method(StrEnum):
+    """The methods of RFC 5546 1.4, in its order."""
+
+    PUBLISH = "PUBLISH"
+    REQUEST = "REQUEST"
+    REPLY = "REPLY"
+    ADD = "ADD"
+    CANCEL = "CANCEL"
+    REFRESH = "REFRESH"
+    COUNTER = "COUNTER"
+    DECLINECOUNTER = "DECLINECOUNTER"
+
+
+class Role(StrEnum):
+    """What the account is to an object."""
+
+    ORGANIZER = "organizer"
+    ATTENDEE = "attendee"
+    STRANGER = "stranger"
+
+
+class Outcome(StrEnum):
+    """How a scheduling message ended; exactly one each (SPEC promise 4)."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    STALE = "stale"
+    PARKED = "parked"
+    HELD = "held"
+    REFUSED = "refused"
+    IGNORED = "ignored"
+    UNSUPPORTED = "unsupported"
+    FAILED = "failed"
+
+
+class Reason(StrEnum):
+    """Why it ended so: a closed list, the same in journal, log, metric, `why` and `explain` (docs/reasons.md)."""
+
+    # applied
+    INVITATION_STORED = "invitation-stored"
+    INVITATION_UPDATED = "invitation-updated"
+    INVITATION_RESCHEDULED = "invitation-rescheduled"
+    MEETING_CANCELLED = "meeting-cancelled"
+    INSTANCE_CANCELLED = "instance-cancelled"
+    GUESTS_REMOVED = "guests-removed"
+    ANSWER_RECORDED = "answer-recorded"
+    CRASHER_ADDED = "crasher-added"
+    INVITED = "invited"
+    UPDATED = "updated"
+    CANCELLED = "cancelled"
+    ANSWERED = "answered"
+    # who, and whether he may
+    NOT_AUTHENTICATED = "not-authenticated"
+    SENDER_CONTRADICTED = "sender-contradicted"
+    SENDER_NOT_ORGANIZER = "sender-not-organizer"
+    SENDER_NOT_ATTENDEE = "sender-not-attendee"
+    ORGANIZER_CHANGED = "organizer-changed"
+    COMPONENT_CHANGED = "component-changed"
+    PARTY_CRASHER = "party-crasher"
+    SELF_SENT = "self-sent"
+    UNKNOWN_RECIPIENT = "unknown-recipient"
+    NOT_INVITED = "not-invited"
+    POLICY = "policy"
+    # order
+    OLDER_SEQUENCE = "older-sequence"
+    OLDER_DTSTAMP = "older-dtstamp"
+    DUPLICATE = "duplicate"
+    UNKNOWN_UID = "unknown-uid"
+    NO_SUCH_INSTANCE = "no-such-instance"
+    # form
+    NO_CALENDAR_PART = "no-calendar-part"
+    TOO_LARGE = "too-large"
+    TOO_MANY_ATTENDEES = "too-many-attendees"
+    TOO_MANY_COMPONENTS = "too-many-components"
+    TOO_DEEP = "too-deep"
+    EXPANSION_LIMIT = "expansion-limit"
+    MALFORMED_CALENDAR = "malformed-calendar"
+    MALFORMED_MAIL = "malformed-mail"
+    METHOD_MISMATCH = "method-mismatch"
+    NO_METHOD = "no-method"
+    UNSUPPORTED_METHOD = "unsupported-method"
+    UNSUPPORTED_COMPONENT = "unsupported-component"
+    UNSUPPORTED_SMIME = "unsupported-smime"
+    UNSUPPORTED_TNEF = "unsupported-tnef"
+    UNSUPPORTED_VCALENDAR = "unsupported-vcalendar"
+    AUTO_SUBMITTED = "auto-submitted"
+    FORWARDED = "forwarded"
+    # watching
+    BASELINE = "baseline"
+    PAST_EVENT = "past-event"
+    BURST = "burst"
+    CLIENT_SENT = "client-sent"
+    SERVER_SENT = "server-sent"
+    SCHEDULE_AGENT = "schedule-agent"
+    NOT_OUR_ORGANIZER = "not-our-organizer"
+    COSMETIC_CHANGE = "cosmetic-change"
+    NOTHING_TO_SEND = "nothing-to-send"
+    FROM_REFUSED = "from-refused"
+    # edges
+    BACKEND_UNAVAILABLE = "backend-unavailable"
+    BACKEND_REFUSED = "backend-refused"
+    PRECONDITION_FAILED = "precondition-failed"
+    BOUNCED = "bounced"
+    LETTER_FAILED = "letter-failed"
+    GIVEN_UP = "given-up"
+    INTERNAL_ERROR = "internal-error"
+
+
+class Certainty(StrEnum):
+    """How sure we are who sent a mail (SPEC 3.2); `imip/trust` decides it."""
+
+    PROVEN = "proven"
+    LIKELY = "likely"
+    UNKNOWN = "unknown"
+    CONTRADICTED = "contradicted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Who sent the mail, how sure we are, and by which evidence."""
+
+    sender: Address | None
+    certainty: Certainty
+    reasons: tuple[str, ...] = ()
+    lowered: tuple[str, ...] = ()  # what lowers trust: "method-mismatch", "by-name", ... (SPEC 2.2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkKey:
+    """One line of an account's ledger for one UID (SPEC 4.1)."""
+
+    recurrence_id: str  # canonical key of ical.event; "" is the master
+    party: str  # "organizer", or an attendee's Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """The newest that was applied from one party for one instance. Outlives the object (tombstone)."""
+
+    sequence: int | None = None  # None: unknown
+    dtstamp: datetime | None = None
+    digest: str = ""
+    mail_date: datetime | None = None
+    reset_sequence: int | None = None  # of the last PARTSTAT reset
+    reset_dtstamp: datetime | None = None
+    cancelled: bool = False  # tombstone of a CANCEL
+    organizer: Address | None = None  # whom a tombstone is bound to
+    partstat: str = ""  # an attendee's last answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the owner wants, as far as deciding needs it; `policy/` makes it from the configuration."""
+
+    on_unknown: str = "hold"  # hold | store | ignore   (an UNKNOWN sender)
+    cancel: str = "mark"  # mark | delete | delete-after
+    party_crasher: str = "ask"  # ask | add | ignore
+    publish: bool = False
+    default_alarm: str = ""  # "-PT15M", RFC 5545 3.8.6.3, or ""
+    delegates: frozenset[Address] = frozenset()  # who may act as the object's organizer for this principal
+    approved: bool = False  # a person approved this held message
+    guest_list: str = "full"  # full | self
+    past_events: str = "skip"  # skip | mail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything that a decision may depend on besides the object and the message."""
+
+    owner: frozenset[Address]  # all addresses of the account
+    now: datetime
+    prodid: str = "-//imip-gateway//EN"
+    marks: Mapping[MarkKey, Mark] = field(default_factory=dict)
+    base: CalendarObject | None = None  # the organizer's last version
+    verdict: Verdict | None = None
+    policy: Policy = Policy()
+    busy: tuple[Period, ...] | None = None
+    invited_as: Address | None = None  # the address by which the envelope reached the account
+    mail_date: datetime | None = None
+    arrived: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """An iTIP message about one UID, legal by construction: `itip/parse` is its only maker."""
+
+    method: Method
+    object: CalendarObject  # the tree without METHOD
+    sender: Address | None  # whom the mail's verdict names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A fact about a decision: `code` is kebab-case, `facts` hold no titles and no bodies."""
+
+    code: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """A moment as a reader needs it."""
+
+    form: str  # date | utc | zoned | floating
+    local: datetime  # naive, in its own zone; a date is midnight
+    zone: str = ""  # IANA name where we know one, else the TZID
+    utc: datetime | None = None  # None for date and floating
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    address: str
+    name: str = ""
+    partstat: str = "NEEDS-ACTION"
+    role: str = "REQ-PARTICIPANT"
+    cutype: str = "INDIVIDUAL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a letter tells about one state of a meeting (or of one instance of it)."""
+
+    kind: str  # VEVENT | VTODO
+    uid: str
+    sequence: int
+    title: str = ""
+    description: str = ""
+    location: str = ""
+    url: str = ""
+    conference: tuple[str, ...] = ()
+    start: When | None = None
+    end: When | None = None
+    rule: str = ""  # RRULE value, as text
+    recurrence: When | None = None  # RECURRENCE-ID of a single instance
+    next_dates: tuple[When, ...] = ()  # the first occurrences of a series
+    status: str = ""
+    organizer: Guest | None = None
+    guests: tuple[Guest, ...] = ()  # privacy applied
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a letter says, so that the mail layer never diffs calendars."""
+
+    kind: str  # invitation | update | cancellation | removed | reply
+    now: Facts
+    before: Facts | None = None
+    changed: tuple[str, ...] = ()  # names of Facts fields that differ
+    partstat: str = ""  # of a reply
+    attendee: Guest | None = None  # who answered
+    instances: tuple[Facts, ...] = ()  # further single instances the message speaks of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """An iTIP message to leave, one recipient each; `object` is that recipient's view (SPEC 4.8, 12.10)."""
+
+    method: Method
+    sender: Address
+    recipient: Address
+    object: CalendarObject  # without METHOD; imip/write adds it
+    summary: Summary
+    recipient_name: str = ""
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """The object to put into the calendar."""
+
+    object: CalendarObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """The object leaves the calendar."""
+
+
+Change = Store | Remove | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a message or a change comes to. It says everything; applying it decides nothing more."""
+
+    outcome: Outcome
+    reason: Reason
+    change: Change = None
+    outgoing: tuple[Outgoing, ...] = ()
+    marks: Mapping[MarkKey, Mark] = field(default_factory=dict)  # to be merged into the ledger
+    base: CalendarObject | None = None  # the organizer's new last version; None: as it was
+    notes: tuple[Note, ...] = ()
+    held_kind: str = ""  # mail | crasher when outcome is HELD
+    recurrence_id: str = ""  # when the message speaks of exactly one instance
+
+
+__all__ = [
+    "Certainty",
+    "Change",
+    "Context",
+    "Decision",
+    "Facts",
+    "Guest",
+    "Mark",
+    "MarkKey",
+    "Message",
+    "Method",
+    "Note",
+    "Outcome",
+    "Outgoing",
+    "Policy",
+    "Reason",
+    "Remove",
+    "Role",
+    "Store",
+    "Summary",
+    "Verdict",
+    "When",
+]
+

@@ -1,0 +1,3 @@
+"""What the owner of a calendar wants done."""
+
+__all__: tuple[str, ...] = ()

@@ -1,0 +1,3 @@
+"""Words, dates and templates of letters and pages."""
+
+__all__: tuple[str, ...] = ()

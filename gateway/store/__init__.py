@@ -1,0 +1,3 @@
+"""The SQL edge: queue, plans, ledger, snapshots, journal."""
+
+__all__: tuple[str, ...] = ()

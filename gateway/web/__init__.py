@@ -1,0 +1,3 @@
+"""RFC 9110: the web edge."""
+
+__all__: tuple[str, ...] = ()
