@@ -7,7 +7,7 @@ aware datetimes in UTC; outcome and reason are the strings of `itip.model.Outcom
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
@@ -61,6 +61,27 @@ class ReceivedMail:
     peer: Peer
     content: bytes
     received_at: datetime
+
+
+def pack_mail(mail: ReceivedMail) -> dict[str, Any]:
+    """The envelope of a mail as the JSON payload of its MAIL job; the content is the job's body."""
+    return {
+        "envelope": asdict(mail.envelope),
+        "peer": asdict(mail.peer),
+        "received_at": mail.received_at.isoformat(),
+    }
+
+
+def unpack_mail(payload: Mapping[str, Any], body: bytes) -> ReceivedMail:
+    """The inverse of `pack_mail`."""
+    envelope = dict(payload["envelope"])
+    recipients = tuple(Recipient(**one) for one in envelope.pop("recipients"))
+    return ReceivedMail(
+        envelope=Envelope(recipients=recipients, **envelope),
+        peer=Peer(**payload["peer"]),
+        content=body,
+        received_at=datetime.fromisoformat(payload["received_at"]),
+    )
 
 
 class Intake(Protocol):
