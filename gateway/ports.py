@@ -210,6 +210,15 @@ class Queue(Protocol):
         """Put the job into state WAITING with a held row; return the held id."""
         ...
 
+    async def park(self, job: Job, *, due: datetime, reason: str, entries: Sequence[Entry] = ()) -> None:
+        """Let the job wait (state WAITING) until its meeting comes: any `Plans.settle` of the same (account, uid) makes it
+        due at once, and it comes due by itself at `due`, when it runs for the last time."""
+        ...
+
+    async def settling(self, account: str) -> int:
+        """How many changes of this account wait for their settle time with letters to come (reason "settling")."""
+        ...
+
     async def bury(self, job: Job, reason: str, *, entries: Sequence[Entry] = ()) -> None: ...
 
     async def next_due(self) -> datetime | None:
@@ -285,7 +294,7 @@ class Plan:
     job: str
     account: str
     uid: str
-    action: str  # store | remove | none
+    action: str  # store | remove | forget (the object is gone already: only its snapshot goes) | none
     collection: str = ""
     href: str = ""
     etag: str = ""  # "" with action store: create
@@ -313,7 +322,7 @@ class Plans(Protocol):
     async def settle(
         self, job: Job, plan: Plan, *, snapshot: Snapshot | None, spawn: Sequence[NewJob] = ()
     ) -> None:
-        """One transaction: snapshot (None with action remove: deleted), marks, journal entry, letters ready and queued
+        """One transaction: snapshot (actions remove and forget: deleted), marks, journal entry, letters ready and queued
         as LETTER jobs (payload {"letter": id}, lane "letter:<recipient>:<uid>"), job deleted. Raise LeaseLost."""
         ...
 

@@ -1,0 +1,283 @@
+"""The only writer of calendars and letters: plan, conditional write, settle (SPEC 9.2).
+
+    (a) plan     one transaction: the object to come, its fingerprint, the letters as planned
+    (b) write    PUT or DELETE with a precondition
+    (c) settle   one transaction: snapshot, ledger, journal, letters ready, job gone
+
+A crash between (a) and (c) leaves the plan. The next run of the job looks at the calendar: untouched since the plan was
+made (same ETag) -> the write is done again; the plan's fingerprint is there -> it was our write, settle; anything else
+-> somebody was faster, decide again. Letters leave at (c) only, with Message-IDs that do not depend on the attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from gateway.accounts import Account
+from gateway.errors import MalformedCalendar, PreconditionFailed
+from gateway.ical.event import CalendarObject, parse_object
+from gateway.itip import order, summary
+from gateway.itip.model import Decision, Note, Outcome, Outgoing, Reason, Remove, Store, Verdict
+from gateway.itip.significance import fingerprint
+from gateway.log import Event, Log
+from gateway.ports import (
+    Calendars,
+    Entry,
+    Job,
+    MarkRow,
+    NewLetter,
+    Plan,
+    Plans,
+    Queue,
+    Resource,
+    Snapshot,
+    Snapshots,
+)
+
+ATTEMPTS = 5  # SPEC 9.2: a 412 is decided again at most this often
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the calendar and the store hold of one meeting at the moment of deciding."""
+
+    resource: Resource | None
+    stored: CalendarObject | None
+    snapshot: Snapshot | None
+
+    @property
+    def unsettled(self) -> bool:
+        """A person changed the object and the watch has not settled it: its snapshot must keep the older state."""
+        if self.stored is None:
+            return False
+        return self.snapshot is None or self.snapshot.fingerprint != fingerprint(self.stored)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What the journal says beside the decision."""
+
+    kind: str  # mail | change | answer
+    message_id: str = ""
+    method: str = ""
+    sender: str = ""
+    verdict: Verdict | None = None
+
+
+Propose = Callable[[Seen], Awaitable[Decision]]
+
+
+class Apply:
+    """Carries decisions out; decides nothing itself."""
+
+    def __init__(
+        self, *, queue: Queue, plans: Plans, snapshots: Snapshots, calendars: Calendars, log: Log
+    ) -> None:
+        self._queue = queue
+        self._plans = plans
+        self._snapshots = snapshots
+        self._calendars = calendars
+        self._log = log
+
+    async def carry_out(self, job: Job, account: Account, story: Story, propose: Propose) -> Decision | None:
+        """Decide on what is there now and make it so. None: an earlier run of this job had already done it."""
+        if await self._resume(job, account):
+            return None
+        refused_etag = ""
+        for _ in range(ATTEMPTS):
+            seen = await self.look(account, job.uid)
+            if refused_etag and seen.resource is not None and seen.resource.etag == refused_etag:
+                break  # SPEC 9.2: the object is as we read it, so the server refuses the change itself
+            decision = await propose(seen)
+            self._tell(job, account, decision)
+            if decision.outcome in (Outcome.HELD, Outcome.PARKED):
+                return decision
+            plan = await self._plan(job, account, story, seen, decision)
+            try:
+                written = await self._write(account, plan)
+            except PreconditionFailed as error:
+                self._log.emit(Event.CALENDAR_CONFLICT, job=job.id, status=str(error.status))
+                refused_etag = plan.etag
+                continue
+            await self._settle(job, plan, written)
+            return decision
+        failed = Decision(outcome=Outcome.FAILED, reason=Reason.PRECONDITION_FAILED)
+        await self._queue.finish(job, entries=(self.entry(job, account, story, failed),))
+        self._tell(job, account, failed)
+        return failed
+
+    async def look(self, account: Account, uid: str) -> Seen:
+        """The object with this UID where it really lies, and our snapshot of it."""
+        snapshots = await self._snapshots.by_uid(account.address, uid)
+        resource = await self._calendars.find(account, uid, hints=tuple(one.href for one in snapshots))
+        stored = parse_object(resource.data) if resource is not None else None
+        here = [one for one in snapshots if resource is not None and one.href == resource.href]
+        return Seen(resource=resource, stored=stored, snapshot=(here or list(snapshots) or [None])[0])
+
+    async def _resume(self, job: Job, account: Account) -> bool:
+        plan = await self._plans.open_plan(job)
+        if plan is None:
+            return False
+        if plan.action in ("none", "forget"):
+            await self._settle(job, plan, None)
+            return True
+        current = await self._calendars.get(account, plan.href)
+        if (current.etag if current else "") == plan.etag:
+            try:
+                written = await self._write(account, plan)
+            except PreconditionFailed:
+                return False
+        elif plan.action == "remove" and current is None:
+            written = None
+        elif plan.action == "store" and current is not None and _prints(current.data) == plan.fingerprint:
+            written = current
+        else:
+            return False
+        await self._settle(job, plan, written)
+        return True
+
+    async def _plan(
+        self, job: Job, account: Account, story: Story, seen: Seen, decision: Decision
+    ) -> Plan:
+        plan = Plan(
+            job=job.id,
+            account=account.address,
+            uid=job.uid,
+            action="none",
+            href=seen.resource.href if seen.resource else "",
+            etag=seen.resource.etag if seen.resource else "",
+            collection=_parent(seen.resource.href) if seen.resource else "",
+            keep_snapshot=seen.unsettled and story.kind != "change",
+            base=decision.base.data if decision.base is not None else None,
+            marks=tuple(
+                MarkRow(recurrence_id=key.recurrence_id, party=key.party, mark=order.dump(mark))
+                for key, mark in decision.marks.items()
+            ),
+            entry=self.entry(
+                job, account, story, decision, restore=seen.resource.data if seen.resource else None
+            ),
+        )
+        if isinstance(decision.change, Store):
+            data = decision.change.object.data
+            plan = replace(plan, action="store", data=data, fingerprint=fingerprint(decision.change.object))
+            if seen.resource is None:
+                collection = (await self._calendars.invitations(account)).path
+                href = self._calendars.new_href(collection, job.uid)
+                plan = replace(plan, collection=collection, href=href)
+        elif isinstance(decision.change, Remove) and seen.resource is not None:
+            plan = replace(plan, action="remove")
+        elif story.kind == "change":
+            plan = _settled_as_seen(plan, seen)
+        return await self._plans.plan(job, plan, tuple(_letter(account, job.uid, one) for one in decision.outgoing))
+
+    async def _write(self, account: Account, plan: Plan) -> Resource | None:
+        if plan.action == "store":
+            written = await self._calendars.put(account, plan.href, plan.data, etag=plan.etag)
+            self._log.emit(Event.CALENDAR_WRITTEN, job=plan.job, uid=plan.uid, action="store")
+            return written
+        if plan.action == "remove":
+            await self._calendars.delete(account, plan.href, etag=plan.etag)
+            self._log.emit(Event.CALENDAR_WRITTEN, job=plan.job, uid=plan.uid, action="remove")
+        return None
+
+    async def _settle(self, job: Job, plan: Plan, written: Resource | None) -> None:
+        snapshot = None
+        if plan.action == "store" and written is not None and not plan.keep_snapshot:
+            snapshot = self._snapshot(plan, written.href, written.etag, written.data)
+        elif plan.action == "none" and plan.data and not plan.keep_snapshot:
+            snapshot = self._snapshot(plan, plan.href, plan.etag, plan.data)
+        await self._plans.settle(job, plan, snapshot=snapshot)
+        for letter in plan.letters:
+            self._log.emit(Event.LETTER_QUEUED, job=job.id, letter=letter)
+
+    def _snapshot(self, plan: Plan, href: str, etag: str, data: bytes) -> Snapshot:
+        return Snapshot(
+            account=plan.account,
+            collection=plan.collection,
+            href=href,
+            uid=plan.uid,
+            etag=etag,
+            fingerprint=_prints(data) or plan.fingerprint,
+            data=data,
+            base=plan.base,
+        )
+
+    def entry(
+        self,
+        job: Job,
+        account: Account,
+        story: Story,
+        decision: Decision,
+        *,
+        restore: bytes | None = None,
+    ) -> Entry:
+        """The journal's line about a decision."""
+        return Entry(
+            job=job.id,
+            kind=story.kind,
+            outcome=str(decision.outcome),
+            reason=str(decision.reason),
+            message_id=story.message_id,
+            uid=job.uid,
+            recurrence_id=decision.recurrence_id,
+            method=story.method,
+            account=account.address,
+            sender=story.sender,
+            certainty=str(story.verdict.certainty) if story.verdict else "",
+            notes=tuple(_note(one) for one in decision.notes),
+            restore=restore if decision.change is not None else None,
+        )
+
+    def _tell(self, job: Job, account: Account, decision: Decision) -> None:
+        self._log.emit(
+            Event.DECISION_MADE,
+            job=job.id,
+            account=account.address,
+            uid=job.uid,
+            outcome=str(decision.outcome),
+            reason=str(decision.reason),
+        )
+
+
+def _settled_as_seen(plan: Plan, seen: Seen) -> Plan:
+    """A change that needs no write: what the watch saw becomes the snapshot; what vanished loses its own."""
+    if seen.resource is None or seen.stored is None:
+        old = seen.snapshot
+        return plan if old is None else replace(plan, action="forget", href=old.href, collection=old.collection)
+    return replace(plan, data=seen.resource.data, fingerprint=fingerprint(seen.stored))
+
+
+def _prints(data: bytes) -> str:
+    try:
+        return fingerprint(parse_object(data))
+    except MalformedCalendar:
+        return ""
+
+
+def _parent(href: str) -> str:
+    return href.rpartition("/")[0] + "/"
+
+
+def _note(note: Note) -> dict[str, str]:
+    return {"code": note.code, **note.facts}
+
+
+def _letter(account: Account, uid: str, outgoing: Outgoing) -> NewLetter:
+    return NewLetter(
+        account=account.address,
+        uid=uid,
+        recurrence_id=_only_instance(outgoing.object),
+        method=str(outgoing.method),
+        sender=outgoing.sender,
+        recipient=outgoing.recipient,
+        recipient_name=outgoing.recipient_name,
+        calendar=outgoing.object.data,
+        summary=summary.dump(outgoing.summary),
+        automatic=outgoing.automatic,
+    )
+
+
+def _only_instance(view: CalendarObject) -> str:
+    keys = tuple(view.overrides)
+    return keys[0] if view.master is None and len(keys) == 1 else ""

@@ -1,0 +1,154 @@
+"""One message meets one calendar: what a mail or a page said is decided against the stored object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from gateway.accounts import Account, Accounts
+from gateway.errors import MalformedCalendar
+from gateway.flows.apply import Apply, Seen, Story
+from gateway.flows.receive import unpack_verdict
+from gateway.ical.address import Address
+from gateway.ical.event import CalendarObject, parse_object
+from gateway.itip import order
+from gateway.itip.decide import decide
+from gateway.itip.model import (
+    Context,
+    Decision,
+    Mark,
+    MarkKey,
+    Message,
+    Method,
+    Outcome,
+    Policy,
+    Reason,
+    Verdict,
+)
+from gateway.ports import Clock, Held, Job, Ledger, Queue
+
+
+class Messages:
+    """Handles APPLY jobs whose source is a mail or an answer."""
+
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        queue: Queue,
+        ledger: Ledger,
+        apply: Apply,
+        policy: Callable[[Account, Address | None, Method, Verdict], Policy],
+        clock: Clock,
+        park_for: timedelta,
+    ) -> None:
+        self._accounts = accounts
+        self._queue = queue
+        self._ledger = ledger
+        self._apply = apply
+        self._policy = policy
+        self._clock = clock
+        self._park_for = park_for
+
+    async def run(self, job: Job) -> None:
+        """Decide and apply; hold or park what must wait."""
+        facts = job.payload
+        verdict = unpack_verdict(facts["verdict"])
+        story = Story(
+            kind=str(facts["source"]),
+            message_id=job.message_id,
+            method=str(facts["method"]),
+            sender=verdict.sender or "",
+            verdict=verdict,
+        )
+        account = self._accounts.find(job.account)
+        if account is None:
+            await self._end(job, story, Decision(outcome=Outcome.IGNORED, reason=Reason.UNKNOWN_RECIPIENT))
+            return
+        message = Message(
+            method=Method(facts["method"]), object=parse_object(job.body), sender=verdict.sender
+        )
+        marks = _marks(await self._ledger.marks(account.address, job.uid))
+
+        async def propose(seen: Seen) -> Decision:
+            return decide(seen.stored, message, self._context(account, facts, verdict, message, marks, seen))
+
+        try:
+            decision = await self._apply.carry_out(job, account, story, propose)
+        except MalformedCalendar as error:
+            await self._end(
+                job, story, Decision(outcome=Outcome.FAILED, reason=Reason(error.code)), account=account
+            )
+            return
+        if decision is None:
+            return
+        if decision.outcome is Outcome.HELD:
+            await self._hold(job, account, story, decision)
+        elif decision.outcome is Outcome.PARKED:
+            await self._park(job, account, story, decision)
+
+    def _context(
+        self,
+        account: Account,
+        facts: Mapping[str, Any],
+        verdict: Verdict,
+        message: Message,
+        marks: Mapping[MarkKey, Mark],
+        seen: Seen,
+    ) -> Context:
+        policy = self._policy(account, verdict.sender, message.method, verdict)
+        return Context(
+            owner=self._accounts.addresses(account),
+            now=self._clock.now(),
+            marks=marks,
+            base=_base(seen),
+            verdict=verdict,
+            policy=replace(policy, approved=bool(facts.get("approved"))),
+            invited_as=Address(facts["invited_as"]) if facts.get("invited_as") else None,
+            mail_date=datetime.fromisoformat(facts["mail_date"]) if facts.get("mail_date") else None,
+            arrived=datetime.fromisoformat(facts["arrived"]),
+        )
+
+    async def _hold(self, job: Job, account: Account, story: Story, decision: Decision) -> None:
+        held = Held(
+            kind=decision.held_kind or "mail",
+            account=account.address,
+            reason=str(decision.reason),
+            job=job.id,
+            sender=story.sender,
+            uid=job.uid,
+            method=story.method,
+            message_id=job.message_id,
+        )
+        await self._queue.hold(job, held, entries=(self._apply.entry(job, account, story, decision),))
+
+    async def _park(self, job: Job, account: Account, story: Story, decision: Decision) -> None:
+        """SPEC 4.1: early messages wait for their meeting; when that never comes, this is an outcome."""
+        entry = self._apply.entry(job, account, story, decision)
+        due = job.created + self._park_for
+        if due <= self._clock.now():
+            expired = replace(decision, outcome=Outcome.REFUSED)
+            await self._queue.finish(job, entries=(self._apply.entry(job, account, story, expired),))
+            return
+        first_time = job.reason != str(decision.reason)
+        await self._queue.park(job, due=due, reason=str(decision.reason), entries=(entry,) if first_time else ())
+
+    async def _end(
+        self, job: Job, story: Story, decision: Decision, *, account: Account | None = None
+    ) -> None:
+        owner = account or Account(address=job.account)
+        await self._queue.finish(job, entries=(self._apply.entry(job, owner, story, decision),))
+
+
+def _base(seen: Seen) -> CalendarObject | None:
+    if seen.snapshot is None or not seen.snapshot.base:
+        return None
+    return parse_object(seen.snapshot.base)
+
+
+def _marks(rows: Any) -> dict[MarkKey, Mark]:
+    return {
+        MarkKey(recurrence_id=row.recurrence_id, party=row.party): order.load(row.mark) for row in rows
+    }
