@@ -215,8 +215,9 @@ class Queue(Protocol):
         due at once, and it comes due by itself at `due`, when it runs for the last time."""
         ...
 
-    async def settling(self, account: str) -> int:
-        """How many changes of this account wait for their settle time with letters to come (reason "settling")."""
+    async def settling(self, account: str, *, reason: str = "") -> int:
+        """How many changes of this account wait for their settle time: state DUE, reason "settling" (saved) or
+        "settling-gone" (deleted); both when no reason is given."""
         ...
 
     async def bury(self, job: Job, reason: str, *, entries: Sequence[Entry] = ()) -> None: ...
@@ -389,8 +390,11 @@ class Snapshots(Protocol):
         sight and echoes, `gone` hrefs whose snapshot is dropped, `spawn` the changes that must settle."""
         ...
 
-    async def changed_meetings(self, account: str, collection: str, since: datetime) -> int:
-        """How many change decisions with letters this collection had since then (the burst breaker's count)."""
+    async def changed_meetings(
+        self, account: str, collection: str, since: datetime, *, harsh: bool = False
+    ) -> int:
+        """How many different UIDs of this account have a journal entry of kind "change" with letters since then (the burst
+        breaker's count); `harsh`: only those whose entry's method is CANCEL, or REPLY with a letter that declines."""
         ...
 
 

@@ -221,7 +221,7 @@ class Apply:
             message_id=story.message_id,
             uid=job.uid,
             recurrence_id=decision.recurrence_id,
-            method=story.method,
+            method=story.method or _method(decision),
             account=account.address,
             sender=story.sender,
             certainty=str(story.verdict.certainty) if story.verdict else "",
@@ -276,6 +276,12 @@ def _letter(account: Account, uid: str, outgoing: Outgoing) -> NewLetter:
         summary=summary.dump(outgoing.summary),
         automatic=outgoing.automatic,
     )
+
+
+def _method(decision: Decision) -> str:
+    """A change has no method of its own: the harshest of its letters names it (the burst breaker counts CANCELs)."""
+    methods = {str(one.method) for one in decision.outgoing}
+    return next((one for one in ("CANCEL", "REPLY", "REQUEST") if one in methods), "")
 
 
 def _only_instance(view: CalendarObject) -> str:

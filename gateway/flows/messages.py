@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,7 +27,7 @@ from gateway.itip.model import (
     Reason,
     Verdict,
 )
-from gateway.ports import Clock, Held, Job, Ledger, Queue
+from gateway.ports import Clock, Held, Job, Ledger, MarkRow, Queue
 
 
 class Messages:
@@ -70,7 +70,7 @@ class Messages:
         message = Message(
             method=Method(facts["method"]), object=parse_object(job.body), sender=verdict.sender
         )
-        marks = _marks(await self._ledger.marks(account.address, job.uid))
+        marks = marks_of(await self._ledger.marks(account.address, job.uid))
 
         async def propose(seen: Seen) -> Decision:
             return decide(seen.stored, message, self._context(account, facts, verdict, message, marks, seen))
@@ -148,7 +148,7 @@ def _base(seen: Seen) -> CalendarObject | None:
     return parse_object(seen.snapshot.base)
 
 
-def _marks(rows: Any) -> dict[MarkKey, Mark]:
+def marks_of(rows: Sequence[MarkRow]) -> dict[MarkKey, Mark]:
     return {
         MarkKey(recurrence_id=row.recurrence_id, party=row.party): order.load(row.mark) for row in rows
     }

@@ -1,0 +1,130 @@
+"""A settled change of a calendar is compared with its snapshot and becomes letters, if we are to send them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from gateway.accounts import Account, Accounts
+from gateway.errors import MalformedCalendar
+from gateway.flows.apply import Apply, Seen, Story
+from gateway.flows.messages import marks_of
+from gateway.flows.watch import GOING
+from gateway.ical.event import CalendarObject, parse_object
+from gateway.itip.changes import changes
+from gateway.itip.model import Context, Decision, Mark, MarkKey, Method, Outcome, Policy, Reason
+from gateway.itip.significance import fingerprint
+from gateway.log import Event, Log
+from gateway.policy import sending
+from gateway.ports import Calendars, Clock, Held, Job, Ledger, ProfileFacts, Queue, Snapshots
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burst:
+    """More than `events` changed meetings with letters `within` this time are held (SPEC 5.3)."""
+
+    events: int
+    within: timedelta
+
+
+class Changed:
+    """Handles APPLY jobs whose source is a change."""
+
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        queue: Queue,
+        ledger: Ledger,
+        snapshots: Snapshots,
+        calendars: Calendars,
+        apply: Apply,
+        policy: Callable[[Account], Policy],
+        clock: Clock,
+        log: Log,
+        burst: Burst,
+    ) -> None:
+        self._accounts = accounts
+        self._queue = queue
+        self._ledger = ledger
+        self._snapshots = snapshots
+        self._calendars = calendars
+        self._apply = apply
+        self._policy = policy
+        self._clock = clock
+        self._log = log
+        self._burst = burst
+
+    async def run(self, job: Job) -> None:
+        """Decide what the change asks for, filter by who sends, hold a burst, apply the rest."""
+        story = Story(kind="change")
+        account = self._accounts.find(job.account)
+        if account is None:
+            await self._queue.finish(job)
+            return
+        profile = await self._calendars.profile(account)
+        marks = marks_of(await self._ledger.marks(account.address, job.uid))
+
+        async def propose(seen: Seen) -> Decision:
+            return await self._propose(job, account, profile, marks, seen)
+
+        try:
+            decision = await self._apply.carry_out(job, account, story, propose)
+        except MalformedCalendar as error:
+            failed = Decision(outcome=Outcome.FAILED, reason=Reason(error.code))
+            await self._queue.finish(job, entries=(self._apply.entry(job, account, story, failed),))
+            return
+        if decision is not None and decision.outcome is Outcome.HELD:
+            held = Held(kind="burst", account=account.address, reason=str(decision.reason), job=job.id, uid=job.uid)
+            await self._queue.hold(
+                job, held, entries=(self._apply.entry(job, account, story, decision),)
+            )
+            self._log.emit(Event.WATCH_HELD, account=account.address, reason=str(decision.reason))
+
+    async def _propose(
+        self,
+        job: Job,
+        account: Account,
+        profile: ProfileFacts,
+        marks: dict[MarkKey, Mark],
+        seen: Seen,
+    ) -> Decision:
+        before = _before(seen)
+        if before is not None and seen.stored is not None and fingerprint(before) == fingerprint(seen.stored):
+            return Decision(outcome=Outcome.UNCHANGED, reason=Reason.NOTHING_TO_SEND)
+        base = parse_object(seen.snapshot.base) if seen.snapshot and seen.snapshot.base else None
+        context = Context(
+            owner=self._accounts.addresses(account),
+            now=self._clock.now(),
+            marks=marks,
+            base=base,
+            policy=self._policy(account),
+        )
+        decision = changes(before, seen.stored, context)
+        decision = sending.filter_outgoing(
+            decision, before=before, after=seen.stored, profile_sends=profile.sends
+        )
+        if decision.outgoing and not job.payload.get("approved") and await self._bursts(account, seen, decision):
+            return replace(decision, outcome=Outcome.HELD, reason=Reason.BURST, change=None, outgoing=())
+        return decision
+
+    async def _bursts(self, account: Account, seen: Seen, decision: Decision) -> bool:
+        """SPEC 5.3: too many changed meetings at once, a quarter of that for CANCELs and declines, look like an accident."""
+        since = self._clock.now() - self._burst.within
+        collection = seen.snapshot.collection if seen.snapshot else ""
+        lately = await self._snapshots.changed_meetings(account.address, collection, since)
+        waiting = await self._queue.settling(account.address)
+        if lately + waiting + 1 > self._burst.events:
+            return True
+        if not any(one.method is Method.CANCEL or one.summary.partstat == "DECLINED" for one in decision.outgoing):
+            return False
+        lately = await self._snapshots.changed_meetings(account.address, collection, since, harsh=True)
+        waiting = await self._queue.settling(account.address, reason=GOING)
+        return lately + waiting + 1 > max(1, self._burst.events // 4)
+
+
+def _before(seen: Seen) -> CalendarObject | None:
+    if seen.snapshot is None or not seen.snapshot.data:
+        return None
+    return parse_object(seen.snapshot.data)

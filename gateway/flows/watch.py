@@ -1,0 +1,245 @@
+"""Calendars are watched: what changed settles, is compared with its snapshot, and becomes letters.
+
+First sight of a collection only takes snapshots: history is never mailed. Nothing that fails, is cut or comes back
+empty is ever read as a deletion (SPEC 5.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from gateway.accounts import Account, Accounts
+from gateway.errors import BackendUnavailable, GatewayError, MalformedCalendar
+from gateway.flows.receive import lane
+from gateway.ical.event import CalendarObject, parse_object
+from gateway.itip.significance import fingerprint
+from gateway.log import Event, Log
+from gateway.ports import (
+    Calendars,
+    Clock,
+    Collection,
+    CollectionState,
+    JobKind,
+    NewJob,
+    Resource,
+    Snapshot,
+    Snapshots,
+    SyncResult,
+)
+
+LEASE = timedelta(minutes=10)
+SETTLING, GOING = "settling", "settling-gone"  # why a change job waits
+SLOWEST = 10  # SPEC 5.1: the interval grows to ten times the configured one while nothing changes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchSettings:
+    interval: timedelta
+    settle: timedelta
+    settle_deleted: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one look at one collection found (INTERFACE 7, `sync --json`)."""
+
+    account: str
+    collection: str
+    changed: int = 0
+    baseline: bool = False
+    error: str = ""
+
+
+class Watch:
+    """Looks at collections and queues what changed; the changes themselves are decided by `flows/changed`."""
+
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        snapshots: Snapshots,
+        calendars: Calendars,
+        clock: Clock,
+        log: Log,
+        settings: WatchSettings,
+        worker: str,
+        schedules: Callable[[Account, CalendarObject], bool],
+    ) -> None:
+        self._accounts = accounts
+        self._snapshots = snapshots
+        self._calendars = calendars
+        self._clock = clock
+        self._log = log
+        self._settings = settings
+        self._worker = worker
+        self._schedules = schedules
+
+    async def due(self, account: Account) -> tuple[Round, ...]:
+        """A round over those collections of an account whose time has come."""
+        now = self._clock.now()
+        return await self._rounds(account, lambda state: state is None or state.due is None or state.due <= now)
+
+    async def all(self, account: Account) -> tuple[Round, ...]:
+        """A round over every collection of an account, now."""
+        return await self._rounds(account, lambda state: True)
+
+    async def _rounds(
+        self, account: Account, wanted: Callable[[CollectionState | None], bool]
+    ) -> tuple[Round, ...]:
+        states = {one.path: one for one in await self._snapshots.collections(account.address)}
+        try:
+            collections = await self._calendars.collections(account)
+        except GatewayError as error:
+            self._log.emit(Event.WATCH_SYNCED, account=account.address, outcome="failed", reason=error.code)
+            return (Round(account=account.address, collection="", error=error.detail),)
+        found = []
+        for collection in collections:
+            if wanted(states.get(collection.path)):
+                found.append(await self._round(account, collection, states.get(collection.path)))
+        return tuple(one for one in found if one is not None)
+
+    async def _round(
+        self, account: Account, collection: Collection, state: CollectionState | None
+    ) -> Round | None:
+        state = state or CollectionState(
+            account=account.address,
+            path=collection.path,
+            interval=self._settings.interval.total_seconds(),
+        )
+        if not await self._snapshots.lease_collection(
+            account.address, collection.path, self._worker, LEASE
+        ):
+            return None
+        try:
+            return await self._look(account, state)
+        except GatewayError as error:
+            later = self._next(state, busy=False)
+            await self._snapshots.synced(replace(later, error=error.detail))
+            self._log.emit(Event.WATCH_SYNCED, account=account.address, outcome="failed", reason=error.code)
+            return Round(account=account.address, collection=state.path, error=error.detail)
+
+    async def _look(self, account: Account, state: CollectionState) -> Round:
+        known = await self._snapshots.etags(account.address, state.path)
+        result = await self._calendars.sync(account, state.path, token=state.token, known=known)
+        gone = _gone(result, known)
+        if result.full and known and len(gone) == len(known):
+            raise BackendUnavailable(f"{state.path}: the whole calendar seems to be gone; not believed")
+        fresh = [one.href for one in result.changes if one.etag is not None and known.get(one.href) != one.etag]
+        resources = await self._calendars.multiget(account, state.path, fresh) if fresh else ()
+        put, spawn = [], []
+        for resource in resources:
+            found = await self._found(account, state, resource)
+            if isinstance(found, Snapshot):
+                put.append(found)
+            elif found is not None:
+                spawn.append(found)
+        drop = []
+        for href in gone:
+            old = await self._snapshots.by_href(account.address, href)
+            if old is not None and old.data:
+                spawn.append(self._change(account, old.uid, gone=True))
+            else:
+                drop.append(href)
+        changed = len(spawn)
+        after = replace(
+            self._next(state, busy=bool(changed)),
+            token=result.token,
+            baseline=True,
+            synced_at=self._clock.now(),
+            error="",
+        )
+        await self._snapshots.synced(after, put=put, gone=drop, spawn=spawn)
+        event = Event.WATCH_SYNCED if state.baseline else Event.WATCH_BASELINE
+        self._log.emit(event, account=account.address, collection=state.path, outcome="applied")
+        return Round(
+            account=account.address, collection=state.path, changed=changed, baseline=not state.baseline
+        )
+
+    async def _found(
+        self, account: Account, state: CollectionState, resource: Resource
+    ) -> Snapshot | NewJob | None:
+        """An object as the server has it now: first sight and echoes become snapshots, changes become jobs."""
+        try:
+            seen = parse_object(resource.data)
+        except MalformedCalendar:
+            return _snapshot(account, state, resource, uid=f"malformed:{resource.href}", prints="")
+        prints = fingerprint(seen)
+        old = await self._snapshots.by_href(account.address, resource.href)
+        if old is not None and old.fingerprint == prints:
+            return _snapshot(account, state, resource, uid=seen.uid, prints=prints, base=old.base)
+        scheduled = self._schedules(account, seen) or (old is not None and bool(old.data))
+        if not state.baseline or not scheduled:
+            return _snapshot(
+                account, state, resource, uid=seen.uid, prints=prints, keep=self._schedules(account, seen)
+            )
+        return self._change(account, seen.uid)
+
+    def _change(self, account: Account, uid: str, *, gone: bool = False) -> NewJob:
+        """The job says where to look, not what was seen: several saves collapse into the last (SPEC 5.3)."""
+        return NewJob(
+            kind=JobKind.APPLY,
+            lane=lane(account.address, uid),
+            key=f"change|{account.address}|{uid}",
+            account=account.address,
+            uid=uid,
+            payload={"source": "change"},
+            due=self._clock.now() + (self._settings.settle_deleted if gone else self._settings.settle),
+            reason=GOING if gone else SETTLING,
+        )
+
+    def _next(self, state: CollectionState, *, busy: bool) -> CollectionState:
+        least = self._settings.interval.total_seconds()
+        interval = least if busy or not state.baseline else min(state.interval * 1.5, least * SLOWEST)
+        return replace(state, interval=interval, due=self._clock.now() + timedelta(seconds=interval))
+
+
+def _gone(result: SyncResult, known: Mapping[str, str]) -> tuple[str, ...]:
+    if result.full:
+        members = {one.href for one in result.changes if one.etag is not None}
+        return tuple(href for href in known if href not in members)
+    return tuple(one.href for one in result.changes if one.etag is None and one.href in known)
+
+
+def _snapshot(
+    account: Account,
+    state: CollectionState,
+    resource: Resource,
+    *,
+    uid: str,
+    prints: str,
+    base: bytes | None = None,
+    keep: bool = True,
+) -> Snapshot:
+    """Objects that schedule nothing are kept without their text: index and ETag are enough."""
+    return Snapshot(
+        account=account.address,
+        collection=state.path,
+        href=resource.href,
+        uid=uid,
+        etag=resource.etag,
+        fingerprint=prints,
+        data=resource.data if keep else b"",
+        base=base,
+    )
+
+
+def rounds_json(rounds: Iterable[Round]) -> list[dict[str, object]]:
+    """`sync --json` (INTERFACE 7)."""
+    return [
+        {
+            "account": one.account,
+            "collection": one.collection,
+            "changed": one.changed,
+            "baseline": one.baseline,
+            "error": one.error or None,
+        }
+        for one in rounds
+    ]
+
+
+def overdue(states: Sequence[CollectionState], now: datetime) -> float:
+    """Seconds since the longest unseen collection was synced; 0 when none is known."""
+    ages = [(now - one.synced_at).total_seconds() for one in states if one.synced_at is not None]
+    return max(ages, default=0.0)

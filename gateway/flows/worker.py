@@ -1,0 +1,139 @@
+"""Jobs are leased and handed to their journey; what fails is tried again, later and later, then buried."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gateway.errors import GatewayError, LeaseLost
+from gateway.itip.model import Outcome, Reason
+from gateway.log import Event, Log
+from gateway.ports import Clock, Entry, Job, Queue
+
+Run = Callable[[Job], Awaitable[None]]
+LEASE = timedelta(minutes=5)
+FIRST, LONGEST, SMEAR = 60.0, 3600.0, 0.2  # SPEC 12.12, seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    concurrency: int = 16
+    retry_for: timedelta = timedelta(days=2)
+
+
+def delay(attempts: int) -> timedelta:
+    """How long to wait before the next try: 1 min, doubling to 1 h, smeared by 20 % (SPEC 12.12)."""
+    seconds = min(FIRST * 2 ** min(attempts, 10), LONGEST)
+    return timedelta(seconds=seconds * random.uniform(1 - SMEAR, 1 + SMEAR))  # noqa: S311 - no secret
+
+
+class Worker:
+    """Claims jobs and runs them, up to `concurrency` at once."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        queue: Queue,
+        journeys: Mapping[str, Run],
+        clock: Clock,
+        log: Log,
+        settings: WorkerSettings,
+    ) -> None:
+        self._name = name
+        self._queue = queue
+        self._journeys = journeys
+        self._clock = clock
+        self._log = log
+        self._settings = settings
+        self._running: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until `stop` is called, then finish what is leased."""
+        while not self._stopping.is_set():
+            if not await self._fill():
+                await self._queue.wait_for_work(1.0)
+        await self.idle()
+
+    async def once(self) -> int:
+        """Run everything that is due now; how many jobs that were (for `drain` without a daemon)."""
+        done = 0
+        while True:
+            claimed = await self._fill()
+            await self.idle()
+            if not claimed:
+                return done
+            done += claimed
+
+    async def idle(self) -> None:
+        """Wait for the jobs in hand."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def _fill(self) -> int:
+        free = self._settings.concurrency - len(self._running)
+        if free <= 0:
+            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            free = 1
+        try:
+            jobs = await self._queue.claim(self._name, limit=free, lease=LEASE)
+        except GatewayError as error:
+            logging.getLogger("imip-gateway").warning("the queue does not answer: %s", error.detail)
+            return 0
+        for job in jobs:
+            task = asyncio.create_task(self._handle(job), name=f"job {job.id}")
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return len(jobs)
+
+    async def _handle(self, job: Job) -> None:
+        """Nothing that a job does may end the worker."""
+        keeper = asyncio.create_task(self._keep(job))
+        try:
+            await self._journeys[str(job.kind)](job)
+        except LeaseLost:
+            self._log.emit(Event.JOB_RETRIED, job=job.id, reason="lease-lost")
+        except GatewayError as error:
+            await self._again(job, error.code, error.detail)
+        except Exception as error:
+            logging.getLogger("imip-gateway").exception("job %s failed", job.id)
+            await self._again(job, str(Reason.INTERNAL_ERROR), type(error).__name__)
+        finally:
+            keeper.cancel()
+
+    async def _keep(self, job: Job) -> None:
+        """A long job keeps its lease; one that lost it finds out at its next write."""
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            if not await self._queue.extend(job, LEASE):
+                return
+
+    async def _again(self, job: Job, reason: str, detail: str) -> None:
+        try:
+            if self._clock.now() - job.created < self._settings.retry_for:
+                due = self._clock.now() + delay(job.attempts)
+                await self._queue.retry(job, due=due, reason=reason)
+                self._log.emit(Event.JOB_RETRIED, job=job.id, reason=reason, detail=detail)
+                return
+            entry = Entry(
+                job=job.id,
+                kind=str(job.payload.get("source", job.kind)),
+                outcome=str(Outcome.FAILED),
+                reason=reason,
+                message_id=job.message_id,
+                uid=job.uid,
+                account=job.account,
+                notes=({"code": "detail", "text": detail},),
+            )
+            await self._queue.bury(job, reason, entries=(entry,))
+            self._log.emit(Event.JOB_BURIED, job=job.id, reason=reason)
+        except GatewayError as error:  # the lease runs out and the job comes back
+            logging.getLogger("imip-gateway").warning("job %s could not be put back: %s", job.id, error.detail)
