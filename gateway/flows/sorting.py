@@ -1,0 +1,113 @@
+"""Which message in a mail is for which account, and what in it is for nobody."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gateway.accounts import Account, Accounts
+from gateway.errors import MalformedCalendar
+from gateway.ical import tree
+from gateway.ical.address import Address
+from gateway.imip.read import CalendarPart, Mail
+from gateway.itip.model import Message, Outcome, Reason, Verdict
+from gateway.itip.parse import Refusal, messages
+from gateway.ports import Envelope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressed:
+    """One message for one account."""
+
+    account: Account
+    invited_as: Address  # the address by which the mail reached the account
+    message: Message
+    lowered: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turned:
+    """Something in the mail that ends here, with its reason."""
+
+    outcome: Outcome
+    reason: Reason
+    account: str = ""
+    uid: str = ""
+    method: str = ""
+    detail: str = ""
+
+
+Guests = tuple[tuple[Account, Address], ...]
+
+
+def guests(envelope: Envelope, mail: Mail, accounts: Accounts) -> Guests:
+    """SPEC 2.3: envelope recipient first, then ORCPT and Delivered-To, then To and Cc."""
+    direct = [one.address for one in envelope.recipients]
+    original = [one.orcpt.partition(";")[2] or one.orcpt for one in envelope.recipients]
+    for candidates in (direct, [*original, *mail.delivered_to], mail.to):
+        found: dict[str, tuple[Account, Address]] = {}
+        for one in candidates:
+            account = accounts.find(one)
+            if account is not None:
+                found.setdefault(account.address, (account, Address(accounts.invited_as(one))))
+        if found:
+            return tuple(found.values())
+    return ()
+
+
+def sort_out(
+    mail: Mail, verdict: Verdict, to: Guests, *, limits: tree.Limits = tree.DEFAULT_LIMITS
+) -> tuple[Addressed | Turned, ...]:
+    """Everything that the mail holds, each with its account or its reason; never empty."""
+    if not to:
+        return (Turned(outcome=Outcome.IGNORED, reason=Reason.UNKNOWN_RECIPIENT),)
+    found: list[Addressed | Turned] = [
+        Turned(outcome=_outcome(reason), reason=reason) for reason in mail.refusals
+    ]
+    for part in _distinct(mail.parts):
+        found.extend(_of_part(part, verdict, to, limits))
+    return tuple(found) or (Turned(outcome=Outcome.IGNORED, reason=Reason.NO_CALENDAR_PART),)
+
+
+def _of_part(
+    part: CalendarPart, verdict: Verdict, to: Guests, limits: tree.Limits
+) -> Iterator[Addressed | Turned]:
+    if part.where == "forwarded":
+        # SPEC 2.2: a forward is never applied in the organizer's name
+        for account, _ in to:
+            yield Turned(outcome=Outcome.IGNORED, reason=Reason.FORWARDED, account=account.address)
+        return
+    try:
+        found = messages(tree.parse(part.data, limits), verdict.sender, part.method)
+    except MalformedCalendar as error:
+        for account, _ in to:
+            yield Turned(
+                outcome=Outcome.REFUSED,
+                reason=Reason(error.code),
+                account=account.address,
+                detail=error.detail,
+            )
+        return
+    for one in found:
+        for account, invited_as in to:
+            if isinstance(one, Refusal):
+                yield Turned(
+                    outcome=one.outcome, reason=one.reason, account=account.address, uid=one.uid
+                )
+            else:
+                yield Addressed(
+                    account=account, invited_as=invited_as, message=one, lowered=part.lowered
+                )
+
+
+def _distinct(parts: Sequence[CalendarPart]) -> tuple[CalendarPart, ...]:
+    """The same object twice in one mail (inline and attached) is one message (SPEC 2.2)."""
+    seen: dict[bytes, CalendarPart] = {}
+    for part in parts:
+        seen.setdefault(hashlib.sha256(b"\n".join(part.data.split())).digest(), part)
+    return tuple(seen.values())
+
+
+def _outcome(reason: Reason) -> Outcome:
+    return Outcome.UNSUPPORTED if reason.value.startswith("unsupported") else Outcome.REFUSED
