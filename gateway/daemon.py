@@ -1,0 +1,161 @@
+"""The daemon: starts the parts, says when it is ready, and stops without losing what it holds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway import wiring
+from gateway.config import Config, later, load, warnings
+from gateway.errors import ConfigError, GatewayError
+from gateway.log import Event
+from gateway.store.lock import state_lock, wake_socket
+
+GRACE = 30.0  # seconds that leased jobs and open connections get at SIGTERM
+BEAT = 1.0  # seconds between two looks at what is due: the poll that makes up for a lost poke
+
+log = logging.getLogger("imip-gateway")
+
+
+def serve(config: Config, path: Path | None, *, ready: Callable[[wiring.Parts], None] | None = None) -> int:
+    """Run until SIGTERM or SIGINT. Raises ConfigError, StateDirBusy and what the start of a part raises."""
+    for line in (*warnings(config), *later(config)):
+        log.warning("%s", line)
+    with state_lock(config.gateway.state_dir):
+        runner = asyncio.Runner(loop_factory=wiring.loop_factory())
+        with runner:
+            runner.run(Daemon(config, path, ready).run())
+    return 0
+
+
+class Daemon:
+    """One process of the gateway."""
+
+    def __init__(
+        self, config: Config, path: Path | None, ready: Callable[[wiring.Parts], None] | None
+    ) -> None:
+        self._config = config
+        self._path = path
+        self._ready = ready
+        self._stopping = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def run(self) -> None:
+        """Start in the order of dependence, stop in the reverse."""
+        async with wiring.started(self._config) as parts:
+            self._signals()
+            server = await wiring.listeners(parts)
+            web = await wiring.web(parts)
+            try:
+                self._start(parts.worker.run())
+                self._start(self._watching(parts))
+                self._start(self._spool(parts))
+                self._start(self._gauges(parts))
+                wake = self._poked(parts)
+                parts.health.ready = True
+                if self._ready is not None:
+                    self._ready(parts)
+                _notify("READY=1\nSTATUS=working")
+                await self._stopping.wait()
+            finally:
+                _notify("STOPPING=1")
+                parts.health.ready = False
+                for one in server:
+                    await one.close(GRACE)
+                await self._stop(parts)
+                if web is not None:
+                    await web.close()
+                if wake is not None:
+                    wake.close()
+
+    def _start(self, coroutine) -> None:  # type: ignore[no-untyped-def]
+        task = asyncio.create_task(coroutine)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A part that ends by itself is a bug: say so and stop, the supervisor starts us anew."""
+        if not task.cancelled() and task.exception() is not None:
+            log.critical("a part of the daemon failed", exc_info=task.exception())
+            self._stopping.set()
+
+    async def _stop(self, parts: wiring.Parts) -> None:
+        parts.worker.stop()
+        worker, *others = self._tasks
+        for task in others:
+            task.cancel()
+        await asyncio.wait([worker], timeout=GRACE)
+        worker.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+
+    def _reload(self) -> None:
+        """SPEC 10.1: validate first, keep the old configuration on error. What can change at run time is the log level."""
+        _notify("RELOADING=1")
+        try:
+            fresh = load(self._path) if self._path else self._config
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("not reloaded: %s", problem)
+        else:
+            log.setLevel(fresh.log.level.upper())
+            log.warning("configuration checked; a restart puts its other changes into force")
+        _notify("READY=1")
+
+    async def _watching(self, parts: wiring.Parts) -> None:
+        while True:
+            for account in parts.accounts.all:
+                with contextlib.suppress(GatewayError):
+                    await parts.watch.due(account)
+            _notify("WATCHDOG=1")
+            await asyncio.sleep(BEAT)
+
+    async def _spool(self, parts: wiring.Parts) -> None:
+        while True:
+            try:
+                await parts.spool.take(parts.door)
+            except (GatewayError, OSError) as error:
+                log.warning("spool: %s", error)
+            await asyncio.sleep(BEAT)
+
+    async def _gauges(self, parts: wiring.Parts) -> None:
+        while True:
+            with contextlib.suppress(GatewayError):
+                parts.log.queue(await parts.store.queue.stats())
+            await asyncio.sleep(BEAT * 5)
+
+    def _poked(self, parts: wiring.Parts) -> socket.socket | None:
+        wire = wake_socket(self._config.gateway.state_dir)
+        if wire is not None:
+            asyncio.get_running_loop().add_reader(wire, _read_poke, wire, parts)
+        return wire
+
+
+def _read_poke(wire: socket.socket, parts: wiring.Parts) -> None:
+    with contextlib.suppress(BlockingIOError):
+        while wire.recv(16):
+            pass
+    parts.store.queue.wake()
+
+
+def _notify(state: str) -> None:
+    """sd_notify(3): one datagram, a no-op without NOTIFY_SOCKET."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
+        wire.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
+
+
+__all__ = ["Daemon", "Event", "serve"]
