@@ -1,0 +1,95 @@
+"""Calendar user addresses in one canonical form, so that two spellings of one person compare equal.
+
+Mail: `local@domain`, lower case, the domain as A-labels, no `mailto:`, percent-decoded, the query cut. Anything else
+(`urn:uuid:`, a principal path, `https:`) stays the URI that it is. Lower-casing the local part deviates from
+RFC 5321 2.4 on purpose: calendar programs change its case freely, and no provider that we know tells two people apart by it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import NewType
+from urllib.parse import unquote
+
+import idna
+
+Address = NewType("Address", str)
+
+_PLAIN = re.compile(r"(?:mailto:)?([a-z0-9.!#$&'*+/=^_`{|}~-]+@[a-z0-9.-]+[a-z0-9])\Z", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u200b\u2028\u2029\ufeff]")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.ASCII)
+_MAIL = re.compile(r"[^\s@<>:]+@[^\s@<>,;:/\\\"]+\Z")
+_NAMED = re.compile(r"[^<]*<([^<>]*)>\Z")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+def address(text: str) -> Address:
+    """The canonical form of a calendar user address (RFC 5545 3.3.3, 6068); odd input comes back stripped, never an error."""
+    lower = text.lower()
+    if plain := _PLAIN.match(lower):
+        return Address(plain[1])
+    return _tolerant(text)
+
+
+def is_mail(a: Address) -> bool:
+    """Whether the address is one mailbox, so that mail can be sent to it."""
+    return _MAIL.match(a) is not None
+
+
+def mailto(a: Address) -> str:
+    """The address as a property value: `mailto:local@domain`, or the URI unchanged."""
+    return f"mailto:{_quoted(a)}" if is_mail(a) else a
+
+
+def domain(a: Address) -> str:
+    """The domain as A-labels; empty when the address is no mail address."""
+    return a.rpartition("@")[2] if is_mail(a) else ""
+
+
+def _quoted(mail: str) -> str:
+    """RFC 6068 2: what would end or split the URI is percent-encoded."""
+    return re.sub(r"[%?#;,\"\\]", lambda found: f"%{ord(found[0]):02X}", mail)
+
+
+@lru_cache(maxsize=512)
+def _tolerant(text: str) -> Address:
+    bare = _CONTROL.sub("", text).strip()
+    bare = bare.strip("'\"").strip() if bare[:1] == bare[-1:] else bare
+    if named := _NAMED.match(bare):
+        bare = named[1].strip()
+    lower = bare.lower()
+    if lower.startswith("mailto:"):
+        return _mail(bare[7:])
+    if lower.startswith("urn:uuid:"):
+        return Address(lower)
+    if "@" in bare and not _SCHEME.match(lower) and not bare.startswith("/"):
+        return _mail(bare)
+    return Address(bare)
+
+
+def _mail(rest: str) -> Address:
+    """The mailbox of a `mailto:` URI; `mailto:a\\,b@x` is Outlook's escaping of what is no TEXT value."""
+    before_query = rest.partition("?")[0]
+    decoded = _CONTROL.sub("", unquote(before_query.replace("\\", ""), errors="surrogateescape"))
+    local, at, host = decoded.strip().strip("<>").strip().rpartition("@")
+    if not at:
+        return Address(host.lower())
+    return Address(f"{unicodedata.normalize('NFC', local.strip()).lower()}@{_a_labels(host.strip())}")
+
+
+def _a_labels(host: str) -> str:
+    """RFC 5891 4.4: the domain as it stands in the DNS; one that is no IDN stays as written."""
+    lower = host.lower().rstrip(".")
+    if lower.isascii():
+        return lower
+    if _SURROGATE.search(lower):
+        return lower
+    try:
+        return idna.encode(lower, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        return lower
+
+
+__all__ = ["Address", "address", "domain", "is_mail", "mailto"]
