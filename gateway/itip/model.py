@@ -93,6 +93,7 @@ class Reason(StrEnum):
     TOO_MANY_ATTENDEES = "too-many-attendees"
     TOO_MANY_COMPONENTS = "too-many-components"
     TOO_DEEP = "too-deep"
+    TOO_MANY_PARTS = "too-many-parts"
     EXPANSION_LIMIT = "expansion-limit"
     MALFORMED_CALENDAR = "malformed-calendar"
     MALFORMED_MAIL = "malformed-mail"
