@@ -13,7 +13,7 @@ from gateway.flows.sorting import Addressed, Guests, Turned, guests, sort_out
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject
 from gateway.imip import read as reading
-from gateway.imip.trust import judge
+from gateway.imip.trust import judge, lower
 from gateway.itip.decide import decide
 from gateway.itip.model import Certainty, Context, Decision, Method, Policy, Remove, Store, Verdict
 from gateway.ports import Envelope
@@ -86,11 +86,12 @@ def _told(
         }
     message = one.message
     here = stored if stored is not None and stored.uid == message.object.uid else None
+    doubted = lower(verdict, one.lowered)
     context = Context(
         owner=accounts.addresses(one.account),
         now=now,
-        verdict=replace(verdict, lowered=tuple(sorted({*verdict.lowered, *one.lowered}))),
-        policy=policy(one.account, verdict.sender, message.method, verdict),
+        verdict=doubted,
+        policy=policy(one.account, verdict.sender, message.method, doubted),
         invited_as=one.invited_as,
         mail_date=mail.date,
         arrived=now,

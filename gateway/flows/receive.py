@@ -5,7 +5,7 @@ The door (`Door.accept`) lets a mail without a calendar part pass without a row 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from gateway.flows.sorting import Addressed, Turned, guests, sort_out
 from gateway.ical import tree
 from gateway.ical.address import Address, address
 from gateway.imip import read as reading
-from gateway.imip.trust import TrustSettings, judge
+from gateway.imip.trust import TrustSettings, judge, lower
 from gateway.itip.model import Certainty, Outcome, Reason, Verdict
 from gateway.log import Event, Log
 from gateway.ports import Entry, Intake, Job, JobKind, NewJob, Queue, ReceivedMail, unpack_mail
@@ -96,13 +96,13 @@ def lane(account: str, uid: str) -> str:
     return f"{account}|{uid}"
 
 
-def pack_verdict(verdict: Verdict, lowered: Iterable[str] = ()) -> dict[str, Any]:
-    """A verdict as JSON, with what the part at hand adds to the doubts."""
+def pack_verdict(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as JSON."""
     return {
         "sender": verdict.sender,
         "certainty": str(verdict.certainty),
         "reasons": list(verdict.reasons),
-        "lowered": sorted({*verdict.lowered, *lowered}),
+        "lowered": list(verdict.lowered),
     }
 
 
@@ -129,7 +129,7 @@ def _job(job: Job, received: ReceivedMail, mail: reading.Mail, verdict: Verdict,
             "mail_job": job.id,
             "method": str(one.message.method),
             "invited_as": one.invited_as,
-            "verdict": pack_verdict(verdict, one.lowered),
+            "verdict": pack_verdict(lower(verdict, one.lowered)),
             "mail_date": mail.date.isoformat() if mail.date else None,
             "arrived": received.received_at.isoformat(),
             "auto_submitted": mail.auto_submitted,
