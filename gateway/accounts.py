@@ -30,7 +30,7 @@ class Booking:
     """How a room or resource answers (SPEC 8.2); persons have one too, unused."""
 
     mode: str = "accept-if-free"
-    who: tuple[str, ...] = ("@example.org",)  # addresses or @domains; the reader's default is our domains
+    who: tuple[str, ...] = ()  # addresses or @domains; the reader puts our domains here when nothing is said
     window: timedelta = timedelta(days=180)
     max_duration: timedelta = timedelta(hours=8)
     hours: str = ""
@@ -121,6 +121,10 @@ class Accounts:
         """The token of `service+token@`, "" for the service address itself, None for anybody else's (SPEC 12.1)."""
         bare, detail = self._without_detail(mailbox(address))
         return detail if bare == self._service else None
+
+    def known(self, address: str) -> bool:
+        """Whether a listener takes mail for this recipient: an account, or the gateway itself."""
+        return self.find(address) is not None or self.is_gateway_address(address) is not None
 
     def in_domains(self, address: str) -> bool:
         """Whether the address lies in one of the gateway's mail domains; compared whole, never by suffix."""
