@@ -1,0 +1,57 @@
+"""What all sessions of one listener share: settings, callables, the door, and the commits under way."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+from gateway.ports import Peer
+from gateway.smtp.limits import Door, Networks
+from gateway.smtp.settings import Callables, ListenerSettings
+from gateway.smtp.transaction import Transaction
+
+
+class Session(Protocol):
+    """What the end of the listener must know of a conversation."""
+
+    @property
+    def listening(self) -> bool: ...
+    @property
+    def transaction(self) -> Transaction: ...
+    def dismiss(self, reply: str) -> None: ...
+
+
+class Desk:
+    """Shared by the sessions of one listener in one event loop."""
+
+    def __init__(
+        self, settings: ListenerSettings, callables: Callables, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.settings = settings
+        self.callables = callables
+        self.tls = tls
+        self.trusted = Networks(settings.trusted_networks)
+        self.door = Door(settings.max_connections, settings.max_connections_per_peer)
+        self.closing = False
+        self.sessions: dict[asyncio.Task[None], Session] = {}
+        self._commits: set[asyncio.Task[str]] = set()
+
+    async def finish(self, commit: Coroutine[Any, Any, str]) -> str:
+        """Await a commit that goes on even when its session is cancelled: a client that drops does not undo it."""
+        task = asyncio.get_running_loop().create_task(commit)
+        self._commits.add(task)
+        task.add_done_callback(self._commits.discard)
+        return await asyncio.shield(task)
+
+    async def settled(self) -> None:
+        """Return when no commit is under way."""
+        while self._commits:
+            await asyncio.wait(self._commits)
+
+    def refused(self, peer: Peer, reply: str, reason: str, **facts: Any) -> None:
+        """Report a mail (or a recipient) that we did not take."""
+        self.callables.on_event(
+            "mail.refused", role=peer.role, peer=peer.address, code=reply[:3], reason=reason, **facts
+        )
