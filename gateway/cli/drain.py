@@ -15,7 +15,9 @@ BEAT = 0.1
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     config_option(parser)
-    parser.add_argument("--timeout", type=float, default=60.0, metavar="S", help="seconds; 75 when they are over")
+    parser.add_argument(
+        "--timeout", type=float, default=60.0, metavar="S", help="seconds; 75 when they are over"
+    )
     parser.add_argument("--settle", action="store_true", help="wait for settle and undo timers too")
 
 

@@ -20,7 +20,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     config_option(parser)
     json_option(parser)
     parser.add_argument("mail", metavar="MAIL.eml", type=Path)
-    parser.add_argument("--as", dest="as_address", default="", metavar="ADDRESS", help="whose calendar it meets")
+    parser.add_argument(
+        "--as", dest="as_address", default="", metavar="ADDRESS", help="whose calendar it meets"
+    )
     parser.add_argument("--stored", type=Path, metavar="FILE.ics", help="what that calendar holds")
     parser.add_argument("--sender-certainty", choices=CERTAINTIES, help="overrides the evidence")
 
@@ -73,11 +75,15 @@ def _configuration(arguments: argparse.Namespace) -> configuration.Config:
 
 def _tell(story: dict[str, Any]) -> None:
     verdict = story["verdict"]
-    sys.stdout.write(f"sender   {verdict['sender'] or 'nobody'}: {verdict['certainty']} ({', '.join(verdict['reasons'])})\n")
+    sys.stdout.write(
+        f"sender   {verdict['sender'] or 'nobody'}: {verdict['certainty']} ({', '.join(verdict['reasons'])})\n"
+    )
     for message in story["messages"]:
         what = " ".join(str(message[key]) for key in ("method", "component", "uid") if message[key])
         sys.stdout.write(f"message  {what or '(none)'} for {message['account'] or 'nobody'}\n")
-        sys.stdout.write(f"         {message['outcome']}: {message['reason']}; calendar: {message['change']}\n")
+        sys.stdout.write(
+            f"         {message['outcome']}: {message['reason']}; calendar: {message['change']}\n"
+        )
         for note in message["notes"]:
             facts = " ".join(f"{key}={value}" for key, value in note.items() if key != "code")
             sys.stdout.write(f"         note {note['code']} {facts}\n")

@@ -63,7 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(name: str, command: Command, rest: Sequence[str]) -> int:
     module = importlib.import_module(f"gateway.cli.{command.module}")
-    parser = argparse.ArgumentParser(prog=f"imip-gateway {name}", description=command.about.capitalize() + ".")
+    parser = argparse.ArgumentParser(
+        prog=f"imip-gateway {name}", description=command.about.capitalize() + "."
+    )
     parser.exit_on_error = False
     module.arguments(parser)
     try:
@@ -92,5 +94,10 @@ def overview() -> str:
     """The list of commands, for `help`."""
     rows = [f"  {name:<10} {command.about}" for name, command in COMMANDS.items()]
     return "\n".join(
-        ["imip-gateway: meeting invitations by e-mail for any mail server and any CalDAV server", "", *rows, ""]
+        [
+            "imip-gateway: meeting invitations by e-mail for any mail server and any CalDAV server",
+            "",
+            *rows,
+            "",
+        ]
     )

@@ -16,7 +16,9 @@ OK, USAGE, DATA, NO_USER, AGAIN = 0, 64, 65, 67, 75
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     config_option(parser)
-    parser.add_argument("-f", dest="sender", default="", metavar="SENDER", help="envelope sender; <> for null")
+    parser.add_argument(
+        "-f", dest="sender", default="", metavar="SENDER", help="envelope sender; <> for null"
+    )
     parser.add_argument("--strict", action="store_true", help="end with 67 when no recipient is known here")
     parser.add_argument("recipients", nargs="+", metavar="RECIPIENT")
 

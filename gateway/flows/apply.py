@@ -137,9 +137,7 @@ class Apply:
         await self._settle(job, plan, written)
         return True
 
-    async def _plan(
-        self, job: Job, account: Account, story: Story, seen: Seen, decision: Decision
-    ) -> Plan:
+    async def _plan(self, job: Job, account: Account, story: Story, seen: Seen, decision: Decision) -> Plan:
         plan = Plan(
             job=job.id,
             account=account.address,
@@ -169,7 +167,9 @@ class Apply:
             plan = replace(plan, action="remove")
         elif story.kind == "change":
             plan = _settled_as_seen(plan, seen)
-        return await self._plans.plan(job, plan, tuple(_letter(account, job.uid, one) for one in decision.outgoing))
+        return await self._plans.plan(
+            job, plan, tuple(_letter(account, job.uid, one) for one in decision.outgoing)
+        )
 
     async def _write(self, account: Account, plan: Plan) -> Resource | None:
         if plan.action == "store":
@@ -244,7 +244,9 @@ def _settled_as_seen(plan: Plan, seen: Seen) -> Plan:
     """A change that needs no write: what the watch saw becomes the snapshot; what vanished loses its own."""
     if seen.resource is None or seen.stored is None:
         old = seen.snapshot
-        return plan if old is None else replace(plan, action="forget", href=old.href, collection=old.collection)
+        return (
+            plan if old is None else replace(plan, action="forget", href=old.href, collection=old.collection)
+        )
     return replace(plan, data=seen.resource.data, fingerprint=fingerprint(seen.stored))
 
 

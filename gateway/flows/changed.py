@@ -76,10 +76,10 @@ class Changed:
             await self._queue.finish(job, entries=(self._apply.entry(job, account, story, failed),))
             return
         if decision is not None and decision.outcome is Outcome.HELD:
-            held = Held(kind="burst", account=account.address, reason=str(decision.reason), job=job.id, uid=job.uid)
-            await self._queue.hold(
-                job, held, entries=(self._apply.entry(job, account, story, decision),)
+            held = Held(
+                kind="burst", account=account.address, reason=str(decision.reason), job=job.id, uid=job.uid
             )
+            await self._queue.hold(job, held, entries=(self._apply.entry(job, account, story, decision),))
             self._log.emit(Event.WATCH_HELD, account=account.address, reason=str(decision.reason))
 
     async def _propose(
@@ -105,7 +105,11 @@ class Changed:
         decision = sending.filter_outgoing(
             decision, before=before, after=seen.stored, profile_sends=profile.sends
         )
-        if decision.outgoing and not job.payload.get("approved") and await self._bursts(account, seen, decision):
+        if (
+            decision.outgoing
+            and not job.payload.get("approved")
+            and await self._bursts(account, seen, decision)
+        ):
             return replace(decision, outcome=Outcome.HELD, reason=Reason.BURST, change=None, outgoing=())
         return decision
 
@@ -117,7 +121,9 @@ class Changed:
         waiting = await self._queue.settling(account.address)
         if lately + waiting + 1 > self._burst.events:
             return True
-        if not any(one.method is Method.CANCEL or one.summary.partstat == "DECLINED" for one in decision.outgoing):
+        if not any(
+            one.method is Method.CANCEL or one.summary.partstat == "DECLINED" for one in decision.outgoing
+        ):
             return False
         lately = await self._snapshots.changed_meetings(account.address, collection, since, harsh=True)
         waiting = await self._queue.settling(account.address, reason=GOING)

@@ -133,7 +133,9 @@ class Messages:
             await self._queue.finish(job, entries=(self._apply.entry(job, account, story, expired),))
             return
         first_time = job.reason != str(decision.reason)
-        await self._queue.park(job, due=due, reason=str(decision.reason), entries=(entry,) if first_time else ())
+        await self._queue.park(
+            job, due=due, reason=str(decision.reason), entries=(entry,) if first_time else ()
+        )
 
     async def _end(
         self, job: Job, story: Story, decision: Decision, *, account: Account | None = None
@@ -149,6 +151,4 @@ def _base(seen: Seen) -> CalendarObject | None:
 
 
 def marks_of(rows: Sequence[MarkRow]) -> dict[MarkKey, Mark]:
-    return {
-        MarkKey(recurrence_id=row.recurrence_id, party=row.party): order.load(row.mark) for row in rows
-    }
+    return {MarkKey(recurrence_id=row.recurrence_id, party=row.party): order.load(row.mark) for row in rows}

@@ -71,7 +71,9 @@ class Receive:
             return
         user = address(received.peer.user) if received.peer.user else None
         verdict = judge(mail, trusted=received.peer.trusted, user=user, settings=self._settings.trust)
-        self._log.emit(Event.VERDICT_GIVEN, job=job.id, message_id=mail.message_id, certainty=str(verdict.certainty))
+        self._log.emit(
+            Event.VERDICT_GIVEN, job=job.id, message_id=mail.message_id, certainty=str(verdict.certainty)
+        )
         to = guests(received.envelope, mail, self._accounts)
         found = sort_out(mail, verdict, to, limits=self._settings.calendar_limits)
         entries = [_entry(job, mail, one) for one in found if isinstance(one, Turned)]

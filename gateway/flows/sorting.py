@@ -92,13 +92,9 @@ def _of_part(
     for one in found:
         for account, invited_as in to:
             if isinstance(one, Refusal):
-                yield Turned(
-                    outcome=one.outcome, reason=one.reason, account=account.address, uid=one.uid
-                )
+                yield Turned(outcome=one.outcome, reason=one.reason, account=account.address, uid=one.uid)
             else:
-                yield Addressed(
-                    account=account, invited_as=invited_as, message=one, lowered=part.lowered
-                )
+                yield Addressed(account=account, invited_as=invited_as, message=one, lowered=part.lowered)
 
 
 def _distinct(parts: Sequence[CalendarPart]) -> tuple[CalendarPart, ...]:

@@ -79,7 +79,9 @@ class Watch:
     async def due(self, account: Account) -> tuple[Round, ...]:
         """A round over those collections of an account whose time has come."""
         now = self._clock.now()
-        return await self._rounds(account, lambda state: state is None or state.due is None or state.due <= now)
+        return await self._rounds(
+            account, lambda state: state is None or state.due is None or state.due <= now
+        )
 
     async def all(self, account: Account) -> tuple[Round, ...]:
         """A round over every collection of an account, now."""
@@ -108,9 +110,7 @@ class Watch:
             path=collection.path,
             interval=self._settings.interval.total_seconds(),
         )
-        if not await self._snapshots.lease_collection(
-            account.address, collection.path, self._worker, LEASE
-        ):
+        if not await self._snapshots.lease_collection(account.address, collection.path, self._worker, LEASE):
             return None
         try:
             return await self._look(account, state)
@@ -126,7 +126,9 @@ class Watch:
         gone = _gone(result, known)
         if result.full and known and len(gone) == len(known):
             raise BackendUnavailable(f"{state.path}: the whole calendar seems to be gone; not believed")
-        fresh = [one.href for one in result.changes if one.etag is not None and known.get(one.href) != one.etag]
+        fresh = [
+            one.href for one in result.changes if one.etag is not None and known.get(one.href) != one.etag
+        ]
         resources = await self._calendars.multiget(account, state.path, fresh) if fresh else ()
         put, spawn = [], []
         for resource in resources:

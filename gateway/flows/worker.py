@@ -136,4 +136,6 @@ class Worker:
             await self._queue.bury(job, reason, entries=(entry,))
             self._log.emit(Event.JOB_BURIED, job=job.id, reason=reason)
         except GatewayError as error:  # the lease runs out and the job comes back
-            logging.getLogger("imip-gateway").warning("job %s could not be put back: %s", job.id, error.detail)
+            logging.getLogger("imip-gateway").warning(
+                "job %s could not be put back: %s", job.id, error.detail
+            )

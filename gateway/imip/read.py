@@ -163,9 +163,7 @@ def _is_list(headers: tuple[tuple[str, str], ...]) -> bool:
     )
 
 
-def _collect(
-    message: MimePart, limits: MailLimits
-) -> tuple[tuple[CalendarPart, ...], tuple[Reason, ...]]:
+def _collect(message: MimePart, limits: MailLimits) -> tuple[tuple[CalendarPart, ...], tuple[Reason, ...]]:
     parts: list[CalendarPart] = []
     refusals: list[Reason] = []
     for count, (part, depth, forwarded) in enumerate(_walk(message, 0, False)):
@@ -229,9 +227,7 @@ def _part(part: MimePart, payload: bytes, *, by_name: bool, forwarded: bool) -> 
         where = "by-name"
     if forwarded:
         where = "forwarded"
-    return CalendarPart(
-        data=data, method=method, where=where, lowered=tuple(lowered), notes=tuple(notes)
-    )
+    return CalendarPart(data=data, method=method, where=where, lowered=tuple(lowered), notes=tuple(notes))
 
 
 def _parameter(part: MimePart, name: str) -> str:

@@ -11,8 +11,12 @@ import re
 DEPTH, PARTS, HEADER = 10, 100, 65_536
 
 _END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
-_TYPE = re.compile(rb"^content-type[ \t]*:[ \t]*([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)", re.IGNORECASE | re.MULTILINE)
-_BOUNDARY = re.compile(rb'boundary\*?\d*\*?[ \t]*=[ \t\r\n]*(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
+_TYPE = re.compile(
+    rb"^content-type[ \t]*:[ \t]*([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)", re.IGNORECASE | re.MULTILINE
+)
+_BOUNDARY = re.compile(
+    rb'boundary\*?\d*\*?[ \t]*=[ \t\r\n]*(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE
+)
 _CALENDAR = (
     b"text/calendar",
     b"application/ics",

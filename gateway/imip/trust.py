@@ -86,9 +86,7 @@ def trusted_results(mail: Mail, settings: TrustSettings) -> Iterator[Result]:
             yield from _results(value, settings)
 
 
-def _weigh(
-    results: tuple[Result, ...], sender: Address, settings: TrustSettings
-) -> tuple[Certainty, str]:
+def _weigh(results: tuple[Result, ...], sender: Address, settings: TrustSettings) -> tuple[Certainty, str]:
     """DMARC decides alone where it spoke; else an aligned DKIM or SPF pass makes the sender likely."""
     author = domain(sender)
     dmarc = [one for one in results if one.method == "dmarc"]
@@ -108,7 +106,7 @@ def _weigh(
 
 def _domain(result: Result, name: str) -> str:
     value = result.properties.get(name, "")
-    return domain(Address(value.lower())) if "@" in value else value.lower().rstrip(".")
+    return value.lower().rpartition("@")[2].rstrip(".")
 
 
 def _is_spam(mail: Mail, settings: TrustSettings) -> bool:

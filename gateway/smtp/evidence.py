@@ -9,7 +9,7 @@ from publicsuffixlist import PublicSuffixList
 
 @lru_cache(maxsize=1)
 def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList(accept_unknown=True, idna=True)
+    return PublicSuffixList()
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,126 @@
+"""Who sent a mail, and how sure we are: one row per rule of SPEC 3.1 and 3.2."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.imip.read import read
+from gateway.imip.trust import TrustSettings, judge, lower
+from gateway.itip.model import Certainty, Verdict
+from gateway.smtp.evidence import organizational_domain
+
+OURS = TrustSettings(
+    authserv_ids=frozenset({"mx.example.org"}),
+    organizational=organizational_domain,
+    spam_header=("x-spam-flag", "yes"),
+)
+HOP = "Received: from out.example.com by mx.example.org; Sat, 21 Nov 2026 00:00:00 +0000"
+OUTSIDE = "Received: from laptop by out.example.com; Sat, 21 Nov 2026 00:00:00 +0000"
+OWN = "Received: from mx by mx.example.org (imip-gateway) with ESMTP; Sat, 21 Nov 2026 00:00:00 +0000"
+AR = "Authentication-Results: mx.example.org; "
+PROVEN, LIKELY, UNKNOWN, CONTRADICTED = Certainty
+
+
+def verdict(
+    *headers: str, sender: str = "alice@example.com", trusted: bool = False, settings: TrustSettings = OURS
+) -> Verdict:
+    content = "\r\n".join([*headers, f"From: {sender}", "", "x"]).encode()
+    return judge(read(content), trusted=trusted, user=None, settings=settings)
+
+
+RULES = [
+    ("DMARC pass aligned with From", [AR + "dmarc=pass header.from=example.com", HOP], PROVEN),
+    (
+        "DMARC pass with comments and a version",
+        [AR.replace(";", " 1;") + "dmarc=pass (p=none dis=none) header.from=example.com", HOP],
+        PROVEN,
+    ),
+    (
+        "DMARC fail",
+        [AR + "dmarc=fail (p=reject) header.from=example.com; dkim=pass header.d=example.com", HOP],
+        CONTRADICTED,
+    ),
+    ("DMARC pass for another domain", [AR + "dmarc=pass header.from=evil.example", HOP], UNKNOWN),
+    ("DMARC pass that does not say for whom", [AR + "dmarc=pass", HOP], UNKNOWN),
+    ("DKIM pass of the same organization", [AR + "dkim=pass header.d=mail.example.com", HOP], LIKELY),
+    ("DKIM pass by identity", [AR + "dkim=pass header.i=@example.com", HOP], LIKELY),
+    ("DKIM pass of somebody else", [AR + "dkim=pass header.d=evil-example.com", HOP], UNKNOWN),
+    ("DKIM pass of a name that ends alike", [AR + "dkim=pass header.d=notexample.com", HOP], UNKNOWN),
+    ("DKIM fail", [AR + "dkim=fail header.d=example.com", HOP], UNKNOWN),
+    ("SPF pass aligned", [AR + "spf=pass smtp.mailfrom=bounce@example.com", HOP], LIKELY),
+    ("SPF pass not aligned", [AR + "spf=pass smtp.mailfrom=bounce@lists.example.net", HOP], UNKNOWN),
+    (
+        "a foreign authserv-id",
+        ["Authentication-Results: evil.example; dmarc=pass header.from=example.com", HOP],
+        UNKNOWN,
+    ),
+    ("our authserv-id below the border", [HOP, OUTSIDE, AR + "dmarc=pass header.from=example.com"], UNKNOWN),
+    (
+        "our result above the border's second line",
+        [HOP, AR + "dmarc=pass header.from=example.com", OUTSIDE],
+        PROVEN,
+    ),
+    (
+        "our own Received line is not the border's",
+        [OWN, HOP, AR + "dmarc=pass header.from=example.com", OUTSIDE],
+        PROVEN,
+    ),
+    (
+        "a comment that holds the result",
+        [AR + "dmarc=fail (dmarc=pass header.from=example.com) header.from=example.com", HOP],
+        CONTRADICTED,
+    ),
+    (
+        "a quoted reason that holds the result",
+        [AR + 'dkim=none reason="; dmarc=pass header.from=example.com"', HOP],
+        UNKNOWN,
+    ),
+    ("no evidence", [HOP], UNKNOWN),
+    ("spam", [AR + "dmarc=pass header.from=example.com", HOP, "X-Spam-Flag: YES"], UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("name", "headers", "certainty"), RULES, ids=[row[0] for row in RULES])
+def test_evidence_gives_this_certainty(name: str, headers: list[str], certainty: Certainty) -> None:
+    assert verdict(*headers).certainty is certainty
+
+
+def test_an_attacker_cannot_pretend_to_be_our_own_received_line() -> None:
+    forged = OWN.replace("Received: from mx", "Received: from x")
+    assert verdict(HOP, forged, AR + "dmarc=pass header.from=example.com").certainty is UNKNOWN
+
+
+@pytest.mark.parametrize("certainty", [UNKNOWN, LIKELY, PROVEN])
+def test_a_trusted_network_counts_as_configured_only_without_a_result(certainty: Certainty) -> None:
+    settings = TrustSettings(authserv_ids=OURS.authserv_ids, trusted_networks_are=certainty)
+    assert verdict(trusted=True, settings=settings).certainty is certainty
+    failed = verdict(AR + "dmarc=fail header.from=example.com", HOP, trusted=True, settings=settings)
+    assert failed.certainty is CONTRADICTED
+    assert verdict(settings=settings).certainty is UNKNOWN
+
+
+def test_two_froms_are_nobody() -> None:
+    found = verdict(
+        AR + "dmarc=pass header.from=example.com", HOP, sender="a@example.com\r\nFrom: b@example.com"
+    )
+    assert (found.sender, found.certainty) == (None, UNKNOWN)
+
+
+def test_a_logged_in_author_is_proven() -> None:
+    mail = read(b"From: alice@example.com\r\n\r\nx")
+    assert judge(mail, trusted=False, user=mail.sender, settings=OURS).certainty is PROVEN
+
+
+def test_public_suffixes_are_nobodys_organization() -> None:
+    assert organizational_domain("a.b.co.uk") == "b.co.uk"
+    assert organizational_domain("co.uk") == "co.uk"
+    assert verdict(AR + "dkim=pass header.d=other.co.uk", HOP, sender="a@victim.co.uk").certainty is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(PROVEN, LIKELY), (LIKELY, UNKNOWN), (UNKNOWN, UNKNOWN), (CONTRADICTED, CONTRADICTED)],
+)
+def test_a_doubt_lowers_by_one_step(before: Certainty, after: Certainty) -> None:
+    assert lower(Verdict(sender=None, certainty=before), ("by-name", "method-mismatch")).certainty is after
+    assert lower(Verdict(sender=None, certainty=before), ()).certainty is before
