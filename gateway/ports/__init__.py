@@ -1,0 +1,49 @@
+"""What the journeys ask of the outside: small Protocols, and the values that edges share.
+
+Edges (smtp, caldav, web, store) do not know each other; the journeys in `flows/` know only this file. All times are
+aware datetimes in UTC; outcome and reason are the strings of `itip.model.Outcome` and `itip.model.Reason`.
+"""
+
+from gateway.ports.calendars import Calendars, Change, Collection, ProfileFacts, Resource, SyncResult
+from gateway.ports.delivery import Clock, OutgoingMail, Sent, Smarthost
+from gateway.ports.jobs import Entry, Held, Job, JobKind, JobState, Journal, NewJob, Queue
+from gateway.ports.mail import Envelope, Intake, Peer, ReceivedMail, Recipient, pack_mail, unpack_mail
+from gateway.ports.settle import Ledger, Letter, MarkRow, NewLetter, Plan, Plans
+from gateway.ports.snapshots import CollectionState, Snapshot, Snapshots
+
+__all__ = [
+    "Calendars",
+    "Change",
+    "Clock",
+    "Collection",
+    "CollectionState",
+    "Entry",
+    "Envelope",
+    "Held",
+    "Intake",
+    "Job",
+    "JobKind",
+    "JobState",
+    "Journal",
+    "Ledger",
+    "Letter",
+    "MarkRow",
+    "NewJob",
+    "NewLetter",
+    "OutgoingMail",
+    "Peer",
+    "Plan",
+    "Plans",
+    "ProfileFacts",
+    "Queue",
+    "ReceivedMail",
+    "Recipient",
+    "Resource",
+    "Sent",
+    "Smarthost",
+    "Snapshot",
+    "Snapshots",
+    "SyncResult",
+    "pack_mail",
+    "unpack_mail",
+]

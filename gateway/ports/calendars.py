@@ -1,0 +1,94 @@
+"""A CalDAV server, seen from one account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.accounts import Account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """A calendar collection (RFC 4791 4.2). `path` is the absolute path, unescaped as the server gave it."""
+
+    path: str
+    name: str = ""
+    components: frozenset[str] = frozenset({"VEVENT"})
+    writable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """A calendar object resource (RFC 4791 4.1); `etag` as sent, with its quotes (and W/)."""
+
+    href: str
+    etag: str
+    data: bytes
+    schedule_tag: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One member of a sync answer; `etag` None: it is gone."""
+
+    href: str
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncResult:
+    """What changed in a collection. `full` says that the answer lists every member (first sync, or a listing)."""
+
+    token: str
+    changes: tuple[Change, ...]
+    full: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileFacts:
+    """How an account's server behaves, configured or probed (SPEC 5.4)."""
+
+    name: str  # radicale, xandikos, sabre, ...; "unknown"
+    sends: str  # gateway (full) | inbound | nobody (off)
+    schedules: bool = False  # announces calendar-auto-schedule
+    problems: tuple[str, ...] = ()
+
+
+class Calendars(Protocol):
+    """A CalDAV server, seen from one account. Every call may raise BackendUnavailable or BackendRefused."""
+
+    async def profile(self, account: Account) -> ProfileFacts: ...
+    async def collections(self, account: Account) -> tuple[Collection, ...]: ...
+    async def invitations(self, account: Account) -> Collection:
+        """Where new invitations go: the configured calendar, else the default one. Raise BackendRefused if there is none."""
+        ...
+
+    async def find(self, account: Account, uid: str, *, hints: Sequence[str] = ()) -> Resource | None:
+        """The object with exactly this UID: at a hinted href, at our predictable href, else by query in every calendar."""
+        ...
+
+    async def get(self, account: Account, href: str) -> Resource | None: ...
+    async def multiget(
+        self, account: Account, collection: str, hrefs: Sequence[str]
+    ) -> tuple[Resource, ...]: ...
+    def new_href(self, collection: str, uid: str) -> str:
+        """The predictable href of a new object: escaped UID, hashed when long or odd."""
+        ...
+
+    async def put(self, account: Account, href: str, data: bytes, *, etag: str) -> Resource:
+        """Write with If-Match, or with If-None-Match: * when `etag` is ""; return what the server now holds (read back
+        when it gave no strong ETag). Raise PreconditionFailed."""
+        ...
+
+    async def delete(self, account: Account, href: str, *, etag: str) -> None:
+        """Delete with If-Match; gone already is success. Raise PreconditionFailed."""
+        ...
+
+    async def sync(
+        self, account: Account, collection: str, *, token: str, known: Mapping[str, str]
+    ) -> SyncResult:
+        """What changed since `token` (RFC 6578), or by ETag listing against `known`. An answer that is cut, empty of
+        body, or not a multistatus raises; it is never an empty calendar."""
+        ...

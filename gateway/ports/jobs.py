@@ -1,0 +1,151 @@
+"""The queue: jobs with leases, what is held, and the journal that tells how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class JobKind(StrEnum):
+    MAIL = "mail"
+    APPLY = "apply"
+    LETTER = "letter"
+    SYNC = "sync"
+
+
+class JobState(StrEnum):
+    DUE = "due"  # may run when `due` has come
+    LEASED = "leased"
+    WAITING = "waiting"  # for a person (held) or a peer (parked)
+    BURIED = "buried"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job to be queued. Of jobs with the same non-empty `key` that are not leased at most one exists: a newer one
+    replaces its payload and due time (this is how changes settle and collapse)."""
+
+    kind: JobKind
+    lane: str  # one job of a lane runs at a time, across processes and nodes (SPEC 9.1)
+    payload: Mapping[str, Any]  # JSON
+    body: bytes = b""  # mail content or calendar text, beside the JSON
+    account: str = ""
+    uid: str = ""
+    message_id: str = ""
+    due: datetime | None = None  # None: now
+    state: JobState = JobState.DUE
+    reason: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job; `token` proves the lease: every write that ends or changes a leased job is refused without it."""
+
+    id: str
+    kind: JobKind
+    state: JobState
+    lane: str
+    payload: Mapping[str, Any]
+    body: bytes
+    account: str
+    uid: str
+    message_id: str
+    attempts: int
+    due: datetime
+    created: datetime
+    reason: str
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the journal (INTERFACE 7, `why`)."""
+
+    job: str
+    kind: str  # mail | change | answer | letter | bounce
+    outcome: str
+    reason: str
+    message_id: str = ""
+    uid: str = ""
+    recurrence_id: str = ""
+    method: str = ""
+    account: str = ""
+    sender: str = ""
+    certainty: str = ""
+    notes: tuple[Mapping[str, Any], ...] = ()
+    letters: tuple[str, ...] = ()  # letter ids
+    restore: bytes | None = None  # the object before this decision, for `retract`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Something that waits for a person (INTERFACE 7, `held list`): its job waits in state WAITING."""
+
+    kind: str  # mail | burst | crasher | booking
+    account: str
+    reason: str
+    job: str = ""
+    sender: str = ""
+    uid: str = ""
+    method: str = ""
+    message_id: str = ""
+    id: str = ""
+    since: datetime | None = None
+
+
+class Queue(Protocol):
+    """Jobs with leases. Everything given to one call happens in one transaction."""
+
+    async def add(self, jobs: Sequence[NewJob]) -> tuple[str, ...]: ...
+
+    async def claim(
+        self, worker: str, *, limit: int, lease: timedelta, kinds: Sequence[JobKind] = ()
+    ) -> tuple[Job, ...]:
+        """Lease up to `limit` due jobs, at most one per lane, no lane that has a leased job; oldest due first."""
+        ...
+
+    async def extend(self, job: Job, lease: timedelta) -> bool:
+        """Prolong the lease; False when it is lost: the worker must stop before it writes."""
+        ...
+
+    async def finish(self, job: Job, *, entries: Sequence[Entry] = (), spawn: Sequence[NewJob] = ()) -> None:
+        """Delete the job, write the journal, queue what follows. Raise LeaseLost."""
+        ...
+
+    async def retry(self, job: Job, *, due: datetime, reason: str) -> None: ...
+
+    async def hold(self, job: Job, held: Held, *, entries: Sequence[Entry] = ()) -> str:
+        """Put the job into state WAITING with a held row; return the held id."""
+        ...
+
+    async def park(self, job: Job, *, due: datetime, reason: str, entries: Sequence[Entry] = ()) -> None:
+        """Let the job wait (state WAITING) until its meeting comes: any `Plans.settle` of the same (account, uid) makes it
+        due at once, and it comes due by itself at `due`, when it runs for the last time."""
+        ...
+
+    async def settling(self, account: str, *, reason: str = "") -> int:
+        """How many changes of this account wait for their settle time: state DUE, reason "settling" (saved) or
+        "settling-gone" (deleted); both when no reason is given."""
+        ...
+
+    async def bury(self, job: Job, reason: str, *, entries: Sequence[Entry] = ()) -> None: ...
+
+    async def next_due(self) -> datetime | None:
+        """When the next job that is not leased or waiting comes due; None when there is none."""
+        ...
+
+    async def wait_for_work(self, seconds: float) -> None:
+        """Return when a job was added, a lane became free, or after `seconds`."""
+        ...
+
+
+class Journal(Protocol):
+    async def write(self, entries: Sequence[Entry]) -> None: ...
+
+    async def story(self, key: str) -> list[dict[str, Any]]:
+        """Every entry of a Message-ID, UID or job, oldest first, in the shape of INTERFACE 7."""
+        ...

@@ -1,0 +1,83 @@
+"""Mail on its way in: what a listener saw, and the door of the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """One accepted RCPT TO, with the parameters of RFC 3461 that came with it."""
+
+    address: str  # as the client wrote it, without angle brackets
+    orcpt: str = ""
+    notify: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """MAIL FROM and RCPT TO of one transaction (RFC 5321 3.3, 3461, 6152, 6531)."""
+
+    sender: str  # "" is the null sender
+    recipients: tuple[Recipient, ...]
+    body: str = ""  # "", "7BIT", "8BITMIME"
+    smtputf8: bool = False
+    ret: str = ""
+    envid: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Who handed us the mail, as far as the connection tells."""
+
+    role: str = "incoming"  # incoming | outgoing
+    protocol: str = "smtp"  # smtp | lmtp | submit
+    address: str = ""  # IP address, or "" for a unix socket or the spool
+    trusted: bool = False  # inside `trusted_networks` (or submitted: SPEC 12.6)
+    user: str = ""  # SASL user
+    helo: str = ""
+    tls: bool = False
+    after: str = "discard"  # discard | relay | render
+    relay_to: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedMail:
+    """One mail, as it will lie in the queue: `content` already carries our Received line, and only CRLF line ends."""
+
+    envelope: Envelope
+    peer: Peer
+    content: bytes
+    received_at: datetime
+
+
+def pack_mail(mail: ReceivedMail) -> dict[str, Any]:
+    """The envelope of a mail as the JSON payload of its MAIL job; the content is the job's body."""
+    return {
+        "envelope": asdict(mail.envelope),
+        "peer": asdict(mail.peer),
+        "received_at": mail.received_at.isoformat(),
+    }
+
+
+def unpack_mail(payload: Mapping[str, Any], body: bytes) -> ReceivedMail:
+    """The inverse of `pack_mail`."""
+    envelope = dict(payload["envelope"])
+    recipients = tuple(Recipient(**one) for one in envelope.pop("recipients"))
+    return ReceivedMail(
+        envelope=Envelope(recipients=recipients, **envelope),
+        peer=Peer(**payload["peer"]),
+        content=body,
+        received_at=datetime.fromisoformat(payload["received_at"]),
+    )
+
+
+class Intake(Protocol):
+    """The door of the queue."""
+
+    async def accept(self, mail: ReceivedMail) -> str:
+        """Commit the mail and return its job id; only then may 250 be said. Raise QueueFull or BackendUnavailable."""
+        ...

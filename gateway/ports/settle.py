@@ -1,0 +1,109 @@
+"""Plan, write, settle: what lies in the store while a decision is carried out (SPEC 9.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from gateway.ports.jobs import Entry, Job, NewJob
+from gateway.ports.snapshots import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLetter:
+    """An iTIP message that will leave as mail. `summary` is `itip.summary.dump(...)`."""
+
+    account: str
+    uid: str
+    recurrence_id: str
+    method: str
+    sender: str  # the calendar user in whose name it goes
+    recipient: str
+    recipient_name: str = ""
+    calendar: bytes = b""
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    automatic: bool = False  # nobody's hand caused it: Auto-Submitted (SPEC 12.2)
+    in_reply_to: str = ""  # Message-ID of the mail that it answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A letter in the store; states: planned (its calendar write is not settled), ready, sent, deferred, failed, dropped."""
+
+    id: str
+    state: str
+    letter: NewLetter
+    message_id: (
+        str  # stable: derived from plan and recipient, so a repeated sending is recognised by the reader
+    )
+    root_id: str  # first Message-ID of this thread (uid, recipient); equal to message_id on the first letter
+    previous_id: str  # the letter before it in the thread, or ""
+    sequence: int  # row number, for VERP tokens
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkRow:
+    """One row of the ledger: `mark` is `itip.order.dump(...)`."""
+
+    recurrence_id: str
+    party: str
+    mark: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What `apply` is about to do; written before the calendar is touched."""
+
+    job: str
+    account: str
+    uid: str
+    action: str  # store | remove | forget (the object is gone already: only its snapshot goes) | none
+    collection: str = ""
+    href: str = ""
+    etag: str = ""  # "" with action store: create
+    data: bytes = b""
+    fingerprint: str = ""  # of the object to come; "" for remove and none
+    keep_snapshot: bool = False  # a user's edit has not settled: the snapshot stays as it is
+    base: bytes | None = None
+    marks: tuple[MarkRow, ...] = ()
+    entry: Entry | None = None
+    letters: tuple[str, ...] = ()  # ids, filled by the store
+    id: str = ""
+
+
+class Plans(Protocol):
+    """Plan, write, settle (SPEC 9.2)."""
+
+    async def plan(self, job: Job, plan: Plan, letters: Sequence[NewLetter]) -> Plan:
+        """Forget the job's earlier plan, if any, and write this one with its letters in state planned. One transaction."""
+        ...
+
+    async def open_plan(self, job: Job) -> Plan | None:
+        """The plan that an earlier run of this job left behind."""
+        ...
+
+    async def settle(
+        self, job: Job, plan: Plan, *, snapshot: Snapshot | None, spawn: Sequence[NewJob] = ()
+    ) -> None:
+        """One transaction: snapshot (actions remove and forget: deleted), marks, journal entry, letters ready and queued
+        as LETTER jobs (payload {"letter": id}, lane "letter:<recipient>:<uid>"), job deleted. Raise LeaseLost."""
+        ...
+
+    async def letter(self, letter_id: str) -> Letter | None: ...
+
+    async def letter_done(
+        self, job: Job, letter_id: str, *, state: str, reason: str, entries: Sequence[Entry] = ()
+    ) -> None:
+        """End a LETTER job: state sent or failed. One transaction."""
+        ...
+
+    async def letter_deferred(self, job: Job, letter_id: str, *, due: datetime, reason: str) -> None: ...
+
+    async def letters_sent(self, account: str, uid: str) -> tuple[Letter, ...]: ...
+
+
+class Ledger(Protocol):
+    async def marks(self, account: str, uid: str) -> tuple[MarkRow, ...]: ...

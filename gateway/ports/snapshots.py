@@ -1,0 +1,70 @@
+"""Calendars as we last saw them, and the state of each watched collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from gateway.ports.jobs import NewJob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A calendar object as we last settled it. `data` is the whole text; `base` the organizer's last version."""
+
+    account: str
+    collection: str
+    href: str
+    uid: str
+    etag: str
+    fingerprint: str
+    data: bytes
+    base: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionState:
+    """What we know of one watched collection."""
+
+    account: str
+    path: str
+    token: str = ""
+    baseline: bool = False  # True once the first sight is complete
+    due: datetime | None = None
+    interval: float = 60.0  # seconds; adaptive
+    synced_at: datetime | None = None
+    error: str = ""
+
+
+class Snapshots(Protocol):
+    """Snapshots, the UID index and the state of the collections."""
+
+    async def of_collection(self, account: str, collection: str) -> tuple[Snapshot, ...]: ...
+    async def etags(self, account: str, collection: str) -> Mapping[str, str]:
+        """href -> ETag of everything known there; without the data."""
+        ...
+
+    async def by_uid(self, account: str, uid: str) -> tuple[Snapshot, ...]: ...
+    async def by_href(self, account: str, href: str) -> Snapshot | None: ...
+    async def collections(self, account: str | None = None) -> tuple[CollectionState, ...]: ...
+    async def lease_collection(self, account: str, path: str, worker: str, lease: timedelta) -> bool: ...
+    async def synced(
+        self,
+        state: CollectionState,
+        *,
+        put: Sequence[Snapshot] = (),
+        gone: Sequence[str] = (),
+        spawn: Sequence[NewJob] = (),
+    ) -> None:
+        """End one watch round of one collection in one transaction; releases its lease. `put` are snapshots of first
+        sight and echoes, `gone` hrefs whose snapshot is dropped, `spawn` the changes that must settle."""
+        ...
+
+    async def changed_meetings(
+        self, account: str, collection: str, since: datetime, *, harsh: bool = False
+    ) -> int:
+        """How many different UIDs of this account have a journal entry of kind "change" with letters since then (the burst
+        breaker's count); `harsh`: only those whose entry's method is CANCEL, or REPLY with a letter that declines."""
+        ...
