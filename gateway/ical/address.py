@@ -20,7 +20,7 @@ Address = NewType("Address", str)
 _PLAIN = re.compile(r"(?:mailto:)?([a-z0-9.!#$&'*+/=^_`{|}~-]+@[a-z0-9.-]+[a-z0-9])\Z", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u200b\u2028\u2029\ufeff]")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.ASCII)
-_MAIL = re.compile(r"[^\s@<>:]+@[^\s@<>,;:/\\\"]+\Z")
+_MAIL = re.compile(r"(?!/)[^\s@<>:]+@[^\s@<>,;:/\\\"]+\Z")
 _NAMED = re.compile(r"[^<]*<([^<>]*)>\Z")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 

@@ -115,6 +115,13 @@ class Property:
             self._address = address(self.value)
         return self._address
 
+    @property
+    def tzid(self) -> str:
+        """The TZID parameter, or ""; without splitting parameters that name none."""
+        if self._params is None and "TZID" not in self._head.upper():
+            return ""
+        return self.param("TZID") or ""
+
     def param(self, name: str) -> str | None:
         """The first value of the first parameter of that name."""
         for item in self.params:

@@ -42,7 +42,7 @@ class Zones:
         """The zones of a VCALENDAR; of two VTIMEZONEs with one TZID the first counts."""
         own: dict[str, Component] = {}
         for component in root.subcomponents("VTIMEZONE"):
-            own.setdefault(_clean(component.text("TZID") or ""), component)
+            own.setdefault(clean_tzid(component.text("TZID") or ""), component)
         return cls(own)
 
     @property
@@ -52,14 +52,14 @@ class Zones:
 
     def zone(self, tzid: str) -> tzinfo | None:
         """The zone of a TZID; None: nobody knows it, so its times are floating. Raise LimitExceeded for a bomb."""
-        tzid = _clean(tzid)
+        tzid = clean_tzid(tzid)
         if tzid not in self._made:
             self._made[tzid] = self._defined(tzid) or named_zone(tzid)
         return self._made[tzid]
 
     def iana(self, tzid: str) -> str | None:
         """The IANA name under which people know this zone; None when the object defines the name otherwise."""
-        tzid = _clean(tzid)
+        tzid = clean_tzid(tzid)
         defined = self._defined(tzid)
         if defined is None:
             return iana_name(tzid)
@@ -72,7 +72,7 @@ class Zones:
 
     def vtimezone(self, tzid: str, since: int = 2000) -> Component | None:
         """The VTIMEZONE of a TZID: the object's own, or one made from the IANA database that holds from year `since` on."""
-        clean = _clean(tzid)
+        clean = clean_tzid(tzid)
         if self._defined(clean) is not None:
             return self._own[clean]
         name = iana_name(clean)
@@ -156,8 +156,9 @@ def _agree(one: tzinfo, other: tzinfo) -> bool:
     return all(probe.astimezone(one).utcoffset() == probe.astimezone(other).utcoffset() for probe in _PROBES)
 
 
-def _clean(tzid: str) -> str:
+def clean_tzid(tzid: str) -> str:
+    """A TZID without the blanks and quotes that some producers put around it (SPEC 2.4)."""
     return tzid.strip().strip("\"'").strip()
 
 
-__all__ = ["Zones", "iana_name", "named_zone"]
+__all__ = ["Zones", "clean_tzid", "iana_name", "named_zone"]
