@@ -1,0 +1,184 @@
+"""From a stored letter to the parts of a mail: who it is from, how it threads, what it carries.
+
+The wording is not ours: a `Renderer` (render/letters) is handed in and gets a `Sheet`. `write` puts the parts into octets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from typing import Protocol
+
+from gateway.ical.tree import Component, Property, parse, prop, write
+from gateway.imip.fields import Mailbox, bare_id, mail_domain
+from gateway.imip.sender import Identity, Mode, choose, identify
+from gateway.imip.tokens import Tokens
+from gateway.imip.write import LetterParts, with_method
+from gateway.itip import summary as summaries
+from gateway.itip.model import Guest, Reason, Summary
+from gateway.ports import Letter, NewLetter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """What is known of the one who will read. "" is unknown: then English, and the event's own zone."""
+
+    language: str = ""
+    zone: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """Where he can answer besides his calendar program; "" where there is no such way."""
+
+    accept: str = ""
+    tentative: str = ""
+    decline: str = ""
+    page: str = ""
+    mail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """All that a letter can be worded from."""
+
+    summary: Summary
+    sender: Mailbox
+    recipient: Mailbox
+    reader: Reader = field(default_factory=Reader)
+    links: Links = field(default_factory=Links)
+    site: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worded:
+    """The words: `language` is the one that they are in, `author` how a sender is called for whom we write."""
+
+    language: str
+    subject: str
+    text: str
+    html: str
+    author: str
+
+
+class Renderer(Protocol):
+    def render(self, sheet: Sheet) -> Worded: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterSettings:
+    """The keys of `[gateway]` and `[delivery]` that concern letters."""
+
+    domains: tuple[str, ...]
+    from_foreign: str = "agent"
+    mark_all: bool = False
+    attach: bool = True
+    zone: tzinfo = field(default=UTC)  # of the Date field
+
+
+def compose(
+    letter: Letter,
+    moment: datetime,
+    *,
+    reader: Reader,
+    settings: LetterSettings,
+    tokens: Tokens,
+    renderer: Renderer,
+    links: Links = Links(),
+) -> LetterParts | Reason:
+    """The parts of the mail; a Reason when this letter must not leave."""
+    new = letter.letter
+    if "@" not in new.recipient or "@" not in new.sender:
+        return Reason.LETTER_FAILED
+    mode = choose(new.sender, new.method, domains=settings.domains, from_foreign=settings.from_foreign)
+    if mode is Mode.REFUSE:
+        return Reason.FROM_REFUSED
+    who = identify(mode, new.sender, account=new.account, uid=new.uid, tokens=tokens)
+    summary = summaries.load(new.summary)
+    sender = Mailbox(address=new.sender, name=_name(summary, new.sender))
+    recipient = Mailbox(address=new.recipient, name=new.recipient_name)
+    site = mail_domain(tokens.service)
+    worded = renderer.render(
+        Sheet(summary=summary, sender=sender, recipient=recipient, reader=reader, links=links, site=site)
+    )
+    return LetterParts(
+        envelope_sender=tokens.bounce(letter.sequence),
+        author=sender if mode is Mode.USER else Mailbox(address=who.author, name=worded.author),
+        reply_to=sender if who.reply_to else None,
+        recipient=recipient,
+        subject=worded.subject,
+        date=moment.astimezone(settings.zone),
+        message_id=letter.message_id,
+        in_reply_to=_parent(letter),
+        references=_ancestors(letter),
+        language=worded.language,
+        auto_submitted=automatic(new, mark_all=settings.mark_all),
+        hop=site,
+        text=worded.text,
+        html=worded.html,
+        method=new.method,
+        calendar=with_method(represented(new.calendar, who), new.method),
+        attach=settings.attach,
+    )
+
+
+def automatic(letter: NewLetter, *, mark_all: bool) -> str:
+    """RFC 3834 5: nothing for what a person caused, unless all is to be marked (SPEC 12.2)."""
+    if letter.automatic:
+        return "auto-replied" if letter.in_reply_to or letter.method == "REPLY" else "auto-generated"
+    return "auto-generated" if mark_all else ""
+
+
+def represented(calendar: bytes, who: Identity) -> bytes:
+    """The calendar text with the agent's address in ORGANIZER, so that native answers reach us (SPEC 6.4).
+
+    CN and EMAIL (RFC 7986 6.2) still name the person. The calendar itself never sees this address.
+    """
+    if not who.organizer:
+        return calendar
+    root = parse(calendar)
+    return write(root.with_children(tuple(_represented(child, who) for child in root.children)))
+
+
+def _represented(child: Property | Component, who: Identity) -> Property | Component:
+    if isinstance(child, Property):
+        return child
+    old = child.first("ORGANIZER")
+    if old is None:
+        return child
+    name = old.param("CN") or who.reply_to.rpartition("@")[0]
+    new = prop("ORGANIZER", f"mailto:{who.organizer}", CN=name, EMAIL=who.reply_to)
+    return child.replace(old, new)
+
+
+def _name(summary: Summary, address: str) -> str:
+    """How the summary calls the sender."""
+    known: tuple[Guest | None, ...] = (summary.attendee, summary.now.organizer, *summary.now.guests)
+    folded = address.casefold()
+    return next((one.name for one in known if one and one.name and one.address.casefold() == folded), "")
+
+
+def _parent(letter: Letter) -> str:
+    """RFC 5322 3.6.4: the mail that it answers, else the one before it in the thread."""
+    candidates = (letter.letter.in_reply_to, letter.previous_id, letter.root_id)
+    own = bare_id(letter.message_id)
+    return next((one for one in candidates if bare_id(one) not in {"", own}), "")
+
+
+def _ancestors(letter: Letter) -> tuple[str, ...]:
+    own = bare_id(letter.message_id)
+    line = (letter.root_id, letter.previous_id, letter.letter.in_reply_to)
+    return tuple(dict.fromkeys(one for one in map(bare_id, line) if one not in {"", own}))
+
+
+__all__ = [
+    "LetterSettings",
+    "Links",
+    "Reader",
+    "Renderer",
+    "Sheet",
+    "Worded",
+    "automatic",
+    "compose",
+    "represented",
+]

@@ -1,0 +1,66 @@
+"""A letter in its reader's language: subject, text and HTML from one view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.imip.letter import Sheet, Worded
+from gateway.render.templates import Templates
+from gateway.render.text import linked
+from gateway.render.view import preheader, view
+from gateway.render.voice import Translations, Voice, voice
+
+KINDS = ("invitation", "update", "cancellation", "removed", "reply")
+
+
+class Letters:
+    """The renderer that `imip.letter.compose` is given."""
+
+    def __init__(
+        self,
+        templates: Templates,
+        translations: Mapping[str, Translations],
+        *,
+        language: str = "en",
+        zone: str = "UTC",
+    ) -> None:
+        """`language` and `zone` are the gateway's own, for readers of whom nothing is known."""
+        self._templates = templates
+        self._translations = translations
+        self._language = language
+        self._zone = zone
+
+    def render(self, sheet: Sheet) -> Worded:
+        """All the words of one letter."""
+        speaking = self.voice(sheet)
+        kind = sheet.summary.kind if sheet.summary.kind in KINDS else "invitation"
+        shown = view(sheet, speaking)
+        values = {"v": shown, "p": shown.phrases, "preheader": preheader(shown)}
+        return Worded(
+            language=speaking.language,
+            subject=shown.phrases.subject,
+            text=_tidy(self._templates.render(f"mail/{kind}.txt", speaking, **values)),
+            html=self._templates.render(f"mail/{kind}.html", speaking, **values),
+            author=shown.phrases.author,
+        )
+
+    def voice(self, sheet: Sheet) -> Voice:
+        """The reader's language, else the gateway's; his zone, else the event's."""
+        return voice(
+            sheet.reader.language or self._language,
+            sheet.reader.zone,
+            available=self._translations,
+            home=self._zone,
+        )
+
+
+def _tidy(text: str) -> str:
+    """No blanks at line ends, no more than one blank line. The signature's `-- ` keeps its blank (RFC 3676 4.3)."""
+    rows = [row if row == "-- " else row.rstrip() for row in text.split("\n")]
+    kept = [row for row, before in zip(rows, ["", *rows], strict=False) if row or before]
+    return "\n".join(kept).strip("\n") + "\n"
+
+
+FILTERS = {"linked": linked}
+
+__all__ = ["FILTERS", "KINDS", "Letters"]

@@ -1,0 +1,240 @@
+"""The sentences of a letter: what it is, who does it, what follows. Whole sentences, so that they can be translated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.imip.letter import Sheet
+from gateway.itip.model import Facts, Guest, Summary
+from gateway.render.changes import person
+from gateway.render.dates import short, short_zone
+from gateway.render.text import isolate, line
+from gateway.render.voice import Voice
+
+TITLE = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrases:
+    """`band` is the letter in three words, `symbol` and `tone` its shape and colour; never one without the others."""
+
+    band: str
+    symbol: str
+    tone: str  # news | change | yes | maybe | no
+    subject: str
+    intro: tuple[str, ...]
+    hint: str = ""
+    footer: tuple[str, ...] = ()
+    author: str = ""
+
+
+def phrases(sheet: Sheet, voice: Voice) -> Phrases:
+    """All sentences of one letter."""
+    who = person(Guest(address=sheet.sender.address, name=sheet.sender.name), voice)
+    kind = sheet.summary.kind
+    make = {"update": _update, "cancellation": _cancellation, "removed": _removed, "reply": _reply}
+    band, symbol, tone, verb, intro = make.get(kind, _invitation)(sheet, who, voice)
+    return Phrases(
+        band=band,
+        symbol=symbol,
+        tone=tone,
+        subject=_subject(verb, sheet.summary.now, voice),
+        intro=tuple(one for one in intro if one),
+        hint=_hint(sheet, voice),
+        footer=_footer(sheet, who, voice),
+        author=voice.say("%(name)s via Calendar", name=line(sheet.sender.name, 60) or sheet.sender.address),
+    )
+
+
+_Made = tuple[str, str, str, str, tuple[str, ...]]
+
+
+def _invitation(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    now = sheet.summary.now
+    if now.kind == "VTODO":
+        return (
+            voice.say("A task for you"),
+            "●",
+            "news",
+            voice.say("Task: %(title)s"),
+            (voice.say("%(who)s asks you to take on this task.", who=who),),
+        )
+    if now.recurrence is not None:
+        sentence = voice.say("%(who)s invites you to one date of a series.", who=who)
+    elif now.rule:
+        sentence = voice.say("%(who)s invites you to a series of meetings.", who=who)
+    else:
+        sentence = voice.say("%(who)s invites you to a meeting.", who=who)
+    role = _role(_own(now, sheet.recipient.address), voice)
+    return voice.say("You are invited"), "●", "news", voice.say("Invitation: %(title)s"), (sentence, role)
+
+
+def _update(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    now, changed = sheet.summary.now, set(sheet.summary.changed)
+    if now.kind == "VTODO":
+        band, sentence = (
+            voice.say("The task has changed"),
+            voice.say("%(who)s has changed this task.", who=who),
+        )
+    elif now.recurrence is not None:
+        band = voice.say("One date has changed")
+        sentence = voice.say(
+            "%(who)s has changed this date of the series. The others stay as they are.", who=who
+        )
+    else:
+        band = voice.say("New time") if changed & {"start", "end"} else voice.say("The meeting has changed")
+        sentence = voice.say("%(who)s has changed this meeting.", who=who)
+    return band, "↻", "change", voice.say("Updated: %(title)s"), (sentence, _again(sheet, voice))
+
+
+def _cancellation(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    now = sheet.summary.now
+    if now.kind == "VTODO":
+        sentence = voice.say("%(who)s has cancelled this task.", who=who)
+    elif now.recurrence is not None:
+        sentence = voice.say(
+            "%(who)s has cancelled this date of the series. The others stay as they are.", who=who
+        )
+    elif now.rule:
+        sentence = voice.say("%(who)s has cancelled the whole series.", who=who)
+    else:
+        sentence = voice.say("%(who)s has cancelled this meeting.", who=who)
+    return voice.say("Cancelled"), "✕", "no", voice.say("Cancelled: %(title)s"), (sentence,)
+
+
+def _removed(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    if sheet.summary.now.recurrence is not None:
+        sentence = voice.say("%(who)s has taken you off the guest list of this date of the series.", who=who)
+    else:
+        sentence = voice.say("%(who)s has taken you off the guest list.", who=who)
+    rest = voice.say("It may still take place, without you.")
+    return (
+        voice.say("No longer invited"),
+        "✕",
+        "no",
+        voice.say("No longer invited: %(title)s"),
+        (sentence, rest),
+    )
+
+
+def _reply(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    summary = sheet.summary
+    who = person(summary.attendee, voice) or who
+    status = summary.partstat.upper()
+    one_date = summary.now.recurrence is not None
+    known = {
+        "ACCEPTED": (
+            "✓",
+            "yes",
+            voice.say("Accepted: %(title)s"),
+            voice.say("%(who)s has accepted.", who=who),
+        ),
+        "DECLINED": (
+            "✕",
+            "no",
+            voice.say("Declined: %(title)s"),
+            voice.say("%(who)s has declined.", who=who),
+        ),
+        "TENTATIVE": ("?", "maybe", voice.say("Maybe: %(title)s"), voice.say("%(who)s may come.", who=who)),
+        "DELEGATED": (
+            "→",
+            "maybe",
+            voice.say("Delegated: %(title)s"),
+            voice.say("%(who)s sends somebody else.", who=who),
+        ),
+        "COMPLETED": (
+            "✓",
+            "yes",
+            voice.say("Completed: %(title)s"),
+            voice.say("%(who)s has completed the task.", who=who),
+        ),
+        "IN-PROCESS": (
+            "●",
+            "maybe",
+            voice.say("Begun: %(title)s"),
+            voice.say("%(who)s has begun the task.", who=who),
+        ),
+    }
+    fallback = (
+        "–",
+        "maybe",
+        voice.say("Answer: %(title)s"),
+        voice.say("%(who)s has not decided yet.", who=who),
+    )
+    symbol, tone, verb, sentence = known.get(status, fallback)
+    scope = voice.say("This answer is for this one date of the series only.") if one_date else ""
+    return _band(status, voice), symbol, tone, verb, (sentence, scope)
+
+
+def _band(status: str, voice: Voice) -> str:
+    known = {
+        "ACCEPTED": voice.say("Accepted"),
+        "DECLINED": voice.say("Declined"),
+        "TENTATIVE": voice.say("Maybe"),
+        "DELEGATED": voice.say("Delegated"),
+        "COMPLETED": voice.say("Completed"),
+        "IN-PROCESS": voice.say("Begun"),
+    }
+    return known.get(status, voice.say("No answer yet"))
+
+
+def _subject(verb: str, now: Facts, voice: Voice) -> str:
+    """The verb, the title, and when: the inbox shows no more."""
+    title = isolate(line(now.title, TITLE), voice.direction) or voice.say("(no title)")
+    text = verb % {"title": title}
+    moment = now.start or now.recurrence or now.end
+    if moment is None:
+        return text
+    when = " ".join(one for one in (short(moment, voice), short_zone(moment, voice)) if one)
+    return voice.say("%(what)s (%(when)s)", what=text, when=when)
+
+
+def _own(now: Facts, recipient: str) -> Guest | None:
+    return next((one for one in now.guests if one.address.casefold() == recipient.casefold()), None)
+
+
+def _role(own: Guest | None, voice: Voice) -> str:
+    roles = {
+        "OPT-PARTICIPANT": voice.say("Your attendance is optional."),
+        "NON-PARTICIPANT": voice.say("This is for your information only."),
+        "CHAIR": voice.say("You chair this meeting."),
+    }
+    return roles.get(own.role.upper(), "") if own else ""
+
+
+def _again(sheet: Sheet, voice: Voice) -> str:
+    """Whether the reader has to answer once more."""
+    summary: Summary = sheet.summary
+    own = _own(summary.now, sheet.recipient.address)
+    old = _own(summary.before, sheet.recipient.address) if summary.before else None
+    if own is None or old is None or own.partstat.upper() != "NEEDS-ACTION":
+        return ""
+    if old.partstat.upper() in {"", "NEEDS-ACTION"}:
+        return ""
+    return voice.say("Your earlier answer no longer counts: please answer again.")
+
+
+def _hint(sheet: Sheet, voice: Voice) -> str:
+    """How to answer without the buttons of the letter."""
+    if sheet.summary.kind not in {"invitation", "update"}:
+        return ""
+    if sheet.links.accept:
+        return voice.say("If your mail program shows its own buttons, use those.")
+    return voice.say("Please answer with the buttons of your mail or calendar program.")
+
+
+def _footer(sheet: Sheet, who: str, voice: Voice) -> tuple[str, ...]:
+    address, reader = line(sheet.sender.address, 254), line(sheet.recipient.address, 254)
+    named = who if who == address else f"{who} <{address}>"
+    if sheet.summary.kind == "reply":
+        why = voice.say("You receive this because you organize this meeting.")
+    else:
+        why = voice.say("%(who)s sent this to %(reader)s.", who=named, reader=reader)
+    site = voice.say("Delivered by the calendar gateway of %(site)s.", site=sheet.site) if sheet.site else ""
+    forward = ""
+    if sheet.links.accept:
+        forward = voice.say("The links answer in your name: do not forward this mail.")
+    return tuple(one for one in (why, forward, site) if one)
+
+
+__all__ = ["Phrases", "phrases"]

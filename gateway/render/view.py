@@ -1,0 +1,177 @@
+"""What a template shows of a letter: everything decided and in words, nothing left but the layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.imip.fields import Mailbox
+from gateway.imip.letter import Links, Sheet
+from gateway.itip.model import Facts, Guest
+from gateway.render.changes import Row, listed, person, repeats, rows
+from gateway.render.dates import Span, short, span
+from gateway.render.phrases import Phrases, phrases
+from gateway.render.text import isolate, line, lines, web_address
+from gateway.render.voice import Voice
+
+GUESTS = 20
+DATES = 3
+_SYMBOLS = {"ACCEPTED": "✓", "DECLINED": "✕", "TENTATIVE": "?", "DELEGATED": "→", "COMPLETED": "✓"}
+_OPTIONAL = {"OPT-PARTICIPANT", "NON-PARTICIPANT"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One guest and what he said."""
+
+    name: str
+    symbol: str
+    word: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A place or a link; `url` is "" for what is no web address."""
+
+    text: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The letter as the templates see it."""
+
+    kind: str
+    lang: str
+    direction: str
+    phrases: Phrases
+    title: str
+    when: Span | None = None
+    due: bool = False  # `when` is a task's due date
+    repeats: str = ""
+    dates: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
+    changes: tuple[Row, ...] = ()
+    place: Place | None = None
+    joins: tuple[Place, ...] = ()
+    link: Place | None = None
+    description: tuple[str, ...] = ()
+    comment: tuple[str, ...] = ()
+    organizer: str = ""
+    organizer_address: str = ""
+    guests: tuple[Answer, ...] = ()
+    more_guests: int = 0
+    tally: str = ""
+    links: Links = field(default_factory=Links)
+    site: str = ""
+
+
+def view(sheet: Sheet, voice: Voice) -> View:
+    """The view of one letter."""
+    summary, now = sheet.summary, sheet.summary.now
+    changes: tuple[Row, ...] = ()
+    if summary.kind == "update" and summary.before is not None:
+        changes = rows(now, summary.before, summary.changed, voice)
+    guests = tuple(_answer(guest, voice) for guest in _people(now))
+    return View(
+        kind=summary.kind,
+        lang=voice.language,
+        direction=voice.direction,
+        phrases=phrases(sheet, voice),
+        title=isolate(line(now.title, 200), voice.direction) or voice.say("(no title)"),
+        when=_when(now, voice),
+        due=now.start is None,
+        repeats="" if now.recurrence else repeats(now, voice),
+        dates=() if now.recurrence else tuple(short(one, voice) for one in now.next_dates[:DATES]),
+        instances=_instances(summary.instances, voice),
+        changes=changes,
+        place=_place(now.location, voice),
+        joins=tuple(one for one in (_place(text, voice) for text in now.conference) if one),
+        link=_link(now),
+        description=lines(now.description),
+        comment=lines(now.comment, limit=40),
+        organizer=person(now.organizer, voice),
+        organizer_address=line(now.organizer.address, 254) if now.organizer else "",
+        guests=guests[:GUESTS],
+        more_guests=max(0, len(guests) - GUESTS),
+        tally=_tally(now, voice),
+        links=sheet.links,
+        site=sheet.site,
+    )
+
+
+def preheader(shown: View) -> str:
+    """What the inbox shows beside the subject."""
+    when = " ".join(shown.when.lines) if shown.when else ""
+    place = shown.place.text if shown.place else ""
+    return " · ".join(one for one in (when, place, shown.organizer) if one)
+
+
+def named(mailbox: Mailbox, voice: Voice) -> str:
+    """A person by name, or by address."""
+    return person(Guest(address=mailbox.address, name=mailbox.name), voice)
+
+
+def _when(facts: Facts, voice: Voice) -> Span | None:
+    if facts.start is not None:
+        return span(facts.start, facts.end, voice)
+    return span(facts.end, None, voice) if facts.end is not None else None
+
+
+def _instances(instances: tuple[Facts, ...], voice: Voice) -> tuple[str, ...]:
+    """The single dates that a message speaks of besides the series."""
+    moments = [one.start or one.recurrence for one in instances]
+    return tuple(short(one, voice) for one in moments if one is not None)[:20]
+
+
+def _place(text: str, voice: Voice) -> Place | None:
+    """LOCATION and CONFERENCE are free text or an address; only http and https become links."""
+    shown = line(text, 400)
+    if not shown or shown.lower().startswith(("javascript:", "vbscript:", "data:", "file:")):
+        return None
+    url = web_address(shown)
+    return Place(text=shown if url else isolate(shown, voice.direction), url=url)
+
+
+def _link(facts: Facts) -> Place | None:
+    url = web_address(facts.url)
+    return Place(text=url, url=url) if url and url not in facts.conference else None
+
+
+def _people(facts: Facts) -> tuple[Guest, ...]:
+    """Guests, without rooms that the place already names and without the organizer's own line."""
+    own = facts.organizer.address.casefold() if facts.organizer else ""
+    return tuple(one for one in facts.guests if one.address.casefold() != own)
+
+
+def _answer(guest: Guest, voice: Voice) -> Answer:
+    words = {
+        "ACCEPTED": voice.say("accepted"),
+        "DECLINED": voice.say("declined"),
+        "TENTATIVE": voice.say("maybe"),
+        "DELEGATED": voice.say("delegated"),
+        "COMPLETED": voice.say("completed"),
+        "IN-PROCESS": voice.say("in progress"),
+    }
+    status = guest.partstat.upper()
+    return Answer(
+        name=person(guest, voice),
+        symbol=_SYMBOLS.get(status, "–"),
+        word=words.get(status, voice.say("no answer yet")),
+        optional=guest.role.upper() in _OPTIONAL,
+    )
+
+
+def _tally(facts: Facts, voice: Voice) -> str:
+    """`2 accepted, 1 maybe`: the list of guests in one line."""
+    found = [guest.partstat.upper() for guest in _people(facts)]
+    yes, maybe, no = (found.count(one) for one in ("ACCEPTED", "TENTATIVE", "DECLINED"))
+    parts = [
+        voice.count("%(n)s accepted", "%(n)s accepted", yes) if yes else "",
+        voice.count("%(n)s maybe", "%(n)s maybe", maybe) if maybe else "",
+        voice.count("%(n)s declined", "%(n)s declined", no) if no else "",
+    ]
+    return listed([part for part in parts if part], voice) if any(parts) else ""
+
+
+__all__ = ["Answer", "Place", "View", "named", "preheader", "view"]
