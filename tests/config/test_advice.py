@@ -1,0 +1,81 @@
+"""What works but perhaps not as meant is said, and so is what comes later."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.config import demo_config, later, parse, warnings
+
+HEAD = '[gateway]\ndomains = ["example.org"]\n'
+ALICE = '[[account]]\naddress = "alice@example.org"\n'
+QUIET = HEAD + '[trust]\nauthserv_ids = ["mx.example.org"]\n' + ALICE
+
+
+def test_a_sound_configuration_is_not_lectured() -> None:
+    assert warnings(parse(QUIET)) == ()
+    assert later(parse(QUIET)) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (HEAD + ALICE, "no source of evidence is configured, so every mail from outside will be held"),
+        (HEAD + '[trust]\non_unknown = "ignore"\n' + ALICE, "will be ignored"),
+        (HEAD + '[trust]\ntrusted_networks_are = "proven"\n' + ALICE, "rejects on DMARC"),
+        (QUIET + '[[listener]]\ntrusted_networks = ["0.0.0.0/0"]', "trusts the whole Internet"),
+        (QUIET + '[delivery]\nstarttls = "never"\nsmarthost = "smtp://u:p@x:25"', "sent without TLS"),
+        (HEAD + '[trust]\nauthserv_ids = ["mx"]\non_unknown = "store"\n' + ALICE, "nobody vouches for"),
+        (HEAD + '[trust]\nauthserv_ids = ["mx"]', "every recipient is unknown"),
+    ],
+)
+def test_a_risk_is_one_line(text: str, words: str) -> None:
+    found = warnings(parse(text))
+    assert len(found) == 1
+    assert words in found[0]
+
+
+def test_a_secret_that_everybody_can_read_is_told() -> None:
+    config = replace(parse(QUIET), exposed=(Path("/etc/secret"),))
+    assert warnings(config) == ("/etc/secret: holds a secret and can be read by everybody; chmod 640 or 600",)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (HEAD + 'database_url = "postgresql+psycopg://h/db"\nprocesses = 2', "[gateway] processes"),
+        (HEAD + 'database_url = "postgresql+psycopg://h/db"', "[gateway] database_url"),
+        (QUIET + "[[listener]]\nproxy_protocol = true", "[[listener]] 1 proxy_protocol"),
+        (QUIET + '[[listener]]\nrole = "outgoing"', '[[listener]] 1 role = "outgoing"'),
+        (QUIET + '[[listener]]\nafter = "relay"\nrelay_to = "smtp://x:26"', '[[listener]] 1 after = "relay"'),
+        (QUIET + "[delivery]\nmail_local_guests = true", "[delivery] mail_local_guests"),
+        (HEAD + "[trust]\nverify = true", "[trust] verify"),
+        (QUIET + '[inbound]\npark_for = "1h"', "[inbound] park_for"),
+        (QUIET + '[inbound]\ncancel = "delete-after:7d"', "[inbound] cancel"),
+        (QUIET + '[web]\nundo = "1s"', "[web] undo"),
+        (QUIET + '[web]\nlink_lifetime = "1d"', "[web] link_lifetime"),
+        (QUIET + '[web]\nhook_token_file = "x"', "[web] hook_token_file"),
+        (QUIET + '[web]\nstatus_token_file = "x"', "[web] status_token_file"),
+        (QUIET + 'kind = "room"', '[[account]] alice@example.org kind = "room"'),
+        (QUIET + "publish = true", "[[account]] alice@example.org publish"),
+        (QUIET + 'cancel = "delete-after:1d"', "[[account]] alice@example.org cancel"),
+        (QUIET + 'freebusy = { who = "all" }', "[[account]] alice@example.org freebusy"),
+        (QUIET + "booking = { capacity = 3 }", "[[account]] alice@example.org booking"),
+        (
+            QUIET + '[[policy]]\nrules = [{ action = "accept" }]',
+            '[[policy]] "default" rule 1 action = "accept"',
+        ),
+        (QUIET + '[[policy]]\nrules = [{ action = "store", notify = true }]', "rule 1 notify"),
+        (QUIET + '[directory]\nkind = "include"\ninclude = "x"', "[directory]"),
+    ],
+)
+def test_a_key_that_comes_later_says_so_in_one_line(text: str, place: str) -> None:
+    assert any(place in one and "comes in a later version" in one for one in later(parse(text)))
+
+
+def test_the_demo_says_that_rooms_come_later() -> None:
+    assert [one.partition(":")[0] for one in later(parse(demo_config(Path("var"))))] == [
+        '[[account]] room1@example.org kind = "room"'
+    ]
