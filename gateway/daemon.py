@@ -8,13 +8,14 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Coroutine
 from pathlib import Path
 
 from gateway import wiring
+from gateway.accounts import Account
 from gateway.config import Config, later, load, warnings
 from gateway.errors import ConfigError, GatewayError
-from gateway.log import Event
 from gateway.store.lock import state_lock, wake_socket
 
 GRACE = 30.0  # seconds that leased jobs and open connections get at SIGTERM
@@ -23,26 +24,24 @@ BEAT = 1.0  # seconds between two looks at what is due: the poll that makes up f
 log = logging.getLogger("imip-gateway")
 
 
-def serve(config: Config, path: Path | None, *, ready: Callable[[wiring.Parts], None] | None = None) -> int:
+def serve(config: Config, path: Path | None, *, demo: bool = False) -> int:
     """Run until SIGTERM or SIGINT. Raises ConfigError, StateDirBusy and what the start of a part raises."""
     for line in (*warnings(config), *later(config)):
         log.warning("%s", line)
     with state_lock(config.gateway.state_dir):
         runner = asyncio.Runner(loop_factory=wiring.loop_factory())
         with runner:
-            runner.run(Daemon(config, path, ready).run())
+            runner.run(Daemon(config, path, demo=demo).run())
     return 0
 
 
 class Daemon:
     """One process of the gateway."""
 
-    def __init__(
-        self, config: Config, path: Path | None, ready: Callable[[wiring.Parts], None] | None
-    ) -> None:
+    def __init__(self, config: Config, path: Path | None, *, demo: bool) -> None:
         self._config = config
         self._path = path
-        self._ready = ready
+        self._demo = demo
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -51,7 +50,7 @@ class Daemon:
         async with wiring.started(self._config) as parts:
             self._signals()
             server = await wiring.listeners(parts)
-            web = await wiring.web(parts)
+            web = await wiring.web(parts, demo=self._demo)
             try:
                 self._start(parts.worker.run())
                 self._start(self._watching(parts))
@@ -59,8 +58,9 @@ class Daemon:
                 self._start(self._gauges(parts))
                 wake = self._poked(parts)
                 parts.health.ready = True
-                if self._ready is not None:
-                    self._ready(parts)
+                if self._demo:
+                    sys.stdout.write(introduction(parts))
+                    sys.stdout.flush()
                 _notify("READY=1\nSTATUS=working")
                 await self._stopping.wait()
             finally:
@@ -74,7 +74,7 @@ class Daemon:
                 if wake is not None:
                     wake.close()
 
-    def _start(self, coroutine) -> None:  # type: ignore[no-untyped-def]
+    def _start(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(coroutine)
         task.add_done_callback(self._ended)
         self._tasks.append(task)
@@ -115,11 +115,13 @@ class Daemon:
 
     async def _watching(self, parts: wiring.Parts) -> None:
         while True:
-            for account in parts.accounts.all:
-                with contextlib.suppress(GatewayError):
-                    await parts.watch.due(account)
+            await asyncio.gather(*(self._due(parts, account) for account in parts.accounts))
             _notify("WATCHDOG=1")
             await asyncio.sleep(BEAT)
+
+    async def _due(self, parts: wiring.Parts, account: Account) -> None:
+        with contextlib.suppress(GatewayError):  # the round has told it; it comes again
+            await parts.watch.due(account)
 
     async def _spool(self, parts: wiring.Parts) -> None:
         while True:
@@ -142,6 +144,30 @@ class Daemon:
         return wire
 
 
+def introduction(parts: wiring.Parts) -> str:
+    """What the demo prints: what runs where, and three commands to try."""
+    state = parts.config.gateway.state_dir
+    shown = Path(os.path.relpath(state)) if state.is_relative_to(Path.cwd()) else state
+    rows = "\n".join(
+        f"  {name:<14} {address}" for name, address in [*wiring.places(parts), ("State", str(shown))]
+    )
+    return f"""
+imip-gateway demo: alice, bob and room1 @example.org, password "demo". Nothing leaves this machine.
+
+{rows}
+
+Three commands to try, from another terminal:
+
+  .venv/bin/imip-gateway submit -c {shown}/config.toml -f carol@example.com alice@example.org < {shown}/invitation.eml
+  .venv/bin/imip-gateway why -c {shown}/config.toml sample-1@example.com
+  .venv/bin/imip-gateway queue -c {shown}/config.toml stats
+
+The invitation is then in Alice's calendar: look at the web page, or add the CalDAV address to any calendar program
+and accept it there. Ctrl-C ends the demo.
+
+"""
+
+
 def _read_poke(wire: socket.socket, parts: wiring.Parts) -> None:
     with contextlib.suppress(BlockingIOError):
         while wire.recv(16):
@@ -156,6 +182,3 @@ def _notify(state: str) -> None:
         return
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
         wire.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
-
-
-__all__ = ["Daemon", "Event", "serve"]

@@ -26,6 +26,7 @@ from gateway.flows.changed import Burst, Changed
 from gateway.flows.deliver import Deliver, DeliverSettings
 from gateway.flows.messages import Messages
 from gateway.flows.receive import Door, Receive, ReceiveSettings
+from gateway.flows.showing import ShownCalendar, shown_calendar
 from gateway.flows.watch import Watch, WatchSettings
 from gateway.flows.worker import Run, Worker, WorkerSettings
 from gateway.ical.address import Address
@@ -51,9 +52,12 @@ from gateway.smtp.sender import Sender
 from gateway.smtp.settings import ListenerSettings
 from gateway.store.db import Database
 from gateway.store.desk import Store
-from gateway.store.lock import is_held, poke as poke_daemon, state_lock
+from gateway.store.lock import is_held, state_lock
+from gateway.store.lock import poke as poke_daemon
 from gateway.store.spool import SpoolReader
 from gateway.web.app import Health, WebServer, application
+from gateway.web.demo import DemoView
+from gateway.web.demo import routes as demo_routes
 
 EMBEDDED = "embedded:radicale"
 
@@ -81,6 +85,7 @@ class Parts:
     spool: SpoolReader
     health: Health
     tokens: Tokens
+    letters: Letters
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -207,6 +212,7 @@ def _assemble(
         spool=SpoolReader(config.gateway.state_dir),
         health=Health(),
         tokens=tokens,
+        letters=letters,
     )
 
 
@@ -268,7 +274,12 @@ def policy_of(config: Config) -> Callable[[Account, Address | None, Method, Verd
 
     def policy(account: Account, sender: Address | None, method: Method, verdict: Verdict) -> Policy:
         return rules.policy_for(
-            account, config.policy(account.policy).rules, sender=sender, method=method, verdict=verdict, defaults=defaults
+            account,
+            config.policy(account.policy).rules,
+            sender=sender,
+            method=method,
+            verdict=verdict,
+            defaults=defaults,
         )
 
     return policy
@@ -366,9 +377,7 @@ def _server(server: configuration.Server, urls: dict[str, str]) -> ServerSetting
     )
 
 
-async def _embedded(
-    config: Config, accounts: Accounts, stack: contextlib.AsyncExitStack
-) -> dict[str, str]:
+async def _embedded(config: Config, accounts: Accounts, stack: contextlib.AsyncExitStack) -> dict[str, str]:
     """Start (or find) the child servers that the configuration asks for; name -> URL."""
     urls = {}
     for server in config.servers:
@@ -384,8 +393,11 @@ async def _embedded(
 
 async def listeners(parts: Parts) -> list[listener.Server]:
     """Open every `[[listener]]`. Raises ConfigError, OSError."""
+
     def known(address: str) -> bool:
-        return parts.accounts.find(address) is not None or parts.accounts.is_gateway_address(address) is not None
+        return (
+            parts.accounts.find(address) is not None or parts.accounts.is_gateway_address(address) is not None
+        )
 
     def on_event(name: str, /, **facts: Any) -> None:
         parts.log.emit(Event(name), **facts)
@@ -414,15 +426,45 @@ async def listeners(parts: Parts) -> list[listener.Server]:
     return opened
 
 
-async def web(parts: Parts) -> WebServer | None:
+async def web(parts: Parts, *, demo: bool = False) -> WebServer | None:
     """Health, metrics and pages. Raises OSError."""
     endpoint = parts.config.web.listen
     if endpoint is None:
         return None
-    app = application(health=parts.health, metrics=parts.log.exposition)
+    pages = demo_routes(_demo_view(parts)) if demo else []
+    app = application(health=parts.health, metrics=parts.log.exposition, pages=pages)
     server = WebServer(app, endpoint.host, endpoint.port)
     await server.start()
     return server
+
+
+def _demo_view(parts: Parts) -> DemoView:
+    speaking = parts.letters.plain_voice()
+    clock = SystemClock()
+
+    async def calendars() -> list[ShownCalendar]:
+        one_by_one = (
+            shown_calendar(account, parts.accounts, parts.calendars, speaking, clock.now())
+            for account in parts.accounts
+        )
+        return list(await asyncio.gather(*one_by_one))
+
+    def letters() -> list[tuple[str, bytes]]:
+        return parts.smarthost.letters() if isinstance(parts.smarthost, Maildir) else []
+
+    def page(name: str, **values: Any) -> str:
+        return parts.letters.templates.render(name, speaking, **values)
+
+    return DemoView(calendars=calendars, letters=letters, page=page, addresses=places(parts))
+
+
+def places(parts: Parts) -> list[tuple[str, str]]:
+    """What runs where, for people."""
+    found = [(f"{one.role} {one.protocol.upper()}", str(one.listen)) for one in parts.config.listeners]
+    if parts.config.web.listen is not None:
+        found.append(("Web", f"http://{parts.config.web.listen}/demo"))
+    found += [("CalDAV", url) for url in parts.calendars.urls()]
+    return found
 
 
 async def probe(config: Config) -> list[str]:

@@ -113,7 +113,7 @@ class Apply:
         resource = await self._calendars.find(account, uid, hints=tuple(one.href for one in snapshots))
         stored = parse_object(resource.data) if resource is not None else None
         here = [one for one in snapshots if resource is not None and one.href == resource.href]
-        return Seen(resource=resource, stored=stored, snapshot=(here or list(snapshots) or [None])[0])
+        return Seen(resource=resource, stored=stored, snapshot=next(iter(here or snapshots), None))
 
     async def _resume(self, job: Job, account: Account) -> bool:
         plan = await self._plans.open_plan(job)

@@ -10,6 +10,7 @@ from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedCalendar
 from gateway.flows.apply import Apply, Seen, Story
 from gateway.flows.messages import marks_of
+from gateway.flows.sorting import owner_of
 from gateway.flows.watch import GOING
 from gateway.ical.event import CalendarObject, parse_object
 from gateway.itip.changes import changes
@@ -95,7 +96,7 @@ class Changed:
             return Decision(outcome=Outcome.UNCHANGED, reason=Reason.NOTHING_TO_SEND)
         base = parse_object(seen.snapshot.base) if seen.snapshot and seen.snapshot.base else None
         context = Context(
-            owner=self._accounts.addresses(account),
+            owner=owner_of(self._accounts, account),
             now=self._clock.now(),
             marks=marks,
             base=base,

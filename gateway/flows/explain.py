@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.accounts import Account, Accounts
 from gateway.flows.receive import ReceiveSettings
-from gateway.flows.sorting import Addressed, Guests, Turned, guests, sort_out
+from gateway.flows.sorting import Addressed, Guests, Turned, guests, owner_of, sort_out
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject
 from gateway.imip import read as reading
@@ -88,7 +88,7 @@ def _told(
     here = stored if stored is not None and stored.uid == message.object.uid else None
     doubted = lower(verdict, one.lowered)
     context = Context(
-        owner=accounts.addresses(one.account),
+        owner=owner_of(accounts, one.account),
         now=now,
         verdict=doubted,
         policy=policy(one.account, verdict.sender, message.method, doubted),

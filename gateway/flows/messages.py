@@ -11,6 +11,7 @@ from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedCalendar
 from gateway.flows.apply import Apply, Seen, Story
 from gateway.flows.receive import unpack_verdict
+from gateway.flows.sorting import owner_of
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, parse_object
 from gateway.itip import order
@@ -100,7 +101,7 @@ class Messages:
     ) -> Context:
         policy = self._policy(account, verdict.sender, message.method, verdict)
         return Context(
-            owner=self._accounts.addresses(account),
+            owner=owner_of(self._accounts, account),
             now=self._clock.now(),
             marks=marks,
             base=_base(seen),

@@ -41,6 +41,11 @@ class Turned:
 Guests = tuple[tuple[Account, Address], ...]
 
 
+def owner_of(accounts: Accounts, account: Account) -> frozenset[Address]:
+    """All addresses by which an object may name the account."""
+    return frozenset(Address(one) for one in accounts.addresses(account))
+
+
 def guests(envelope: Envelope, mail: Mail, accounts: Accounts) -> Guests:
     """SPEC 2.3: envelope recipient first, then ORCPT and Delivered-To, then To and Cc."""
     direct = [one.address for one in envelope.recipients]
