@@ -56,6 +56,11 @@ def is_mailbox(address: str) -> bool:
     return _is_literal(domain[1:-1]) if domain.startswith("[") else True
 
 
+def is_path(address: str) -> bool:
+    """Whether this may stand between the brackets of MAIL FROM: a Mailbox, or nothing."""
+    return not address or is_mailbox(address)
+
+
 def _is_literal(text: str) -> bool:
     """RFC 5321 4.1.3."""
     try:

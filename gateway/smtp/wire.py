@@ -119,13 +119,9 @@ class Wire(SMTP):
             self._held.clear()
         transport.close()
         # A client that does not read would keep the connection, and its place, for ever.
-        if not isinstance(transport, asyncio.WriteTransport) or transport.get_write_buffer_size():
-            self.loop.call_later(_LINGER, self._abort)
-
-    def _abort(self) -> None:
-        for transport in (self.transport, self._original_transport):
-            if isinstance(transport, asyncio.WriteTransport):
-                transport.abort()
+        raw = cast("asyncio.WriteTransport", self._original_transport or transport)
+        if self.tls or raw.get_write_buffer_size():
+            self.loop.call_later(_LINGER, raw.abort)
 
     # --- timers ---
 
