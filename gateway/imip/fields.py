@@ -23,6 +23,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 # Controls, line and paragraph separators, bidi embeddings, overrides and isolates, byte order marks, lone surrogates.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _BREAKS = re.compile("[\\s\u2028\u2029]+")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+")  # RFC 2045 5.1
 _PAIR = re.compile("\u2068([^\u2066-\u2069]*)\u2069")
 _ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+")
 _DOT_ATOM = re.compile(
@@ -117,7 +118,7 @@ def parameter(name: str, value: str) -> str:
     if not value.isascii():
         octets = (chr(octet) if octet in _Q_SAFE else f"%{octet:02X}" for octet in value.encode())
         return f";\r\n {name}*=utf-8''{''.join(octets)}"
-    return f"; {name}={value if _ATOM.fullmatch(value) and '=' not in value and '?' not in value else _quoted(value)}"
+    return f"; {name}={value if _TOKEN.fullmatch(value) else _quoted(value)}"
 
 
 def _quoted(text: str) -> str:

@@ -12,7 +12,6 @@ Built by hand: the standard library takes a hundred times as long, leaves bare L
 
 from __future__ import annotations
 
-import re
 from base64 import encodebytes
 from binascii import b2a_qp
 from dataclasses import dataclass
@@ -34,8 +33,6 @@ from gateway.imip.fields import (
 from gateway.ports import OutgoingMail
 
 _ASCII = bytes(range(127))
-_NEWLINE = re.compile(rb"\r\n|\r|\n")
-_FROM = re.compile(rb"^From ", re.MULTILINE)  # mbox writers would prepend ">"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,9 +146,10 @@ def _part(kind: str, encoded: bytes, *, disposition: str = "") -> bytes:
 
 def _text_part(subtype: str, text: str) -> bytes:
     """Quoted-printable where people could still read it, base64 for scripts that it would triple."""
-    octets = _NEWLINE.sub(b"\r\n", text.encode("utf-8", "replace").rstrip() + b"\r\n")
+    unix = (text.rstrip() + "\n").replace("\r\n", "\n").replace("\r", "\n")
+    octets = unix.replace("\n", "\r\n").encode("utf-8", "replace")
     if len(octets.translate(None, _ASCII)) * 4 < len(octets):
-        name, encoded = "quoted-printable", _FROM.sub(b"=46rom ", b2a_qp(octets))
+        name, encoded = "quoted-printable", b2a_qp(octets).replace(b"\nFrom ", b"\n=46rom ")  # for mbox
     else:
         name, encoded = "base64", encodebytes(octets).replace(b"\n", b"\r\n")
     lines = f"Content-Type: text/{subtype}; charset=UTF-8\r\nContent-Transfer-Encoding: {name}\r\n\r\n"

@@ -1,0 +1,230 @@
+"""A meeting, the letters about it, and what wires them, for the tests of outgoing mail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from gateway.imip.letter import LetterSettings, Reader, compose
+from gateway.imip.tokens import Tokens
+from gateway.imip.write import LetterParts
+from gateway.itip.model import Facts, Guest, Reason, Summary, When
+from gateway.itip.summary import dump
+from gateway.ports import Letter, NewLetter
+from gateway.render.catalog import catalogues
+from gateway.render.letters import FILTERS, Letters
+from gateway.render.templates import Templates
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
+
+BERLIN = """BEGIN:VTIMEZONE\r
+TZID:Europe/Berlin\r
+BEGIN:DAYLIGHT\r
+TZOFFSETFROM:+0100\r
+TZOFFSETTO:+0200\r
+TZNAME:CEST\r
+DTSTART:19810329T020000\r
+RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU\r
+END:DAYLIGHT\r
+BEGIN:STANDARD\r
+TZOFFSETFROM:+0200\r
+TZOFFSETTO:+0100\r
+TZNAME:CET\r
+DTSTART:19961027T030000\r
+RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU\r
+END:STANDARD\r
+END:VTIMEZONE\r
+"""
+
+
+def at(day: int, hour: int, minute: int = 0) -> When:
+    """A moment of November 2026 in Berlin."""
+    local = datetime(2026, 11, day, hour, minute)
+    return When(
+        form="zoned",
+        local=local,
+        zone="Europe/Berlin",
+        utc=local.replace(tzinfo=ZoneInfo("Europe/Berlin")).astimezone(UTC),
+    )
+
+
+ALICE = Guest(address="alice@example.org", name="Alice Liddell", partstat="ACCEPTED", role="CHAIR")
+BOB = Guest(address="bob@example.net", name="Bob Müller")
+CAROL = Guest(address="carol@example.com", name="Carol Jones", partstat="ACCEPTED")
+MEETING = Facts(
+    kind="VEVENT",
+    uid="20261123-quarter@example.org",
+    sequence=0,
+    title="Quarterly planning",
+    description="1. Numbers\n2. Hiring: https://docs.example.org/plan?id=4&x=1",
+    location="Room 4",
+    conference=("https://video.example.org/j/83424",),
+    start=at(23, 15),
+    end=at(23, 16, 30),
+    organizer=ALICE,
+    guests=(BOB, CAROL),
+)
+MOVED = replace(MEETING, sequence=1, start=at(24, 10), end=at(24, 11, 30), location="Room 7", guests=(BOB,))
+ANSWERED = replace(MEETING, guests=(replace(BOB, partstat="ACCEPTED"), CAROL))
+
+
+def calendar(
+    facts: Facts, *, attendees: str = "", organizer: str = "alice@example.org", extra: str = ""
+) -> bytes:
+    """The calendar text of a meeting, without METHOD."""
+    start, end = facts.start, facts.end
+    assert start and end
+    attendees = (
+        attendees or "ATTENDEE;CN=Bob Müller;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:bob@example.net\r\n"
+    )
+    return (
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//imip-gateway//EN\r\n"
+        f"{BERLIN}BEGIN:VEVENT\r\nUID:{facts.uid}\r\nDTSTAMP:20261101T080000Z\r\nSEQUENCE:{facts.sequence}\r\n"
+        f"DTSTART;TZID=Europe/Berlin:{start.local:%Y%m%dT%H%M%S}\r\n"
+        f"DTEND;TZID=Europe/Berlin:{end.local:%Y%m%dT%H%M%S}\r\n"
+        f"SUMMARY:Quarterly planning\r\nORGANIZER;CN=Alice Liddell:mailto:{organizer}\r\n"
+        f"{attendees}{extra}END:VEVENT\r\nEND:VCALENDAR\r\n"
+    ).encode()
+
+
+def new_letter(summary: Summary, **changes: Any) -> NewLetter:
+    """A letter from Alice to Bob."""
+    values: dict[str, Any] = {
+        "account": "alice@example.org",
+        "uid": MEETING.uid,
+        "recurrence_id": "",
+        "method": "REQUEST",
+        "sender": "alice@example.org",
+        "recipient": "bob@example.net",
+        "recipient_name": "Bob Müller",
+        "calendar": calendar(summary.now),
+        "summary": dump(summary),
+    }
+    return NewLetter(**{**values, **changes})
+
+
+def stored(letter: NewLetter, **changes: Any) -> Letter:
+    """The letter as the store has it."""
+    values: dict[str, Any] = {
+        "id": "L1",
+        "state": "ready",
+        "letter": letter,
+        "message_id": "<first@example.org>",
+        "root_id": "<first@example.org>",
+        "previous_id": "",
+        "sequence": 7,
+        "created": datetime(2026, 11, 1, 8, 0, tzinfo=UTC),
+    }
+    return Letter(**{**values, **changes})
+
+
+ACCEPTED = "ATTENDEE;CN=Bob Müller;PARTSTAT=ACCEPTED:mailto:bob@example.net\r\n"
+CARLA = replace(ALICE, address="carla@foreign.example", name="Carla Rossi")
+FOREIGN = replace(MEETING, organizer=CARLA)
+LATER = {"message_id": "<second@example.org>", "previous_id": "<first@example.org>", "sequence": 8}
+REPLY = {
+    "method": "REPLY",
+    "sender": "bob@example.net",
+    "recipient": "alice@example.org",
+    "recipient_name": "Alice Liddell",
+    "calendar": calendar(MEETING, attendees=ACCEPTED),
+    "in_reply_to": "<request@other.example>",
+}
+ANSWER = Summary(
+    kind="reply",
+    now=replace(MEETING, guests=(), comment="Ten minutes late."),
+    partstat="ACCEPTED",
+    attendee=replace(BOB, partstat="ACCEPTED"),
+)
+
+CASES: dict[str, Letter] = {
+    "invitation": stored(new_letter(Summary(kind="invitation", now=MEETING))),
+    "update": stored(
+        new_letter(
+            Summary(
+                kind="update",
+                now=MOVED,
+                before=ANSWERED,
+                changed=("start", "end", "location", "guests"),
+            )
+        ),
+        **LATER,
+    ),
+    "cancellation": stored(
+        new_letter(
+            Summary(kind="cancellation", now=replace(MEETING, status="CANCELLED", sequence=2)),
+            method="CANCEL",
+        ),
+        **LATER,
+    ),
+    "removed": stored(
+        new_letter(Summary(kind="removed", now=replace(MEETING, sequence=2)), method="CANCEL"), **LATER
+    ),
+    "reply-on-behalf": stored(new_letter(ANSWER, **REPLY)),
+    "invitation-agent": stored(
+        new_letter(
+            Summary(kind="invitation", now=FOREIGN),
+            sender="carla@foreign.example",
+            account="carla@foreign.example",
+            calendar=calendar(FOREIGN, organizer="carla@foreign.example"),
+        )
+    ),
+}
+
+
+@pytest.fixture(scope="session")
+def cases() -> dict[str, Letter]:
+    """One stored letter of each kind."""
+    return CASES
+
+
+@pytest.fixture(scope="session")
+def a_letter() -> Callable[..., Letter]:
+    """Alice's invitation to Bob, with changed facts (`now`), or changed fields of the letter."""
+
+    def make(now: dict[str, Any] | None = None, **changes: Any) -> Letter:
+        facts = replace(MEETING, **(now or {}))
+        return stored(new_letter(Summary(kind="invitation", now=facts), **changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tokens() -> Tokens:
+    return Tokens(secret=b"a secret of the tests", service="calendar@example.org")
+
+
+@pytest.fixture(scope="session")
+def renderer() -> Letters:
+    sources = {
+        path.relative_to(TEMPLATES).as_posix(): path.read_text("utf-8") for path in TEMPLATES.glob("mail/*.*")
+    }
+    return Letters(Templates(sources, filters=FILTERS), catalogues({}))
+
+
+@pytest.fixture(scope="session")
+def composed(renderer: Letters, tokens: Tokens) -> Callable[..., LetterParts | Reason]:
+    """`compose` as wiring calls it, for our domain example.org."""
+
+    def make(letter: Letter, *, reader: Reader | None = None, **settings: Any) -> LetterParts | Reason:
+        values: dict[str, Any] = {
+            "domains": ("example.org",),
+            "zone": timezone(timedelta(hours=1)),
+            **settings,
+        }
+        return compose(
+            letter,
+            letter.created,
+            reader=reader or Reader(language="en", zone="Europe/Berlin"),
+            settings=LetterSettings(**values),
+            tokens=tokens,
+            renderer=renderer,
+        )
+
+    return make

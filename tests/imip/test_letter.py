@@ -1,0 +1,308 @@
+"""Whole letters: golden mails of each kind, read by models of the calendar programs that must understand them.
+
+`GOLDEN=write pytest tests/imip/test_letter.py` writes tests/imip/letters anew; read the difference before you commit it.
+"""
+
+from __future__ import annotations
+
+import email
+import os
+import re
+from collections.abc import Callable
+from email import policy
+from email.message import EmailMessage, Message
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.ical.tree import parse
+from gateway.imip.letter import Reader
+from gateway.imip.lint import faults
+from gateway.imip.tokens import Tokens
+from gateway.imip.write import LetterParts, write
+from gateway.itip.model import Reason
+from gateway.ports import Letter, OutgoingMail
+
+GOLDEN = Path(__file__).parent / "letters"
+NAMES = ("invitation", "update", "cancellation", "removed", "reply-on-behalf", "invitation-agent")
+
+Composed = Callable[..., LetterParts | Reason]
+
+
+def sent(composed: Composed, letter: Letter, **options: object) -> OutgoingMail:
+    parts = composed(letter, **options)
+    assert isinstance(parts, LetterParts), parts
+    return write(parts)
+
+
+def read(mail: OutgoingMail) -> EmailMessage:
+    message = email.message_from_bytes(mail.content, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+# --- golden letters --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_letter_is_the_golden_one(name: str, cases: dict[str, Letter], composed: Composed) -> None:
+    content = sent(composed, cases[name]).content
+    path = GOLDEN / f"{name}.eml"
+    if os.environ.get("GOLDEN") == "write":
+        path.write_bytes(content)
+    assert content == path.read_bytes()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_golden_letter_has_no_fault(name: str) -> None:
+    assert faults((GOLDEN / f"{name}.eml").read_bytes()) == ()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parser_of_python_finds_no_defect(name: str) -> None:
+    content = (GOLDEN / f"{name}.eml").read_bytes()
+    for chosen in (policy.compat32, policy.default, policy.SMTP):
+        message = email.message_from_bytes(content, policy=chosen)
+        assert [part.defects for part in message.walk()] == [[]] * 6
+        assert [part.get_content_type() for part in message.walk()] == [
+            "multipart/mixed",
+            "multipart/alternative",
+            "text/plain",
+            "text/html",
+            "text/calendar",
+            "application/ics",
+        ]
+
+
+# --- reader models ---------------------------------------------------------------------------------------------------
+
+
+def outlook_sees(message: Message) -> bytes | None:
+    """MS-STANOICAL 2.4: the first child and what is below it, exactly text/calendar, no attachment, methods equal."""
+    first = message.get_payload(0)
+    assert isinstance(first, Message)
+    for part in first.walk():
+        if part.get_content_type() == "text/calendar" and part.get_content_disposition() != "attachment":
+            data = part.get_payload(decode=True)
+            assert isinstance(data, bytes)
+            found = re.search(rb"^METHOD:(\w+)\r$", data, re.MULTILINE)
+            return data if found and found[1].decode() == part.get_param("method") else None
+    return None
+
+
+def nextcloud_sees(message: Message) -> bytes | None:
+    """nextcloud/mail takes the first text/calendar part whose `method` parameter it knows."""
+    for part in message.walk():
+        if part.get_content_type() == "text/calendar" and part.get_param("method") in {
+            "REQUEST",
+            "REPLY",
+            "CANCEL",
+        }:
+            data = part.get_payload(decode=True)
+            assert isinstance(data, bytes)
+            return data
+    return None
+
+
+def thunderbird_sees(message: Message) -> bytes | None:
+    """Any text/calendar in an alternative; METHOD of the parameter, else of the object."""
+    for part in message.walk():
+        if part.get_content_type() != "multipart/alternative":
+            continue
+        for child in part.get_payload():
+            if isinstance(child, Message) and child.get_content_type() == "text/calendar":
+                data = child.get_payload(decode=True)
+                assert isinstance(data, bytes)
+                return data if child.get_param("method") or b"\r\nMETHOD:" in data else None
+    return None
+
+
+def attachment_reader_sees(message: Message) -> bytes | None:
+    """Phones over EAS, Fastmail, people: the attachment named invite.ics."""
+    for part in message.walk():
+        if part.get_content_disposition() == "attachment" and part.get_filename() == "invite.ics":
+            data = part.get_payload(decode=True)
+            assert isinstance(data, bytes)
+            return data
+    return None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_reader_sees_the_same_octets(name: str) -> None:
+    message = email.message_from_bytes((GOLDEN / f"{name}.eml").read_bytes())
+    seen = {one(message) for one in (outlook_sees, nextcloud_sees, thunderbird_sees, attachment_reader_sees)}
+    assert len(seen) == 1 and None not in seen
+
+
+# --- who, and in which thread ----------------------------------------------------------------------------------------
+
+
+def test_an_organizer_of_ours_writes_himself(cases: dict[str, Letter], composed: Composed) -> None:
+    mail = sent(composed, cases["invitation"])
+    message = read(mail)
+    assert message["From"] == "Alice Liddell <alice@example.org>"
+    assert message["To"] == "Bob Müller <bob@example.net>"
+    assert message["Reply-To"] is None
+    assert mail.sender.startswith("calendar+b") and mail.sender.endswith("@example.org")
+
+
+def test_an_agent_stands_in_for_a_foreign_organizer(
+    cases: dict[str, Letter], composed: Composed, tokens: Tokens
+) -> None:
+    letter = cases["invitation-agent"]
+    message = read(sent(composed, letter))
+    assert message["From"] == "Carla Rossi via Calendar <calendar@example.org>"
+    assert message["Reply-To"] == "Carla Rossi <carla@foreign.example>"
+    data = outlook_sees(message)
+    assert data is not None
+    organizer = parse(data).subcomponents("VEVENT")[0].first("ORGANIZER")
+    assert organizer is not None
+    assert organizer.address == tokens.organizer("carla@foreign.example", letter.letter.uid)
+    assert (organizer.param("CN"), organizer.param("EMAIL")) == ("Alice Liddell", "carla@foreign.example")
+
+
+def test_an_agent_keeps_its_address_through_the_life_of_a_uid(
+    cases: dict[str, Letter], composed: Composed
+) -> None:
+    one = composed(cases["invitation-agent"])
+    two = composed(cases["invitation-agent"])
+    assert isinstance(one, LetterParts) and isinstance(two, LetterParts) and one.calendar == two.calendar
+
+
+def test_an_answer_keeps_the_organizer_that_it_answers(cases: dict[str, Letter], composed: Composed) -> None:
+    parts = composed(cases["reply-on-behalf"])
+    assert isinstance(parts, LetterParts)
+    assert b"ORGANIZER;CN=Alice Liddell:mailto:alice@example.org\r\n" in parts.calendar
+    assert parts.author.address == "calendar@example.org"
+    assert parts.reply_to is not None and parts.reply_to.address == "bob@example.net"
+
+
+def test_on_behalf_leaves_the_organizer_as_he_is(cases: dict[str, Letter], composed: Composed) -> None:
+    parts = composed(cases["invitation-agent"], from_foreign="on-behalf")
+    assert isinstance(parts, LetterParts) and b"mailto:carla@foreign.example\r\n" in parts.calendar
+
+
+def test_refuse_lets_nothing_leave(cases: dict[str, Letter], composed: Composed) -> None:
+    assert composed(cases["invitation-agent"], from_foreign="refuse") is Reason.FROM_REFUSED
+
+
+def test_a_recipient_without_a_mailbox_gets_no_letter(
+    a_letter: Callable[..., Letter], composed: Composed
+) -> None:
+    assert composed(a_letter(recipient="urn:uuid:1234")) is Reason.LETTER_FAILED
+
+
+def test_the_first_letter_begins_a_thread(cases: dict[str, Letter], composed: Composed) -> None:
+    message = read(sent(composed, cases["invitation"]))
+    assert message["Message-ID"] == "<first@example.org>"
+    assert message["In-Reply-To"] is None and message["References"] is None
+
+
+def test_an_update_follows_the_first_letter(cases: dict[str, Letter], composed: Composed) -> None:
+    message = read(sent(composed, cases["update"]))
+    assert message["In-Reply-To"] == "<first@example.org>"
+    assert message["References"] == "<first@example.org>"
+
+
+def test_a_reply_answers_the_mail_that_invited(cases: dict[str, Letter], composed: Composed) -> None:
+    message = read(sent(composed, cases["reply-on-behalf"]))
+    assert message["In-Reply-To"] == "<request@other.example>"
+
+
+@pytest.mark.parametrize(
+    ("fields", "mark_all", "expected"),
+    [
+        ({}, False, None),
+        ({}, True, "auto-generated"),
+        ({"automatic": True}, False, "auto-generated"),
+        ({"automatic": True, "in_reply_to": "<a@b.example>"}, False, "auto-replied"),
+    ],
+)
+def test_only_automatic_letters_are_marked(
+    fields: dict[str, object],
+    mark_all: bool,
+    expected: str | None,
+    a_letter: Callable[..., Letter],
+    composed: Composed,
+) -> None:
+    message = read(sent(composed, a_letter(**fields), mark_all=mark_all))
+    assert message["Auto-Submitted"] == expected
+    assert message["X-Imip-Gateway-Hop"] == "example.org"
+
+
+# --- whose clock -----------------------------------------------------------------------------------------------------
+
+
+def test_a_reader_of_another_zone_sees_both_clocks(cases: dict[str, Letter], composed: Composed) -> None:
+    parts = composed(cases["invitation"], reader=Reader(language="en-GB", zone="America/Toronto"))
+    assert isinstance(parts, LetterParts)
+    assert "09:00 – 10:30" in parts.text and "15:00 – 16:30 (Berlin time, UTC+1)" in parts.text
+
+
+def test_an_unknown_reader_sees_the_zone_of_the_event(cases: dict[str, Letter], composed: Composed) -> None:
+    parts = composed(cases["invitation"], reader=Reader())
+    assert isinstance(parts, LetterParts)
+    assert "15:00 – 16:30" in parts.text and "Berlin time, UTC+1" in parts.text
+
+
+# --- hostile ---------------------------------------------------------------------------------------------------------
+
+HOSTILE = [
+    "Bob\r\nBcc: victim@example.com",
+    "Bob\nContent-Type: text/html\n\n<script>alert(1)</script>",
+    "evil\u202egnp.exe\u2066\x00\x07",
+    "x" * 500,
+    "=?utf-8?q?Bob?=",
+    'Bob "the \\ builder", <boss@example.com>',
+    "\U0001f4c5 名前 " * 40,
+    "<b>&amp;</b>{{ 7*7 }} %(name)s %s",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_names_and_titles_stay_inside_their_field(
+    text: str, a_letter: Callable[..., Letter], composed: Composed
+) -> None:
+    letter = a_letter({"title": text, "location": text, "description": text}, recipient_name=text)
+    mail = sent(composed, letter)
+    assert faults(mail.content) == ()
+    message = read(mail)
+    assert message["Bcc"] is None and message.get_all("To") is not None
+    assert [one.addr_spec for one in message["To"].addresses] == ["bob@example.net"]
+    assert not re.search("[\x00-\x1f\u202a-\u202e\u2066]", message["Subject"])
+    html = message.get_body(("html",))
+    assert html is not None and "<script" not in html.get_content() and "<b>" not in html.get_content()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(title=st.text(max_size=200), name=st.text(max_size=120), place=st.text(max_size=60))
+def test_any_text_makes_a_letter_without_fault(
+    title: str, name: str, place: str, a_letter: Callable[..., Letter], composed: Composed
+) -> None:
+    mail = sent(composed, a_letter({"title": title, "location": place}, recipient_name=name))
+    assert faults(mail.content) == ()
+    assert not mail.smtputf8
+
+
+def test_script_and_file_links_are_dropped(a_letter: Callable[..., Letter], composed: Composed) -> None:
+    bad = "javascript:alert(1) file:///etc/passwd data:text/html;base64,PGI+"
+    letter = a_letter({"description": f"see {bad} end", "url": "javascript:alert(2)", "conference": (bad,)})
+    parts = composed(letter)
+    assert isinstance(parts, LetterParts)
+    for text in (parts.text, parts.html):
+        assert "javascript:" not in text and "file:" not in text and "data:" not in text and "end" in text
+
+
+def test_an_idn_recipient_is_written_as_a_label(a_letter: Callable[..., Letter], composed: Composed) -> None:
+    mail = sent(composed, a_letter(recipient="bob@bücher.example"))
+    assert mail.recipient == "bob@xn--bcher-kva.example" and not mail.smtputf8
+    assert b"<bob@xn--bcher-kva.example>" in mail.content
+
+
+def test_a_local_part_beyond_ascii_needs_smtputf8(
+    a_letter: Callable[..., Letter], composed: Composed
+) -> None:
+    mail = sent(composed, a_letter(recipient="jürgen@bücher.example"))
+    assert mail.smtputf8 and "<jürgen@xn--bcher-kva.example>".encode() in mail.content
