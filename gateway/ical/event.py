@@ -11,7 +11,7 @@ another zone, as a date or with a zeroed time is the same key. "" is the master.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -200,8 +200,18 @@ def key_of(component: Component, master: Component | None, zones: Zones) -> Recu
     found = component.first("RECURRENCE-ID")
     if found is None or not found.value.strip():
         return ""
-    named = moment(found, zones)
-    begin = _readable_start(master, zones)
+    return key_in(
+        _readable_start(master, zones), moment(found, zones), lambda same: _has_own_time(master, same, zones)
+    )
+
+
+def key_in(
+    begin: Moment | None, named: Moment, own_time: Callable[[Moment], bool] = lambda _: False
+) -> RecurrenceKey:
+    """The key of the occurrence that `named` means in a series beginning at `begin`.
+
+    `own_time` tells whether the series may really have an occurrence at a midnight that its start does not explain.
+    """
     if begin is None:
         return named.key
     if begin.is_date:
@@ -211,7 +221,7 @@ def key_of(component: Component, master: Component | None, zones: Zones) -> Recu
     if begin.form is Form.FLOATING:
         return begin.at_local(named.local).key
     same = begin.at_local(named.local) if named.utc is None else begin.at_instant(named.utc)
-    if _zeroed(named) and same.local.time() != begin.local.time() and not _has_own_time(master, same, zones):
+    if _zeroed(named) and same.local.time() != begin.local.time() and not own_time(same):
         return _on_day(begin, named.local).key
     return same.key
 
@@ -364,6 +374,7 @@ __all__ = [
     "RecurrenceKey",
     "attendee_of",
     "build",
+    "key_in",
     "key_of",
     "method_of",
     "parse_object",

@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from gateway.errors import LimitExceeded, MalformedCalendar
+from gateway.ical.rules import number, rule_parts
 from gateway.ical.stamp import read_offset, read_stamp
 from gateway.ical.tree import Component
 
@@ -68,14 +69,14 @@ class YearRule:
         self.offsets = offsets
         self._start = start
         self._years: dict[int, tuple[datetime, ...]] = {}
-        self._interval = max(1, min(_number(parts.get("INTERVAL", "1")), 10_000))
+        self._interval = max(1, min(number(parts.get("INTERVAL", "1")), 10_000))
         self._by_month = _numbers(parts, "BYMONTH", 12)
         self._by_monthday = _numbers(parts, "BYMONTHDAY", 31)
         self._by_day = tuple(
             (int(found[1] or 0), _WEEKDAYS[found[2]]) for found in _BYDAY.finditer(parts.get("BYDAY", ""))
         )[:60]
         hour, minute, second = (
-            _number(parts[name].partition(",")[0]) if name in parts else own
+            number(parts[name].partition(",")[0]) if name in parts else own
             for name, own in (("BYHOUR", start.hour), ("BYMINUTE", start.minute), ("BYSECOND", start.second))
         )
         self._time = timedelta(hours=hour % 24, minutes=minute % 60, seconds=second % 60)
@@ -134,7 +135,7 @@ class YearRule:
         if until := parts.get("UNTIL"):
             stamp = read_stamp(until)
             return _plus(stamp.local, self.offsets.before) if stamp.is_utc else stamp.local
-        left = _number(parts.get("COUNT", "0"))
+        left = number(parts.get("COUNT", "0"))
         if not 0 < left <= 500:
             return datetime.max
         for year in range(
@@ -217,12 +218,6 @@ def observance_zone(vtimezone: Component) -> ObservanceZone | None:
     return ObservanceZone(onsets, rules) if onsets else None
 
 
-def rule_parts(text: str) -> dict[str, str]:
-    """The parts of a RECUR value (RFC 5545 3.3.10), names and values in upper case, blanks dropped; the last one wins."""
-    pairs = (part.partition("=") for part in re.sub(r"\s+", "", text).upper().split(";"))
-    return {name: value for name, equals, value in pairs if equals}
-
-
 def _observance(component: Component, onsets: list[Onset], rules: list[YearRule]) -> None:
     start = read_stamp(component.value("DTSTART") or "").local
     offsets = Offsets(
@@ -267,17 +262,11 @@ def _year_ordinals(day: date) -> tuple[int, int]:
     return (number - 1) // 7 + 1, -((length - number) // 7 + 1)
 
 
-def _number(text: str) -> int:
-    if not re.fullmatch(r"[+-]?\d{1,9}", text, re.ASCII):
-        raise MalformedCalendar(f"not a number: {text[:20]!r}")
-    return int(text)
-
-
 def _numbers(parts: Mapping[str, str], name: str, bound: int) -> tuple[int, ...]:
-    numbers = {_number(item) for item in parts.get(name, "").split(",")[:400] if item}
+    numbers = {number(item) for item in parts.get(name, "").split(",")[:400] if item}
     return tuple(
         sorted(number for number in numbers if 1 <= abs(number) <= bound and (number > 0 or bound == 31))
     )
 
 
-__all__ = ["ObservanceZone", "observance_zone", "rule_parts"]
+__all__ = ["ObservanceZone", "observance_zone"]

@@ -148,6 +148,19 @@ def utc_moment(at: datetime) -> Moment:
     return Moment(form=Form.UTC, local=utc.replace(tzinfo=None), utc=utc, zone=UTC)
 
 
+def read_key(key: str, begin: Moment | None) -> Moment | None:
+    """The moment that a key names, in the form of a series that begins at `begin`; None when it is no key of that form."""
+    try:
+        stamp = read_stamp(key)
+    except MalformedCalendar:
+        return None
+    if begin is None:
+        return utc_moment(stamp.local.replace(tzinfo=UTC)) if stamp.is_utc else None
+    if stamp.is_date != begin.is_date or stamp.is_utc != (begin.utc is not None):
+        return None
+    return begin.at_instant(stamp.local.replace(tzinfo=UTC)) if stamp.is_utc else begin.at_local(stamp.local)
+
+
 def start(component: Component, zones: Zones) -> Moment | None:
     """DTSTART; of a task without it DUE. None when there is neither. Raise MalformedCalendar."""
     found = component.first("DTSTART")
@@ -203,6 +216,7 @@ __all__ = [
     "moment_prop",
     "moments",
     "parse_span",
+    "read_key",
     "span_text",
     "spans",
     "start",

@@ -1,0 +1,438 @@
+"""Which occurrences a series has, within bounds, and the override that one of them would be (RFC 5545 3.8.5).
+
+    guard(object)                                  before anything is written: no rule bomb passes (SPEC 12.16)
+    occurrences(object, after=..., before=...)     what falls into a window, overrides in place of what they replace
+    derive_instance(object, key, dtstamp=now)      a complete, valid override of the master for that occurrence
+
+All walking is bounded: candidate days, instances in a window, years behind the window's beginning or the series' start.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final, NamedTuple
+
+from gateway.errors import LimitExceeded, MalformedCalendar
+from gateway.ical.event import CalendarObject, RecurrenceKey, key_in
+from gateway.ical.expand import Budget, times
+from gateway.ical.rules import Rule, read_rule
+from gateway.ical.stamp import EARLIEST, LATEST, to_local
+from gateway.ical.times import (
+    Moment,
+    end,
+    moment_prop,
+    moments,
+    parse_span,
+    read_key,
+    spans,
+    start,
+    utc_prop,
+)
+from gateway.ical.tree import Component, prop
+
+_MAX_RULES = 20  # RRULEs and EXRULEs of one component
+_PROBE_STEPS = 20_000  # candidate days in which a rule must come once
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """The bounds of SPEC 11: instances in one answer, years looked at, candidate days tried."""
+
+    instances: int = 2_000
+    years: int = 10
+    steps: int = 200_000
+
+
+DEFAULT_BOUNDS: Final = Bounds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """One instance: `component` is the override, or the master that it comes from."""
+
+    key: RecurrenceKey
+    start: Moment
+    end: Moment
+    component: Component
+    overridden: bool
+
+
+class _Instance(NamedTuple):
+    start: Moment
+    end: Moment | None  # where an RDATE;VALUE=PERIOD has an end of its own
+
+
+def _local(instance: _Instance) -> datetime:
+    return instance.start.local
+
+
+class _Series:
+    """A master, read: its start, rules, dates and exceptions in the master's own terms."""
+
+    __slots__ = ("begin", "budget", "dates", "excluded", "exrules", "master", "rules", "zones")
+
+    def __init__(self, source: CalendarObject, budget: Budget) -> None:
+        assert source.master is not None  # noqa: S101 - its callers asked
+        self.master = source.master
+        self.zones = source.zones
+        self.budget = budget
+        begin = start(self.master, self.zones)
+        if begin is None:
+            raise MalformedCalendar("a series without a start")
+        self.begin = begin
+        self.rules = self._rules("RRULE")
+        self.exrules = self._rules("EXRULE")  # RFC 2445 4.8.5.2
+        self.dates = self._dates()
+        self.excluded = frozenset(
+            key_in(begin, when, self._comes_at)
+            for found in self.master.all("EXDATE")
+            for when in moments(found, self.zones)
+        )
+
+    @property
+    def endless(self) -> bool:
+        return any(rule.endless for rule in self.rules)
+
+    def instances(self, after: datetime, before: datetime) -> Iterator[_Instance]:
+        """What the rules and dates give, without exceptions, in order of wall clock time from `after` up to `before`."""
+        dates = sorted(
+            (each for each in self.dates.values() if after <= each.start.local < before), key=_local
+        )
+        rules = [self._expanded(rule, after, before) for rule in self.rules]
+        banned = heapq.merge(*(self._expanded(rule, after, before) for rule in self.exrules), key=_local)
+        never, last = next(banned, None), ""
+        for found in heapq.merge(dates, *rules, key=_local):
+            while never is not None and never.start.local < found.start.local:
+                never = next(banned, None)
+            key = found.start.key
+            if key == last or key in self.excluded or (never is not None and never.start.key == key):
+                continue
+            last = key
+            yield found
+
+    def has(self, key: RecurrenceKey) -> bool:
+        named = read_key(key, self.begin)
+        if named is None:
+            return False
+        near = self.instances(_moved(named.local, -_DAY), _moved(named.local, _DAY))
+        return any(found.start.key == key for found in near)
+
+    def local(self, at: datetime) -> datetime:
+        """An instant on the series' wall clock."""
+        return to_local(at, self.begin.zone or UTC)
+
+    def ends(self) -> datetime:
+        """The wall clock time behind the last instance, as far as UNTIL, dates and COUNT tell without walking."""
+        latest = [each.start.local for each in self.dates.values()]
+        latest += [_until(rule, self.begin) or datetime.max for rule in self.rules]  # noqa: DTZ901 - wall clock
+        return max(latest)
+
+    def _rules(self, name: str) -> tuple[Rule, ...]:
+        return tuple(read_rule(found.value, self.begin.local) for found in self.master.all(name))
+
+    def _dates(self) -> dict[RecurrenceKey, _Instance]:
+        """DTSTART, which is always an instance, and the RDATEs."""
+        found = {self.begin.key: _Instance(self.begin, None)}
+        for line in self.master.all("RDATE"):
+            for when, until in spans(line, self.zones):
+                key = key_in(self.begin, when, lambda _: True)
+                here = read_key(key, self.begin)
+                if here is not None:
+                    found[key] = _Instance(here, until)
+        return found
+
+    def _comes_at(self, when: Moment) -> bool:
+        return when.key in self.dates or any(
+            rule.part("BYHOUR")[1:] or rule.freq == "HOURLY" for rule in self.rules
+        )
+
+    def _expanded(self, rule: Rule, after: datetime, before: datetime) -> Iterator[_Instance]:
+        until = _until(rule, self.begin)
+        for local in times(rule, self.begin.local, (after, before), self.budget):
+            if until is not None and local > until:
+                return
+            yield _Instance(self.begin.at_local(local), None)
+
+
+def guard(source: CalendarObject, bounds: Bounds = DEFAULT_BOUNDS) -> None:
+    """Refuse what would keep a calendar server busy: rules, dates and zones of every component (SPEC 12.16).
+
+    Raise LimitExceeded (`expansion-limit`), or MalformedCalendar for a rule that nobody can use.
+    """
+    if len(source.overrides) > bounds.instances:
+        raise LimitExceeded("too many overrides", code="expansion-limit")
+    for tzid in source.zones.own:
+        source.zones.zone(tzid)
+    budget = Budget(bounds.steps)
+    for component in source.tree.components:
+        if component.name != "VTIMEZONE":
+            _guard(component, source, bounds, budget)
+
+
+def occurrences(
+    source: CalendarObject,
+    *,
+    after: datetime,
+    before: datetime,
+    bounds: Bounds = DEFAULT_BOUNDS,
+    floating: tzinfo = UTC,
+) -> tuple[Occurrence, ...]:
+    """The occurrences that overlap the half-open window, cancelled ones included, in order.
+
+    Dates and floating times are taken in the zone `floating`. Nothing is looked for later than `bounds.years` behind the
+    window's beginning or the series' start. Raise LimitExceeded when the window holds more than `bounds.instances`.
+    """
+    found = [each for each in _overridden(source) if _overlaps(each, after, before, floating)]
+    if source.master is not None:
+        series = _Series(source, Budget(bounds.steps))
+        length = _length(series, floating)
+        low = _moved(series.local(after), -(length + _DAY))
+        high = _horizon(series, low, _moved(series.local(before), _DAY), bounds)
+        for instance in series.instances(low, high):
+            if instance.start.key in source.overrides:
+                continue
+            each = _occurrence(series.master, series, instance)
+            if _overlaps(each, after, before, floating):
+                found.append(each)
+                if len(found) > bounds.instances:
+                    raise LimitExceeded("too many occurrences", code="expansion-limit")
+    return tuple(sorted(found, key=lambda each: (each.start.instant(floating), each.key)))
+
+
+def is_occurrence(source: CalendarObject, key: RecurrenceKey) -> bool:
+    """Whether the object has this occurrence: an override, or an instance that the master gives and does not exclude."""
+    if key in source.overrides:
+        return True
+    if not key or source.master is None:
+        return False
+    return _Series(source, Budget(DEFAULT_BOUNDS.steps)).has(key)
+
+
+def first(
+    source: CalendarObject, count: int, after: datetime | None = None, *, bounds: Bounds = DEFAULT_BOUNDS
+) -> tuple[Occurrence, ...]:
+    """The first `count` occurrences that begin at or after an instant."""
+    since = EARLIEST if after is None else after
+    found = [each for each in _overridden(source) if each.start.instant() >= since]
+    if source.master is not None:
+        series = _Series(source, Budget(bounds.steps))
+        low = series.begin.local if after is None else _moved(series.local(after), -_DAY)
+        plain = 0
+        for instance in series.instances(low, _horizon(series, low, datetime.max, bounds)):  # noqa: DTZ901 - wall clock
+            if instance.start.key not in source.overrides and instance.start.instant() >= since:
+                found.append(_occurrence(series.master, series, instance))
+                plain += 1
+                if plain >= count:
+                    break
+    return tuple(sorted(found, key=lambda each: (each.start.instant(), each.key))[:count])
+
+
+def last_end(source: CalendarObject, bounds: Bounds = DEFAULT_BOUNDS) -> datetime | None:
+    """When the last occurrence is over, aware UTC; None when the series is endless or has no times at all."""
+    ends = [each.end.instant() for each in _overridden(source)]
+    if source.master is None or start(source.master, source.zones) is None:
+        return max(ends, default=None)
+    series = _Series(source, Budget(bounds.steps))
+    if series.endless:
+        return None
+    ends += [_occurrence(series.master, series, each).end.instant() for each in _last(series, source)]
+    return max(ends, default=series.begin.instant())
+
+
+def derive_instance(source: CalendarObject, key: RecurrenceKey, *, dtstamp: datetime) -> Component | None:
+    """RFC 5545 3.8.4.4: the master as the override of one occurrence; None when it has no such occurrence.
+
+    Complete and valid for CalDAV (RFC 4791 4.1): only the recurrence set is gone, RECURRENCE-ID is in the master's form.
+    """
+    if source.master is None or not source.recurring or not key:
+        return None
+    series = _Series(source, Budget(DEFAULT_BOUNDS.steps))
+    if not series.has(key):
+        return None
+    named = read_key(key, series.begin)
+    if named is None:
+        return None
+    instance = series.dates.get(key) or _Instance(named, None)
+    each = _occurrence(series.master, series, instance)
+    derived = series.master.without("RRULE", "RDATE", "EXDATE", "EXRULE")
+    derived = derived.put(utc_prop("DTSTAMP", dtstamp)).put(moment_prop("RECURRENCE-ID", each.start))
+    if derived.first("DTSTART") is not None:
+        derived = derived.put(moment_prop("DTSTART", each.start))
+    ending = "DUE" if derived.name == "VTODO" else "DTEND"
+    if derived.first(ending) is not None:
+        derived = derived.put(moment_prop(ending, each.end))
+    elif instance.end is not None:
+        derived = derived.without("DURATION").put(moment_prop(ending, each.end))
+    return derived
+
+
+def ended_before(source: CalendarObject, key: RecurrenceKey) -> Component | None:
+    """The master with a series that ends before this occurrence (SPEC 4.7); None when nothing would be left of it."""
+    if source.master is None:
+        return None
+    series = _Series(source, Budget(DEFAULT_BOUNDS.steps))
+    named = read_key(key, series.begin)
+    if named is None or not any(True for _ in series.instances(series.begin.local, named.local)):
+        return None
+    until = named.at_local(
+        named.local - timedelta(days=1) if named.is_date else named.local - timedelta(seconds=1)
+    )
+    out = []
+    for child in series.master.children:
+        if isinstance(child, Component) or child.name not in ("RRULE", "RDATE", "EXDATE"):
+            out.append(child)
+        elif child.name == "RRULE":
+            parts = [
+                p
+                for p in child.value.split(";")
+                if p and p.partition("=")[0].strip().upper() not in ("COUNT", "UNTIL")
+            ]
+            out.append(prop("RRULE", ";".join([*parts, f"UNTIL={until.key}"])))
+        elif kept := [w for w in moments(child, series.zones) if w.instant() < named.instant()]:
+            whole = len(kept) == len(moments(child, series.zones))
+            out += [child] if whole else [moment_prop(child.name, when) for when in kept]
+    return series.master.with_children(out)
+
+
+def _guard(component: Component, source: CalendarObject, bounds: Bounds, budget: Budget) -> None:
+    rules = (*component.all("RRULE"), *component.all("EXRULE"))
+    if len(rules) > _MAX_RULES:
+        raise LimitExceeded(f"{len(rules)} rules", code="expansion-limit")
+    for name in ("RDATE", "EXDATE"):
+        if sum(found.value.count(",") + 1 for found in component.all(name)) > bounds.instances:
+            raise LimitExceeded(f"too many {name}s", code="expansion-limit")
+    if rules:
+        begin = start(component, source.zones)
+        if begin is None:
+            raise MalformedCalendar("a rule without a start")
+        for found in rules:
+            _probe(read_rule(found.value, begin.local), begin, budget)
+    for child in component.components:
+        _guard(child, source, bounds, budget)
+
+
+def _probe(rule: Rule, begin: Moment, budget: Budget) -> None:
+    """A rule must come once within `_PROBE_STEPS` candidate days: those who expand it on their side have no leash."""
+    mine = Budget(min(_PROBE_STEPS, budget.left))
+    at = begin.local
+    never = next(times(rule, at, (at, datetime.max), mine), None) is None  # noqa: DTZ901 - wall clock
+    budget.take(_PROBE_STEPS - mine.left if mine.left < _PROBE_STEPS else 0)
+    if never:
+        raise LimitExceeded("a rule that never comes", code="expansion-limit")
+
+
+def _overridden(source: CalendarObject) -> Iterator[Occurrence]:
+    for key, component in source.overrides.items():
+        begin = start(component, source.zones) or (read_key(key, _begin(source)))
+        if begin is not None:
+            ending = end(component, source.zones) or begin
+            yield Occurrence(key=key, start=begin, end=ending, component=component, overridden=True)
+
+
+def _begin(source: CalendarObject) -> Moment | None:
+    return None if source.master is None else start(source.master, source.zones)
+
+
+def _occurrence(master: Component, series: _Series, instance: _Instance) -> Occurrence:
+    ending = instance.end or _end_of(master, series, instance.start)
+    return Occurrence(
+        key=instance.start.key, start=instance.start, end=ending, component=master, overridden=False
+    )
+
+
+def _end_of(master: Component, series: _Series, begin: Moment) -> Moment:
+    """RFC 5545 3.8.5.3: a DURATION is the same nominal one for every instance, a DTEND or DUE the same exact one."""
+    last = end(master, series.zones)
+    if last is None:
+        return begin
+    first_start = series.begin
+    if (
+        last.is_date
+        or first_start.is_date
+        or last.utc is None
+        or first_start.utc is None
+        or begin.utc is None
+    ):
+        return last.at_local(begin.local + (last.local - first_start.local))
+    duration = master.value("DURATION")
+    if duration and master.first("DTEND") is None and master.first("DUE") is None:
+        return begin.shifted(parse_span(duration))
+    return last.at_instant(begin.utc + (last.utc - first_start.utc))
+
+
+def _length(series: _Series, floating: tzinfo) -> timedelta:
+    """The longest instance."""
+    last = end(series.master, series.zones)
+    longest = timedelta(0) if last is None else last.instant(floating) - series.begin.instant(floating)
+    own = (
+        each.end.instant(floating) - each.start.instant(floating)
+        for each in series.dates.values()
+        if each.end
+    )
+    return max(timedelta(0), longest, *own)
+
+
+def _last(series: _Series, source: CalendarObject) -> list[_Instance]:
+    """The last instances of a series that ends, found from its end backwards in growing windows."""
+    high = _moved(series.ends(), _DAY)
+    if any(rule.count for rule in series.rules):
+        high = datetime.max  # noqa: DTZ901 - wall clock
+    size = 32 * _DAY
+    low = series.begin.local if high == datetime.max else _moved(high, -size)  # noqa: DTZ901
+    while True:
+        found = [
+            e
+            for e in series.instances(max(low, series.begin.local), high)
+            if e.start.key not in source.overrides
+        ]
+        if found or low <= series.begin.local:
+            return found[-100:]
+        size *= 4
+        low = _moved(high, -size)
+
+
+def _horizon(series: _Series, low: datetime, high: datetime, bounds: Bounds) -> datetime:
+    return min(high, _moved(max(low, series.begin.local), bounds.years * 366 * _DAY))
+
+
+def _until(rule: Rule, begin: Moment) -> datetime | None:
+    """UNTIL on the series' wall clock, inclusive; a date means that whole day (RFC 5545 3.3.10)."""
+    if rule.until is None:
+        return None
+    local = rule.until.local
+    if rule.until.is_date:
+        return local.replace(hour=23, minute=59, second=59)
+    if rule.until.is_utc and begin.utc is not None:
+        return begin.at_instant(local.replace(tzinfo=UTC)).local
+    return local
+
+
+def _overlaps(each: Occurrence, after: datetime, before: datetime, floating: tzinfo) -> bool:
+    """Half-open on both sides; what takes no time is where it is."""
+    begin, ending = each.start.instant(floating), each.end.instant(floating)
+    return begin < before and (ending > after or (begin == ending and begin >= after))
+
+
+def _moved(local: datetime, span: timedelta) -> datetime:
+    try:
+        return local + span
+    except OverflowError:
+        return (LATEST if span > timedelta(0) else EARLIEST).replace(tzinfo=None)
+
+
+__all__ = [
+    "DEFAULT_BOUNDS",
+    "Bounds",
+    "Occurrence",
+    "derive_instance",
+    "ended_before",
+    "first",
+    "guard",
+    "is_occurrence",
+    "last_end",
+    "occurrences",
+]
