@@ -1,0 +1,205 @@
+"""The port `Calendars` on CalDAV: every account of every configured server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpx
+
+from gateway.accounts import Account
+from gateway.caldav.client import Connections, DavClient, ServerSettings
+from gateway.caldav.discover import (
+    Calendar,
+    Surroundings,
+    configured_path,
+    discover,
+    invitation_calendar,
+    watched,
+)
+from gateway.caldav.fetch import get, get_many, search
+from gateway.caldav.href import as_collection, canonical, object_path, parent
+from gateway.caldav.locks import Lanes
+from gateway.caldav.sync import changes_since
+from gateway.caldav.uid import uid_of
+from gateway.caldav.write import remove, store
+from gateway.errors import BackendError, BackendRefused, BackendUnavailable, ConfigError, PreconditionFailed
+from gateway.ports import Collection, ProfileFacts, Resource, SyncResult
+
+REFRESH = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    surroundings: Surroundings
+    until: float
+
+
+class CalDavCalendars:
+    """Implements `ports.Calendars`. Knows each account's surroundings for a while; keeps no calendar data."""
+
+    def __init__(
+        self,
+        servers: Iterable[ServerSettings],
+        *,
+        refresh: timedelta = REFRESH,
+        transport: Callable[[ServerSettings], httpx.AsyncBaseTransport] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connections = {one.name: Connections(one, transport=transport) for one in servers}
+        self._refresh = refresh.total_seconds()
+        self._clock = clock
+        self._known: dict[str, _Known] = {}
+        self._failures: dict[str, tuple[float, BackendError]] = {}
+        self._writes = Lanes()
+        self._discoveries = Lanes()
+
+    async def aclose(self) -> None:
+        """Close the connections to every server."""
+        for one in self._connections.values():
+            await one.aclose()
+
+    async def profile(self, account: Account) -> ProfileFacts:
+        return (await self._surroundings(account)).facts
+
+    async def collections(self, account: Account) -> tuple[Collection, ...]:
+        return watched(await self._surroundings(account), account)
+
+    async def invitations(self, account: Account) -> Collection:
+        found = await self._surroundings(account)
+        path = configured_path(self._client(account), account, found.homes)
+        return invitation_calendar(found, account, path)
+
+    async def find(self, account: Account, uid: str, *, hints: Sequence[str] = ()) -> Resource | None:
+        client = self._client(account)
+        for href in dict.fromkeys(canonical(one) for one in hints):
+            if (found := await _with_uid(client, href, uid)) is not None:
+                return found
+        calendars = await self._searched(account)
+        if not calendars:
+            return None
+        predictable = object_path(calendars[0].collection.path, uid)
+        if (found := await _with_uid(client, predictable, uid)) is not None:
+            return found
+        for index, calendar in enumerate(calendars):
+            try:
+                found = await search(client, calendar, uid)
+            except BackendRefused:
+                self._forget(account)
+                if index == 0:
+                    raise
+                continue  # a calendar of somebody else that is no longer shared must not stop everything
+            if found is not None:
+                return found
+        return None
+
+    async def get(self, account: Account, href: str) -> Resource | None:
+        return await get(self._client(account), canonical(href))
+
+    async def multiget(self, account: Account, collection: str, hrefs: Sequence[str]) -> tuple[Resource, ...]:
+        calendar = await self._calendar(account, collection)
+        return await get_many(self._client(account), calendar, [canonical(one) for one in hrefs])
+
+    def new_href(self, collection: str, uid: str) -> str:
+        return object_path(collection, uid)
+
+    async def put(self, account: Account, href: str, data: bytes, *, etag: str) -> Resource:
+        path = canonical(href)
+        calendar = await self._calendar(account, parent(path))
+        profile = (await self._surroundings(account)).profile
+        uid = uid_of(data)
+        async with (
+            self._writes.hold((account.server, calendar.collection.path, uid)),
+            self._writes.hold((account.server, path)),
+        ):
+            try:
+                return await store(
+                    self._client(account), calendar, profile, path=path, data=data, etag=etag, uid=uid
+                )
+            except BackendRefused:
+                self._forget(account)
+                raise
+
+    async def delete(self, account: Account, href: str, *, etag: str) -> None:
+        path = canonical(href)
+        profile = (await self._surroundings(account)).profile
+        async with self._writes.hold((account.server, path)):
+            await remove(self._client(account), profile, path=path, etag=etag)
+
+    async def sync(
+        self, account: Account, collection: str, *, token: str, known: Mapping[str, str]
+    ) -> SyncResult:
+        calendar = await self._calendar(account, collection)
+        try:
+            return await changes_since(self._client(account), calendar, token)
+        except (BackendRefused, PreconditionFailed):
+            self._forget(account)
+            raise
+
+    def _client(self, account: Account) -> DavClient:
+        connections = self._connections.get(account.server)
+        if connections is None:
+            raise ConfigError((f"account {account.address}: no server named {account.server}",))
+        return connections.client(account)
+
+    async def _surroundings(self, account: Account) -> Surroundings:
+        """What discovery found, asked again after a while and after a refusal."""
+        known = self._known.get(account.address)
+        if known is not None and self._clock() < known.until:
+            return known.surroundings
+        asked = self._clock()
+        async with self._discoveries.hold(account.address):
+            known = self._known.get(account.address)
+            if known is not None and self._clock() < known.until:
+                return known.surroundings
+            failed = self._failures.get(account.address)
+            if (
+                failed is not None and failed[0] >= asked
+            ):  # while we waited: a dead server costs one timeout, not many
+                raise type(failed[1])(failed[1].detail)
+            return await self._discovered(account)
+
+    async def _discovered(self, account: Account) -> Surroundings:
+        client = self._client(account)
+        try:
+            found = await discover(
+                client, account, profile=self._connections[account.server].settings.profile
+            )
+        except (BackendUnavailable, BackendRefused) as error:
+            self._failures[account.address] = (self._clock(), error)
+            raise
+        self._failures.pop(account.address, None)
+        self._known[account.address] = _Known(surroundings=found, until=self._clock() + self._refresh)
+        return found
+
+    def _forget(self, account: Account) -> None:
+        self._known.pop(account.address, None)
+
+    async def _calendar(self, account: Account, path: str) -> Calendar:
+        """What discovery knows of a collection; of one it does not know, nothing is assumed."""
+        found = (await self._surroundings(account)).calendar(canonical(path))
+        return found or Calendar(collection=Collection(path=as_collection(canonical(path))))
+
+    async def _searched(self, account: Account) -> tuple[Calendar, ...]:
+        """The calendars in which a UID may be, the one for invitations first."""
+        found = await self._surroundings(account)
+        mine = [one for one in found.calendars if one.collection.writable]
+        try:
+            first = (await self.invitations(account)).path
+        except BackendRefused:
+            first = ""
+        return tuple(sorted(mine, key=lambda one: one.collection.path != first))
+
+
+async def _with_uid(client: DavClient, path: str, uid: str) -> Resource | None:
+    """The object at a place where it may be, if it is there and is the one."""
+    try:
+        found = await get(client, path)
+    except BackendRefused:  # a hint may be old: a calendar that was shared once
+        return None
+    return found if found is not None and uid_of(found.data) == uid else None
+
+
+__all__ = ["CalDavCalendars"]

@@ -1,0 +1,202 @@
+"""One suite of claims, against a real Radicale and a real Xandikos."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from gateway.accounts import Account
+from gateway.caldav.calendars import CalDavCalendars
+from gateway.errors import BackendRefused, PreconditionFailed
+
+Event = Callable[..., bytes]
+ODD_UID = "a:b;c/ü <&> %2F@x"
+LONG_UID = "040000008200E00074C5B7101A82E008" * 10
+
+
+async def test_a_new_account_has_a_watched_calendar_that_takes_invitations(calendars, lab):
+    account = lab.account()
+    (collection,) = await calendars.collections(account)
+    assert (await calendars.invitations(account)) == collection
+    assert (
+        collection.path.endswith("/calendar/") and "VEVENT" in collection.components and collection.writable
+    )
+
+
+async def test_only_calendars_that_fit_the_globs_are_watched(calendars, lab):
+    account = lab.account(watch=("work*",))
+    assert await calendars.collections(account) == ()
+    assert (await calendars.invitations(account)).path.endswith("/calendar/")
+
+
+@pytest.mark.parametrize("uid", ["plain@example.org", ODD_UID, LONG_UID])
+async def test_what_is_written_is_found_by_its_exact_uid(calendars, lab, event: Event, uid: str):
+    account = lab.account()
+    home = (await calendars.invitations(account)).path
+    written = await calendars.put(
+        account, calendars.new_href(home, uid), event(uid.replace(";", r"\;")), etag=""
+    )
+    found = await calendars.find(account, uid)
+    assert found is not None and (found.href, found.etag) == (written.href, written.etag)
+    assert await calendars.find(account, uid[:-1]) is None
+    assert await calendars.find(account, uid + "x") is None
+
+
+async def test_an_object_of_a_client_is_found_where_the_client_put_it(calendars, lab, event: Event):
+    account = lab.account()
+    home = (await calendars.invitations(account)).path
+    await calendars.put(account, f"{home}Own name @1.ics", event("foreign"), etag="")
+    found = await calendars.find(account, "foreign", hints=(f"{home}gone.ics",))
+    assert found is not None and found.href == f"{home}Own name @1.ics"
+    by_hint = await calendars.find(account, "foreign", hints=(f"{home}Own%20name%20%401.ics",))
+    assert by_hint is not None and by_hint.href == found.href
+
+
+async def test_creating_over_an_existing_object_is_refused(calendars, lab, event: Event):
+    account = lab.account()
+    href = calendars.new_href((await calendars.invitations(account)).path, "one")
+    await calendars.put(account, href, event("one"), etag="")
+    with pytest.raises(PreconditionFailed):
+        await calendars.put(account, href, event("one", "Other"), etag="")
+
+
+async def test_the_same_uid_at_another_place_is_a_precondition(calendars, lab, event: Event):
+    account = lab.account()
+    home = (await calendars.invitations(account)).path
+    await calendars.put(account, f"{home}one.ics", event("one"), etag="")
+    with pytest.raises(PreconditionFailed) as caught:
+        await calendars.put(account, f"{home}two.ics", event("one"), etag="")
+    assert caught.value.element == "no-uid-conflict"
+
+
+async def test_a_stale_update_and_a_stale_deletion_change_nothing(calendars, lab, event: Event):
+    account = lab.account()
+    href = calendars.new_href((await calendars.invitations(account)).path, "one")
+    first = await calendars.put(account, href, event("one"), etag="")
+    second = await calendars.put(account, href, event("one", "Second"), etag=first.etag)
+    assert second.etag != first.etag
+    with pytest.raises(PreconditionFailed):
+        await calendars.put(account, href, event("one", "Third"), etag=first.etag)
+    with pytest.raises(PreconditionFailed):
+        await calendars.delete(account, href, etag=first.etag)
+    kept = await calendars.get(account, href)
+    assert kept is not None and kept.etag == second.etag and b"Second" in kept.data
+
+
+async def test_deleting_twice_is_success(calendars, lab, event: Event):
+    account = lab.account()
+    href = calendars.new_href((await calendars.invitations(account)).path, "one")
+    written = await calendars.put(account, href, event("one"), etag="")
+    await calendars.delete(account, href, etag=written.etag)
+    await calendars.delete(account, href, etag=written.etag)
+    assert await calendars.get(account, href) is None
+    assert await calendars.find(account, "one") is None
+
+
+async def test_an_update_of_what_was_deleted_is_a_precondition(calendars, lab, event: Event):
+    account = lab.account()
+    href = calendars.new_href((await calendars.invitations(account)).path, "one")
+    written = await calendars.put(account, href, event("one"), etag="")
+    await calendars.delete(account, href, etag=written.etag)
+    with pytest.raises(PreconditionFailed):
+        await calendars.put(account, href, event("one"), etag=written.etag)
+
+
+async def test_of_many_creators_one_wins(calendars, lab, event: Event):
+    account = lab.account()
+    href = calendars.new_href((await calendars.invitations(account)).path, "one")
+    done = await asyncio.gather(
+        *(calendars.put(account, href, event("one", f"by {number}"), etag="") for number in range(5)),
+        return_exceptions=True,
+    )
+    assert sum(not isinstance(one, BaseException) for one in done) == 1
+    assert sum(isinstance(one, PreconditionFailed) for one in done) == 4
+
+
+async def test_a_first_sync_lists_everything_and_the_next_only_what_changed(calendars, lab, event: Event):
+    account = lab.account()
+    home = (await calendars.invitations(account)).path
+    hrefs = [calendars.new_href(home, uid) for uid in ("one", "two", "three")]
+    written = [
+        await calendars.put(account, href, event(uid), etag="")
+        for href, uid in zip(hrefs, ("one", "two", "three"), strict=True)
+    ]
+    first = await calendars.sync(account, home, token="", known={})
+    assert first.full and {one.href: one.etag for one in first.changes} == {
+        one.href: one.etag for one in written
+    }
+    updated = await calendars.put(account, hrefs[0], event("one", "New"), etag=written[0].etag)
+    await calendars.delete(account, hrefs[1], etag=written[1].etag)
+    second = await calendars.sync(account, home, token=first.token, known={})
+    assert not second.full
+    assert {one.href: one.etag for one in second.changes} == {hrefs[0]: updated.etag, hrefs[1]: None}
+    third = await calendars.sync(account, home, token=second.token, known={})
+    assert (third.changes, third.full) == ((), False)
+
+
+async def test_a_token_that_the_server_does_not_know_gives_everything_anew(calendars, lab, event: Event):
+    account = lab.account()
+    home = (await calendars.invitations(account)).path
+    written = await calendars.put(account, calendars.new_href(home, "one"), event("one"), etag="")
+    gone = await calendars.put(account, calendars.new_href(home, "two"), event("two"), etag="")
+    await calendars.delete(account, gone.href, etag=gone.etag)
+    result = await calendars.sync(account, home, token="http://nobody/1", known={})
+    assert result.full and [(one.href, one.etag) for one in result.changes] == [(written.href, written.etag)]
+
+
+async def test_many_objects_are_read_in_batches_and_missing_ones_left_out(calendars, lab, event: Event):
+    account = lab.account()
+    home = (await calendars.invitations(account)).path
+    written = [
+        await calendars.put(account, f"{home}{number} @.ics", event(f"uid{number}"), etag="")
+        for number in range(53)
+    ]
+    wanted = [*(one.href for one in written), f"{home}missing.ics"]
+    found = await calendars.multiget(account, home, wanted)
+    assert {one.href: one.etag for one in found} == {one.href: one.etag for one in written}
+    by_get = await calendars.get(account, written[7].href)
+    by_report = next(one for one in found if one.href == written[7].href)
+    assert by_get is not None and by_report.data.strip() == by_get.data.strip()
+
+
+async def test_a_missing_calendar_is_refused_not_empty(calendars, lab, event: Event):
+    account = lab.account()
+    home = (await calendars.invitations(account)).path
+    missing = f"{home.rstrip('/')}-missing/"
+    with pytest.raises(BackendRefused):
+        await calendars.sync(account, missing, token="", known={f"{missing}a.ics": '"1"'})
+    with pytest.raises(BackendRefused):
+        await calendars.put(account, f"{missing}a.ics", event("a"), etag="")
+
+
+async def test_a_configured_calendar_must_exist(calendars, lab):
+    plain = lab.account()
+    home = (await calendars.invitations(plain)).path
+    account = replace(plain, address="again@example.org", calendar=f"{home.rstrip('/')}-missing/")
+    with pytest.raises(BackendRefused):
+        await calendars.invitations(account)
+
+
+async def test_a_wrong_password_is_refused(radicale, open_calendars):
+    calendars: CalDavCalendars = open_calendars(radicale.settings)
+    account = Account(address="user0@example.org", username="user0", password="wrong")
+    with pytest.raises(BackendRefused):
+        await calendars.collections(account)
+
+
+async def test_locks_are_forgotten_when_nobody_holds_them(calendars, lab, event: Event):
+    account = lab.account()
+    home = (await calendars.invitations(account)).path
+    await calendars.put(account, calendars.new_href(home, "one"), event("one"), etag="")
+    assert len(calendars._writes) == 0
+
+
+async def test_a_hint_that_is_forbidden_now_is_passed_over(radicale, open_calendars):
+    calendars: CalDavCalendars = open_calendars(radicale.settings)
+    account = radicale.account()
+    with pytest.raises(BackendRefused):
+        await calendars.get(account, "/user0/calendar/a.ics")
+    assert await calendars.find(account, "a", hints=("/user0/calendar/a.ics",)) is None
