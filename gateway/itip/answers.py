@@ -1,0 +1,337 @@
+"""REPLY at the organizer: one attendee's answer enters the meeting, on his own line and no other (RFC 5546 3.2.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from gateway.errors import MalformedCalendar
+from gateway.ical import recur, times
+from gateway.ical.address import Address, mailto
+from gateway.ical.event import CalendarObject, partstat
+from gateway.ical.tree import Component, Property, prop
+from gateway.itip import version
+from gateway.itip.model import Context, Decision, Mark, MarkKey, Message, Note, Outcome, Reason, Store
+from gateway.itip.order import ORGANIZER, Order, Rank, Stamp, compare_attendee
+from gateway.itip.roles import find, identities, line_in, parameter_addresses
+from gateway.itip.version import Part
+
+COMMENT = "X-IMIP-GATEWAY-COMMENT"
+_COMMENT_LIMIT = 500  # characters; a longer one is cut, since the line is the calendar's, not a letter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one component of a REPLY says."""
+
+    part: Part
+    line: Property  # the sender's ATTENDEE line in it
+    who: Address  # his address as our meeting knows it
+    names: frozenset[Address]  # every address that it knows him by
+    partstat: str  # "" when the component says none
+    failed: str  # REQUEST-STATUS 3.x or 5.x, or ""
+    comment: str
+
+    @property
+    def told(self) -> str:
+        """REQUEST-STATUS code for SCHEDULE-STATUS (RFC 6638 3.2.9)."""
+        statuses = (
+            item.value.partition(";")[0].strip() for item in self.part.component.all("REQUEST-STATUS")
+        )
+        return ",".join(code for code in statuses if code) or "2.0"
+
+
+def reply(stored: CalendarObject, message: Message, context: Context) -> Decision:
+    """The answer of one attendee, or of one whom a person let in; who may answer was asked before."""
+    answers = tuple(_answers(stored, message, context))
+    if not answers:
+        return Decision(outcome=Outcome.REFUSED, reason=Reason.SENDER_NOT_ATTENDEE)
+    ranks = [rank_of(answer, context) for answer in answers]
+    there = [_occurs(stored, answer.part.key) for answer in answers]
+    new = stored
+    marks: dict[MarkKey, Mark] = {}
+    notes: list[Note] = []
+    for answer, rank, known in zip(answers, ranks, there, strict=True):
+        if rank.order is Order.NEWER and known:
+            new = _apply(new, answer, {**context.marks, **marks})
+            key, mark = _mark(answer, context)
+            marks[key] = mark
+        notes += _notes(answer, rank, known)
+    if not marks:
+        return _nothing(answers, ranks, there, notes)
+    crasher = find(stored.attendees(), answers[0].names) is None
+    return Decision(
+        outcome=Outcome.APPLIED,
+        reason=Reason.CRASHER_ADDED if crasher else Reason.ANSWER_RECORDED,
+        change=Store(object=new) if new.data != stored.data else None,
+        marks=marks,
+        notes=tuple(notes),
+        recurrence_id=answers[0].part.key if len(answers) == 1 else "",
+    )
+
+
+def own_line(component: Component, message: Message, context: Context) -> Property | None:
+    """The sender's own ATTENDEE line; a person who approved a mail without a usable sender vouches for its one line."""
+    if message.sender is not None:
+        found = line_in(component, frozenset({message.sender}))
+        if found is not None:
+            return found
+    guests = component.all("ATTENDEE")
+    alone = len(guests) == 1 and context.policy.approved and message.sender is None
+    return guests[0] if alone else None
+
+
+def rank_of(answer: Answer, context: Context) -> Rank:
+    """Where this answer stands to his last one and to the last reset of his PARTSTAT."""
+    key = answer.part.key
+    resets = [
+        mark
+        for place in dict.fromkeys((key, ""))
+        for party in (answer.who, ORGANIZER)
+        if (mark := context.marks.get(MarkKey(recurrence_id=place, party=party))) is not None
+    ]
+    last = context.marks.get(MarkKey(recurrence_id=key, party=answer.who))
+    return compare_attendee(last, resets, _stamp(answer, context))
+
+
+def _answers(stored: CalendarObject, message: Message, context: Context) -> Iterable[Answer]:
+    for part in version.parts(message, stored, context):
+        line = _line(stored, part.component, message, context)
+        if line is None:
+            continue
+        known = find(stored.attendees(), _sender(message) or identities(line))
+        failed = [
+            code
+            for item in part.component.all("REQUEST-STATUS")
+            if (code := item.value.partition(";")[0].strip())[:1] in {"3", "5"}
+        ]
+        yield Answer(
+            part=replace(part, key=_only_time(stored, part)),
+            line=line,
+            who=known.address if known is not None else message.sender or line.address,
+            names=identities(known) if known is not None else _sender(message) or identities(line),
+            partstat=partstat(line) if line.param("PARTSTAT") else "",
+            failed=failed[0] if failed else "",
+            comment=_comment(part.component, line),
+        )
+
+
+def _line(
+    stored: CalendarObject, component: Component, message: Message, context: Context
+) -> Property | None:
+    """His line: under the sender's address, or under another that our meeting knows for him."""
+    found = own_line(component, message, context)
+    if found is not None or message.sender is None:
+        return found
+    known = find(stored.attendees(), _sender(message))
+    return line_in(component, identities(known)) if known is not None else None
+
+
+def _sender(message: Message) -> frozenset[Address]:
+    return frozenset({message.sender}) if message.sender is not None else frozenset()
+
+
+def _only_time(stored: CalendarObject, part: Part) -> str:
+    """Some clients name the one occurrence of a meeting that does not repeat; that is the meeting."""
+    if not part.key or stored.master is None or stored.recurring or part.key in stored.overrides:
+        return part.key
+    begin = times.start(stored.master, stored.zones)
+    return "" if begin is not None and begin.key == part.key else part.key
+
+
+def _occurs(stored: CalendarObject, key: str) -> bool:
+    """RFC 5546 4.7.2: a RECURRENCE-ID must name an occurrence."""
+    if not key or stored.component(key) is not None:
+        return stored.component(key) is not None
+    try:
+        return stored.recurring and recur.is_occurrence(stored, key)
+    except MalformedCalendar:
+        return False
+
+
+def _apply(stored: CalendarObject, answer: Answer, marks: Mapping[MarkKey, Mark]) -> CalendarObject:
+    key = answer.part.key
+    component = stored.component(key) or _derive(stored, key)
+    if component is None:
+        return stored
+    before = line_in(component, answer.names)
+    changed = {key: _answered(component, answer)}
+    if not key:
+        for place, override in stored.overrides.items():
+            if _follows_series(override, place, before, answer, marks):
+                changed[place] = _answered(override, answer)
+    return stored.with_components(changed)
+
+
+def _derive(stored: CalendarObject, key: str) -> Component | None:
+    stamp = stored.dtstamp()
+    return (
+        recur.derive_instance(stored, key, dtstamp=stamp)
+        if stamp
+        else version.derived(stored, version.components(stored), key)
+    )
+
+
+def _follows_series(
+    override: Component,
+    place: str,
+    before: Property | None,
+    answer: Answer,
+    marks: Mapping[MarkKey, Mark],
+) -> bool:
+    """An answer to the series reaches an instance unless he answered that one otherwise, or it moved since (SPEC 4.4)."""
+    own = line_in(override, answer.names)
+    if own is None:
+        return before is None
+    mark = marks.get(MarkKey(recurrence_id=place, party=answer.who))
+    if mark is not None and (mark.partstat or mark.digest):
+        return False
+    resets = [
+        one
+        for party in (answer.who, ORGANIZER)
+        if (one := marks.get(MarkKey(recurrence_id=place, party=party))) is not None
+    ]
+    if compare_attendee(None, resets, answer.part.stamp).order is not Order.NEWER:
+        return False
+    return partstat(own) in {"NEEDS-ACTION", partstat(before) if before is not None else "NEEDS-ACTION"}
+
+
+def _answered(component: Component, answer: Answer) -> Component:
+    own = line_in(component, answer.names)
+    if own is None:
+        return component.add(_new_line(answer))
+    line = own.with_params(SCHEDULE_STATUS=answer.told)
+    if not answer.failed and answer.partstat:
+        line = line.with_params(
+            PARTSTAT=answer.partstat,
+            DELEGATED_TO=_delegates(answer) or None,
+            X_IMIP_GATEWAY_COMMENT=answer.comment or None,
+        )
+        if answer.partstat == "DELEGATED" and (answer.line.param("ROLE") or "").upper() == "NON-PARTICIPANT":
+            line = line.with_params(ROLE="NON-PARTICIPANT")
+    component = component.replace(own, line)
+    return _with_delegate(component, answer) if answer.partstat == "DELEGATED" else component
+
+
+def _new_line(answer: Answer) -> Property:
+    """One who was not invited and is let in (RFC 5546 3.2.2.6): his name and answer, nothing else of his making."""
+    return prop(
+        "ATTENDEE",
+        mailto(answer.who),
+        CN=answer.line.param("CN"),
+        MEMBER=answer.line.param("MEMBER"),
+        PARTSTAT=answer.partstat or "NEEDS-ACTION",
+        X_IMIP_GATEWAY_COMMENT=answer.comment or None,
+    )
+
+
+def _delegates(answer: Answer) -> tuple[str, ...]:
+    if answer.partstat != "DELEGATED":
+        return ()
+    return tuple(mailto(one) for one in parameter_addresses(answer.line, "DELEGATED-TO"))
+
+
+def _with_delegate(component: Component, answer: Answer) -> Component:
+    """RFC 5546 3.2.2.3: the delegate takes the delegator's place. One line at most, never one that leads back."""
+    named = parameter_addresses(answer.line, "DELEGATED-TO")
+    if not named or named[0] == answer.who or _leads_to(component, answer.who, named[0]):
+        return component
+    delegator = mailto(answer.who)
+    there = line_in(component, frozenset({named[0]}))
+    if there is not None:
+        return component.replace(there, there.with_params(DELEGATED_FROM=delegator))
+    told = line_in(answer.part.component, frozenset({named[0]}))
+    own = line_in(component, answer.names)
+    return component.add(
+        prop(
+            "ATTENDEE",
+            mailto(named[0]),
+            CN=told.param("CN") if told is not None else None,
+            ROLE=own.param("ROLE") if own is not None and own.param("ROLE") != "NON-PARTICIPANT" else None,
+            PARTSTAT="NEEDS-ACTION",
+            RSVP="TRUE",
+            DELEGATED_FROM=delegator,
+        )
+    )
+
+
+def _leads_to(component: Component, start: Address, goal: Address) -> bool:
+    """Whether `goal` is among those who handed their place down to `start`."""
+    seen = {start}
+    todo = [start]
+    while todo:
+        line = line_in(component, frozenset({todo.pop()}))
+        for one in parameter_addresses(line, "DELEGATED-FROM") if line is not None else ():
+            if one == goal:
+                return True
+            if one not in seen:
+                seen.add(one)
+                todo.append(one)
+    return False
+
+
+def _stamp(answer: Answer, context: Context) -> Stamp:
+    """A REPLY without DTSTAMP was said when its mail was."""
+    stamp = answer.part.stamp
+    return (
+        stamp if stamp.dtstamp is not None else replace(stamp, dtstamp=context.mail_date or context.arrived)
+    )
+
+
+def _mark(answer: Answer, context: Context) -> tuple[MarkKey, Mark]:
+    key = MarkKey(recurrence_id=answer.part.key, party=answer.who)
+    old = context.marks.get(key, Mark())
+    new = _stamp(answer, context)
+    return key, replace(
+        old,
+        sequence=new.sequence,
+        dtstamp=new.dtstamp,
+        digest=new.digest,
+        mail_date=new.mail_date,
+        partstat=old.partstat if answer.failed else answer.partstat or old.partstat,
+    )
+
+
+def _comment(component: Component, line: Property) -> str:
+    """COMMENT; Google says it in a parameter of the answering line."""
+    texts = [item.text for item in component.all("COMMENT")]
+    text = "\n".join(texts) or line.param("X-RESPONSE-COMMENT") or ""
+    clean = "".join(char for char in text if char in "\n\t" or char.isprintable()).strip()
+    return clean[:_COMMENT_LIMIT]
+
+
+def _notes(answer: Answer, rank: Rank, known: bool) -> Iterable[Note]:
+    facts = {"attendee": str(answer.who), "recurrence_id": answer.part.key}
+    if not known:
+        yield Note(code="no-such-instance", facts=facts)
+        return
+    if rank.note:
+        yield Note(code=rank.note, facts=facts)
+    if rank.order is Order.OLDER:
+        yield Note(code="stale-answer", facts={**facts, "partstat": answer.partstat})
+    if rank.order is not Order.NEWER:
+        return
+    if answer.failed:
+        yield Note(code="request-failed", facts={**facts, "status": answer.failed})
+    elif answer.partstat:
+        yield Note(code="partstat-changed", facts={**facts, "partstat": answer.partstat})
+    else:
+        yield Note(code="no-partstat", facts=facts)
+    if answer.comment:
+        yield Note(code="comment", facts={**facts, "characters": str(len(answer.comment))})
+
+
+def _nothing(
+    answers: tuple[Answer, ...], ranks: list[Rank], there: list[bool], notes: list[Note]
+) -> Decision:
+    only = answers[0].part.key if len(answers) == 1 else ""
+    if not any(there):
+        outcome, reason = Outcome.REFUSED, Reason.NO_SUCH_INSTANCE
+    else:
+        stale = [rank for rank in ranks if rank.order is Order.OLDER and rank.reason]
+        outcome = Outcome.STALE if stale else Outcome.UNCHANGED
+        reason = (stale[0].reason if stale else None) or Reason.DUPLICATE
+    return Decision(outcome=outcome, reason=reason, notes=tuple(notes), recurrence_id=only)
+
+
+__all__ = ["COMMENT", "Answer", "own_line", "reply"]

@@ -1,0 +1,262 @@
+"""REQUEST and CANCEL at the attendee: the organizer's word enters the owner's copy (RFC 5546 3.2.2, 3.2.5).
+
+    the ledger ranks each component      itip.order
+    the organizer's version is folded    itip.version
+    our copy follows it by merging       itip.merge
+
+so a CANCEL is no special case of writing: it changes the version, and the copy follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gateway.errors import MalformedCalendar
+from gateway.ical import recur
+from gateway.ical.event import CalendarObject
+from gateway.itip import version
+from gateway.itip.follow import Scene, follow, moved_keys, scene_of, standing_of
+from gateway.itip.model import (
+    Change,
+    Context,
+    Decision,
+    Mark,
+    MarkKey,
+    Message,
+    Note,
+    Outcome,
+    Reason,
+    Remove,
+    Store,
+)
+from gateway.itip.order import Order, Rank
+from gateway.itip.roles import line_in, same_person
+from gateway.itip.version import Part
+
+
+def request(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
+    """A REQUEST: a new meeting, a new version of one we have, or of single instances (RFC 5546 3.2.2)."""
+    scene = scene_of(stored, message, context)
+    parts = version.parts(message, stored, context)
+    ranks = [scene.standing.request(part.key, part.stamp, proven=scene.proven) for part in parts]
+    live = [part for part, rank in zip(parts, ranks, strict=True) if rank.order is Order.NEWER]
+    off = [
+        part
+        for part, rank in zip(parts, ranks, strict=True)
+        if rank.order is Order.CANCELLED and _still_tells(scene, part)
+    ]
+    if not live and not off:
+        return _nothing(parts, ranks)
+    marks = _marks_of_request(scene, live, off)
+    after = standing_of(message, {**context.marks, **marks})
+    new, base = follow(scene, after, (*live, *off))
+    change = _change(stored, new)
+    outcome, reason = _told(scene, live, new, base, ranks)
+    return Decision(
+        outcome=outcome,
+        reason=reason,
+        change=change,
+        marks=marks,
+        base=base,
+        notes=_notes(parts, ranks),
+        recurrence_id=_only_key(parts),
+    )
+
+
+def cancel(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
+    """A CANCEL: of the whole, of single instances, or of others' places in it (RFC 5546 3.2.5)."""
+    scene = scene_of(stored, message, context)
+    parts = version.parts(message, stored, context)
+    if stored is None:
+        return _cancel_unknown(scene, parts)
+    marks: dict[MarkKey, Mark] = {}
+    ranks: list[Rank] = []
+    missing: list[Part] = []
+    for part in parts:
+        if not _takes_place(stored, part.key):
+            missing.append(part)
+            continue
+        found, rank = _strikes(scene, part) if _hits_us(part, context) else _removes(scene, part)
+        marks |= found
+        ranks.append(rank)
+    if not marks:
+        return _nothing(parts, ranks) if ranks else _no_such_instance(missing)
+    if "" in {part.key for part in parts if _hits_us(part, context)} and scene.deletes:
+        change: Change = Remove()
+        base = None
+    else:
+        after = standing_of(message, {**context.marks, **marks})
+        new, base = follow(scene, after, ())
+        change = _change(stored, new)
+    return Decision(
+        outcome=Outcome.APPLIED,
+        reason=_struck(parts, context),
+        change=change,
+        marks=marks,
+        base=base if context.base is not None else None,
+        notes=(*_notes(parts, ranks), *(_missing_note(part) for part in missing)),
+        recurrence_id=_only_key(parts),
+    )
+
+
+def _still_tells(scene: Scene, part: Part) -> bool:
+    """Whether a REQUEST that its CANCEL has overtaken has a place to tell what was cancelled: our copy, or none yet."""
+    if scene.deletes:
+        return False
+    if scene.stored is not None:
+        return True
+    return scene.standing.content(part.key) is None and (not part.key or scene.standing.content("") is None)
+
+
+def _marks_of_request(scene: Scene, live: Iterable[Part], off: Iterable[Part]) -> dict[MarkKey, Mark]:
+    marks: dict[MarkKey, Mark] = {}
+    organizer = scene.message.object.organizer
+    for part in live:
+        marks |= scene.standing.after_request(part.key, part.stamp.mark(organizer=organizer), live=True)
+    for part in off:
+        marks |= scene.standing.after_request(part.key, part.stamp.mark(organizer=organizer), live=False)
+    return marks
+
+
+def _change(stored: CalendarObject | None, new: CalendarObject | None) -> Change:
+    if new is None:
+        return Remove() if stored is not None else None
+    if stored is not None and new.data == stored.data:
+        return None
+    return Store(object=new)
+
+
+def _told(
+    scene: Scene, live: list[Part], new: CalendarObject | None, base: CalendarObject, ranks: list[Rank]
+) -> tuple[Outcome, Reason]:
+    if not live:
+        if scene.stored is None:
+            return Outcome.APPLIED, Reason.MEETING_CANCELLED
+        return Outcome.STALE, next(rank.reason for rank in ranks if rank.reason) or Reason.OLDER_SEQUENCE
+    if scene.stored is None:
+        return Outcome.APPLIED, Reason.INVITATION_STORED
+    moved = moved_keys(scene, base) & {part.key for part in live} if new is not None else frozenset()
+    return Outcome.APPLIED, Reason.INVITATION_RESCHEDULED if moved else Reason.INVITATION_UPDATED
+
+
+def _nothing(parts: tuple[Part, ...], ranks: list[Rank]) -> Decision:
+    """Every component was known, or overtaken."""
+    stale = [rank for rank in ranks if rank.order is not Order.SAME and rank.reason]
+    outcome = Outcome.STALE if stale else Outcome.UNCHANGED
+    reason = stale[0].reason if stale else Reason.DUPLICATE
+    return Decision(
+        outcome=outcome,
+        reason=reason or Reason.DUPLICATE,
+        notes=_notes(parts, ranks),
+        recurrence_id=_only_key(parts),
+    )
+
+
+def _notes(parts: Iterable[Part], ranks: Iterable[Rank]) -> tuple[Note, ...]:
+    """What the journal should know of each component that went another way than the message as a whole."""
+    out = []
+    for part, rank in zip(parts, ranks, strict=False):
+        if rank.note:
+            out.append(Note(code=rank.note, facts={"recurrence_id": part.key}))
+        if rank.order is Order.CANCELLED:
+            out.append(Note(code="content-of-cancelled", facts={"recurrence_id": part.key}))
+    return tuple(out)
+
+
+def _only_key(parts: tuple[Part, ...]) -> str:
+    return parts[0].key if len(parts) == 1 else ""
+
+
+def _hits_us(part: Part, context: Context) -> bool:
+    """SPEC 4.3: it says CANCELLED, lists us, or lists nobody else it could mean."""
+    if (part.component.value("STATUS") or "").strip().upper() == "CANCELLED":
+        return True
+    guests = part.component.all("ATTENDEE")
+    return not guests or line_in(part.component, context.owner) is not None
+
+
+def _strikes(scene: Scene, part: Part) -> tuple[dict[MarkKey, Mark], Rank]:
+    rank = scene.standing.cancellation(part.key, part.stamp)
+    if rank.order is not Order.NEWER:
+        return {}, rank
+    mark = part.stamp.mark(organizer=scene.message.object.organizer, cancelled=True)
+    return scene.standing.after_cancel(part.key, mark), rank
+
+
+def _removes(scene: Scene, part: Part) -> tuple[dict[MarkKey, Mark], Rank]:
+    """RFC 5546 4.2.10: without STATUS and without us it takes the listed guests off the list."""
+    marks: dict[MarkKey, Mark] = {}
+    last = Rank(order=Order.SAME, reason=Reason.DUPLICATE)
+    organizer = scene.message.object.organizer_prop
+    for line in part.component.all("ATTENDEE"):
+        if same_person(line, organizer):
+            continue
+        rank = scene.standing.removal(part.key, line.address, part.stamp)
+        last = rank if last.order is not Order.NEWER else last
+        if rank.order is Order.NEWER:
+            marks[MarkKey(recurrence_id=part.key, party=line.address)] = part.stamp.mark(
+                organizer=scene.message.object.organizer, cancelled=True
+            )
+    return marks, last
+
+
+def _takes_place(stored: CalendarObject, key: str) -> bool:
+    """Whether our copy has this occurrence, or had it before somebody took it out."""
+    if not key:
+        return True
+    if stored.component(key) is not None:
+        return True
+    if stored.master is None:
+        return False
+    try:
+        return recur.is_occurrence(stored.with_component("", stored.master.without("EXDATE")), key)
+    except MalformedCalendar:
+        return False
+
+
+def _cancel_unknown(scene: Scene, parts: tuple[Part, ...]) -> Decision:
+    """SPEC 4.1: a proven CANCEL leaves a tombstone bound to its organizer; one for a meeting that was deleted only counts."""
+    message = scene.message
+    marks: dict[MarkKey, Mark] = {}
+    ranks: list[Rank] = []
+    for part in parts:
+        if _hits_us(part, scene.context):
+            found, rank = _strikes(scene, part)
+            marks |= found
+            ranks.append(rank)
+    known = scene.standing.content("") is not None or scene.standing.cancel("") is not None
+    if known and not marks:
+        return _nothing(parts, ranks)
+    trusted = scene.proven and message.sender == message.object.organizer
+    if known:
+        return Decision(outcome=Outcome.UNCHANGED, reason=Reason.UNKNOWN_UID, marks=marks if trusted else {})
+    return Decision(
+        outcome=Outcome.PARKED,
+        reason=Reason.UNKNOWN_UID,
+        marks=marks if trusted else {},
+        recurrence_id=_only_key(parts),
+    )
+
+
+def _no_such_instance(missing: list[Part]) -> Decision:
+    """The master that has this occurrence may still be under way."""
+    return Decision(
+        outcome=Outcome.PARKED,
+        reason=Reason.NO_SUCH_INSTANCE,
+        notes=tuple(_missing_note(part) for part in missing),
+        recurrence_id=_only_key(tuple(missing)),
+    )
+
+
+def _missing_note(part: Part) -> Note:
+    return Note(code="no-such-instance", facts={"recurrence_id": part.key})
+
+
+def _struck(parts: tuple[Part, ...], context: Context) -> Reason:
+    hits = [part.key for part in parts if _hits_us(part, context)]
+    if not hits:
+        return Reason.GUESTS_REMOVED
+    return Reason.MEETING_CANCELLED if "" in hits else Reason.INSTANCE_CANCELLED
+
+
+__all__ = ["cancel", "request"]

@@ -1,0 +1,280 @@
+"""A message meets a calendar: who may say this, how sure are we that he said it, and what comes of it.
+
+Three questions, in this order: may the sender say this about the *stored* meeting (a table, RFC 5546 3.2 in its order),
+is he who he says he is (SPEC 3.2), is it new (the ledger; `attendee`, `answers`). A refusal is a Decision like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gateway.ical.address import Address
+from gateway.ical.event import CalendarObject
+from gateway.itip import answers, attendee
+from gateway.itip.model import (
+    Certainty,
+    Context,
+    Decision,
+    Message,
+    Method,
+    Outcome,
+    Reason,
+    Role,
+)
+from gateway.itip.roles import (
+    acts_as_organizer,
+    find,
+    groups,
+    identities,
+    line_in,
+    parameter_addresses,
+    role,
+    same_person,
+    sent_by,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """Whether the sender may say it. `reason` None: yes. `lifts`: a person's approval turns it into a yes."""
+
+    outcome: Outcome = Outcome.APPLIED
+    reason: Reason | None = None
+    lifts: bool = False
+    held_kind: str = ""
+
+
+YES = Ruling()
+
+
+def _refused(reason: Reason) -> Ruling:
+    return Ruling(outcome=Outcome.REFUSED, reason=reason)
+
+
+def _held(reason: Reason, kind: str = "mail") -> Ruling:
+    return Ruling(outcome=Outcome.HELD, reason=reason, lifts=True, held_kind=kind)
+
+
+May = Callable[[CalendarObject | None, Message, Context], Ruling]
+Act = Callable[[CalendarObject | None, Message, Context], Decision]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the table: who may say it, and what it does."""
+
+    may: May
+    act: Act
+
+
+def decide(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
+    """What comes of a message. `stored` is what the calendar holds under its UID now; nothing else is asked."""
+    row = TABLE[_role(stored, message, context), message.method]
+    if _self_sent(stored, message, context):
+        return Decision(outcome=Outcome.IGNORED, reason=Reason.SELF_SENT)
+    if stored is not None and stored.kind != message.object.kind:
+        # SPEC 3.3: a component never changes its type by mail
+        return Decision(outcome=Outcome.REFUSED, reason=Reason.COMPONENT_CHANGED)
+    ruling = row.may(stored, message, context)
+    if ruling.outcome in {Outcome.REFUSED, Outcome.UNSUPPORTED}:
+        return _end(ruling)
+    doubt = _doubt(message, context)
+    if doubt is not None and not (doubt.outcome is Outcome.HELD and ruling.outcome is Outcome.HELD):
+        return _end(doubt)
+    if ruling.reason is not None and not (ruling.lifts and context.policy.approved):
+        return _end(ruling)
+    return row.act(stored, message, context)
+
+
+def _role(stored: CalendarObject | None, message: Message, context: Context) -> Role:
+    """What the account is to the stored meeting; to an unknown one what the message makes of it."""
+    if stored is None and message.method is Method.REPLY:
+        return Role.ORGANIZER
+    return role(stored if stored is not None else message.object, context.owner)
+
+
+def _self_sent(stored: CalendarObject | None, message: Message, context: Context) -> bool:
+    """The account's own words about its own meeting, come back as a copy; the same person asks and is asked."""
+    if message.sender not in context.owner:
+        return False
+    return role(stored if stored is not None else message.object, context.owner) is Role.ORGANIZER
+
+
+def _doubt(message: Message, context: Context) -> Ruling | None:
+    """How sure we are (SPEC 3.2, 3.3). LIKELY suffices for all that is done here (SPEC 12.5)."""
+    verdict = context.verdict
+    certainty = verdict.certainty if verdict is not None else Certainty.UNKNOWN
+    if certainty is Certainty.CONTRADICTED:
+        return _refused(Reason.SENDER_CONTRADICTED)
+    unknown = certainty is Certainty.UNKNOWN or message.sender is None
+    if not unknown or context.policy.approved:
+        return None
+    if context.policy.on_unknown == "ignore":
+        return Ruling(outcome=Outcome.IGNORED, reason=Reason.NOT_AUTHENTICATED)
+    if context.policy.on_unknown == "store" and message.sender is not None:
+        return None
+    return _held(Reason.NOT_AUTHENTICATED)
+
+
+def _end(ruling: Ruling) -> Decision:
+    return Decision(
+        outcome=ruling.outcome,
+        reason=ruling.reason or Reason.POLICY,
+        held_kind=ruling.held_kind if ruling.outcome is Outcome.HELD else "",
+    )
+
+
+def may_ask(stored: CalendarObject | None, message: Message, context: Context) -> Ruling:
+    """REQUEST: the stored organizer, or of a new meeting the organizer that it names (SPEC 3.3)."""
+    if stored is None:
+        return _may_invite(message, context)
+    named = message.object.organizer_prop
+    if stored.organizer_prop is None or not same_person(stored.organizer_prop, named):
+        # RFC 5546 3.2.2.4: nothing in a message can prove that a meeting was handed over; a person decides
+        takes_over = message.sender is None or (named is not None and message.sender in identities(named))
+        return _held(Reason.ORGANIZER_CHANGED) if takes_over else _refused(Reason.SENDER_NOT_ORGANIZER)
+    return _may_direct(stored, message, context)
+
+
+def may_call_off(stored: CalendarObject | None, message: Message, context: Context) -> Ruling:
+    """CANCEL: the stored organizer. Of an unknown meeting nothing can be said yet; the parked message is asked again."""
+    if stored is None:
+        return YES
+    named = message.object.organizer_prop
+    if named is not None and not same_person(stored.organizer_prop, named):
+        return _refused(Reason.SENDER_NOT_ORGANIZER)
+    return _may_direct(stored, message, context)
+
+
+def _may_direct(stored: CalendarObject, message: Message, context: Context) -> Ruling:
+    if acts_as_organizer(stored, message.sender, context):
+        return YES
+    if message.sender is None:
+        return _held(Reason.NOT_AUTHENTICATED)
+    if message.sender == sent_by(message.object.organizer_prop):
+        # RFC 6047 3: SENT-BY in the message proves nothing; a person may know the secretary
+        return _held(Reason.SENDER_NOT_ORGANIZER)
+    return _refused(Reason.SENDER_NOT_ORGANIZER)
+
+
+def _may_invite(message: Message, context: Context) -> Ruling:
+    organizer = message.object.organizer_prop
+    if organizer is None or identities(organizer) & context.owner:
+        # somebody invites in the owner's own name
+        return _refused(Reason.SENDER_NOT_ORGANIZER)
+    sender = message.sender
+    if sender is not None and (sender in identities(organizer) or sender in context.policy.delegates):
+        return YES
+    if _delegated_by(sender, message, context):
+        return YES
+    return _held(Reason.SENDER_NOT_ORGANIZER)
+
+
+def _delegated_by(sender: Address | None, message: Message, context: Context) -> bool:
+    """SPEC 12.8: a proven delegator may pass the invitation on to the one whom it names as his delegate."""
+    proven = context.verdict is not None and context.verdict.certainty is Certainty.PROVEN
+    line = next(
+        (found for part in message.object.components if (found := line_in(part, context.owner)) is not None),
+        None,
+    )
+    return proven and line is not None and sender in parameter_addresses(line, "DELEGATED-FROM")
+
+
+def may_answer(stored: CalendarObject | None, message: Message, context: Context) -> Ruling:
+    """REPLY: one of the stored attendees, about himself; a stranger by the organizer's leave (SPEC 3.3, 4.4)."""
+    if stored is None:
+        return Ruling(outcome=Outcome.PARKED, reason=Reason.UNKNOWN_UID)
+    lines = [line for part in message.object.components for line in part.all("ATTENDEE")]
+    sender = message.sender
+    if sender is None:
+        alone = {line.address for line in lines}
+        return _held(Reason.NOT_AUTHENTICATED) if len(alone) == 1 else _refused(Reason.SENDER_NOT_ATTENDEE)
+    known = find(stored.attendees(), frozenset({sender}))
+    mine = find(lines, frozenset({sender}) | (identities(known) if known is not None else frozenset()))
+    if mine is None:
+        return _refused(Reason.SENDER_NOT_ATTENDEE)
+    if known is not None:
+        return YES
+    delegators = frozenset(parameter_addresses(mine, "DELEGATED-FROM"))
+    if delegators and find(stored.attendees(), delegators) is not None:
+        # SPEC 3.3: his delegator has not told us yet; DELEGATED-FROM alone authorises nothing
+        return Ruling(outcome=Outcome.PARKED, reason=Reason.SENDER_NOT_ATTENDEE)
+    if groups(stored) & frozenset(parameter_addresses(mine, "MEMBER")):
+        return YES
+    return _crasher(context)
+
+
+def _crasher(context: Context) -> Ruling:
+    """RFC 5546 3.2.3: the organizer decides about one who was not invited."""
+    if context.policy.party_crasher == "add":
+        return YES
+    if context.policy.party_crasher == "ignore" and not context.policy.approved:
+        return Ruling(outcome=Outcome.IGNORED, reason=Reason.PARTY_CRASHER)
+    return _held(Reason.PARTY_CRASHER, "crasher")
+
+
+def may_not_organize(stored: CalendarObject | None, message: Message, context: Context) -> Ruling:
+    """The account is the organizer: nobody else speaks in his name. One who names himself organizer may be asked about."""
+    if stored is None:
+        return _may_invite(message, context)
+    named = message.object.organizer_prop
+    other = named is not None and not same_person(stored.organizer_prop, named)
+    if message.method is Method.REQUEST and other and named and message.sender in identities(named):
+        return _held(Reason.ORGANIZER_CHANGED)
+    return _refused(Reason.SENDER_NOT_ORGANIZER)
+
+
+def not_ours(stored: CalendarObject | None, message: Message, context: Context) -> Ruling:
+    """An answer to a meeting that somebody else organizes: a copy for information (RFC 5546 3.2.2.3)."""
+    return Ruling(outcome=Outcome.IGNORED, reason=Reason.NOT_OUR_ORGANIZER)
+
+
+def not_yet(stored: CalendarObject | None, message: Message, context: Context) -> Ruling:
+    """A method that is known and not handled."""
+    return Ruling(outcome=Outcome.UNSUPPORTED, reason=Reason.UNSUPPORTED_METHOD)
+
+
+def _reply(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
+    if stored is None:
+        return _end(Ruling(outcome=Outcome.PARKED, reason=Reason.UNKNOWN_UID))
+    return answers.reply(stored, message, context)
+
+
+def _never(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
+    return _end(not_yet(stored, message, context))
+
+
+def _row(may: May, act: Act = _never) -> Row:
+    return Row(may=may, act=act)
+
+
+# RFC 5546 3.2, in its order: (what the account is to the meeting, the method) -> who may say it, what it does.
+TABLE: Mapping[tuple[Role, Method], Row] = {
+    (Role.ORGANIZER, Method.PUBLISH): _row(not_yet),
+    (Role.ATTENDEE, Method.PUBLISH): _row(not_yet),
+    (Role.STRANGER, Method.PUBLISH): _row(not_yet),
+    (Role.ORGANIZER, Method.REQUEST): _row(may_not_organize, attendee.request),
+    (Role.ATTENDEE, Method.REQUEST): _row(may_ask, attendee.request),
+    (Role.STRANGER, Method.REQUEST): _row(may_ask, attendee.request),
+    (Role.ORGANIZER, Method.REPLY): _row(may_answer, _reply),
+    (Role.ATTENDEE, Method.REPLY): _row(not_ours),
+    (Role.STRANGER, Method.REPLY): _row(not_ours),
+    (Role.ORGANIZER, Method.ADD): _row(not_yet),
+    (Role.ATTENDEE, Method.ADD): _row(not_yet),
+    (Role.STRANGER, Method.ADD): _row(not_yet),
+    (Role.ORGANIZER, Method.CANCEL): _row(may_not_organize),
+    (Role.ATTENDEE, Method.CANCEL): _row(may_call_off, attendee.cancel),
+    (Role.STRANGER, Method.CANCEL): _row(may_call_off, attendee.cancel),
+    (Role.ORGANIZER, Method.REFRESH): _row(not_yet),
+    (Role.ATTENDEE, Method.REFRESH): _row(not_yet),
+    (Role.STRANGER, Method.REFRESH): _row(not_yet),
+    (Role.ORGANIZER, Method.COUNTER): _row(not_yet),
+    (Role.ATTENDEE, Method.COUNTER): _row(not_yet),
+    (Role.STRANGER, Method.COUNTER): _row(not_yet),
+    (Role.ORGANIZER, Method.DECLINECOUNTER): _row(not_yet),
+    (Role.ATTENDEE, Method.DECLINECOUNTER): _row(not_yet),
+    (Role.STRANGER, Method.DECLINECOUNTER): _row(not_yet),
+}
+
+__all__ = ["TABLE", "Row", "Ruling", "decide", "may_answer", "may_ask", "may_call_off"]

@@ -1,0 +1,238 @@
+"""Our copy follows the organizer's version: what he said enters it, what is the owner's own stays (SPEC 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.ical import times
+from gateway.ical.event import CalendarObject, partstat
+from gateway.ical.tree import Component, Property, prop, text_prop
+from gateway.itip import order, version
+from gateway.itip.merge import Mine, merge
+from gateway.itip.model import Certainty, Context, Mark, MarkKey, Message
+from gateway.itip.order import Standing
+from gateway.itip.roles import line_in
+from gateway.itip.significance import rescheduled
+from gateway.itip.version import Components, Part
+
+_STAMPS = ("DTSTAMP", "SEQUENCE", "CREATED", "LAST-MODIFIED", "RECURRENCE-ID")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What a decision about the owner's copy is made from."""
+
+    stored: CalendarObject | None
+    message: Message
+    context: Context
+    standing: Standing
+
+    @property
+    def deletes(self) -> bool:
+        return self.context.policy.cancel == "delete"
+
+    @property
+    def proven(self) -> bool:
+        verdict = self.context.verdict
+        return self.context.policy.approved or (verdict is not None and verdict.certainty is Certainty.PROVEN)
+
+
+def scene_of(stored: CalendarObject | None, message: Message, context: Context) -> Scene:
+    return Scene(
+        stored=stored, message=message, context=context, standing=standing_of(message, context.marks)
+    )
+
+
+def standing_of(message: Message, marks: Mapping[MarkKey, Mark]) -> Standing:
+    return Standing(marks, message.object.organizer)
+
+
+def follow(
+    scene: Scene, after: Standing, applied: tuple[Part, ...]
+) -> tuple[CalendarObject | None, CalendarObject]:
+    """Our copy and the organizer's version once these parts and marks hold. The copy is None when nothing is left of it."""
+    full = any(part.key == "" for part in applied)
+    master = scene.message.object.master if full else None
+    ours = version.components(scene.stored, master)
+    told = version.components(scene.context.base, master)
+    known = told if applied else (told or ours)
+    if full:
+        known = {key: old for key, old in ours.items() if key and after.content(key) is not None} | told
+    frame = _frame(scene, full=full)
+    others = (scene.stored, scene.message.object, scene.context.base)
+    now = version.fold(known, applied, after, frame)
+    base = version.assemble(frame, now, *others)
+    merged = _merge_all(scene, after, base, now=now, ours=ours, told=told, full=full)
+    if not merged:
+        return None, base
+    return version.assemble(frame, merged, *others), base
+
+
+def _frame(scene: Scene, *, full: bool) -> CalendarObject:
+    """Whose VCALENDAR the result stands in: times are told by the zones of the object that brought the master."""
+    if full or scene.stored is None:
+        return scene.message.object
+    return scene.stored
+
+
+def _merge_all(
+    scene: Scene,
+    after: Standing,
+    base: CalendarObject,
+    *,
+    now: Components,
+    ours: Components,
+    told: Components,
+    full: bool,
+) -> Components:
+    """Every component of our copy after the organizer's version has become `now`."""
+    moved = moved_keys(scene, base)
+    frame = base
+    out: Components = {}
+    excluded = _excluded(ours.get(""), told.get(""), scene.stored)
+    for key, new in now.items():
+        old = ours.get(key) or version.derived(scene.stored or frame, ours, key)
+        if old is None and key in excluded and key not in moved:
+            continue  # the owner took this occurrence out of his calendar, and it is as it was
+        was = told.get(key) or version.derived(scene.context.base or frame, told, key)
+        out[key] = merge(was, old, _in_masters_terms(new, now, frame, key), _mine(scene, key in moved))
+        if old is None:
+            out[key] = _with_alarm(out[key], scene)
+    kept = {key: old for key, old in ours.items() if key not in now}
+    if full:
+        kept = _personal(scene, kept, told, out, moved, frame)
+    out |= kept
+    return _excluding(scene, after, out, excluded, frame)
+
+
+def moved_keys(scene: Scene, base: CalendarObject) -> frozenset[str]:
+    before = scene.context.base or scene.stored
+    if before is None or (before.master is None and base.master is not None and scene.stored is None):
+        return frozenset(version.components(base))
+    return rescheduled(before, base)
+
+
+def _mine(scene: Scene, moved: bool) -> Mine:
+    return Mine(
+        owner=scene.context.owner,
+        invited_as=scene.context.invited_as,
+        rescheduled=moved,
+        proven=scene.proven,
+    )
+
+
+def _personal(
+    scene: Scene,
+    left: Components,
+    told: Components,
+    out: Components,
+    moved: frozenset[str],
+    frame: CalendarObject,
+) -> Components:
+    """Overrides that the organizer does not know, or took back: what of them is the owner's own stays."""
+    kept: Components = {}
+    for key, old in left.items():
+        new = version.derived(frame, out, key)
+        plain = version.derived(frame, {"": frame.master} if frame.master else {}, key)
+        if new is None or plain is None or key in moved:
+            continue
+        mine = merge(told.get(key), old, plain, _mine(scene, False))
+        if _canonical(mine, scene) != _canonical(new, scene):
+            kept[key] = mine
+    return kept
+
+
+def _canonical(component: Component, scene: Scene) -> str:
+    line = line_in(component, scene.context.owner)
+    plain = component.without(*_STAMPS)
+    if line is not None:
+        plain = plain.replace(line, line.with_params(RSVP=None, PARTSTAT=partstat(line)))
+    return order.digest(plain)
+
+
+def _in_masters_terms(new: Component, now: Components, frame: CalendarObject, key: str) -> Component:
+    """RFC 5545 3.8.4.4: a RECURRENCE-ID has the form of the master's DTSTART; Google and Exchange say it in UTC."""
+    master, said = now.get(""), new.first("RECURRENCE-ID")
+    if not key or master is None or said is None:
+        return new
+    start = master.first("DTSTART")
+    if start is not None and (start.param("TZID"), start.param("VALUE"), len(start.value)) == (
+        said.param("TZID"),
+        said.param("VALUE"),
+        len(said.value),
+    ):
+        return new
+    model = version.derived(frame, {"": master}, key)
+    own = model.first("RECURRENCE-ID") if model is not None else None
+    return new if own is None else new.put(own.with_params(RANGE=said.param("RANGE")))
+
+
+def _with_alarm(component: Component, scene: Scene) -> Component:
+    """The account's default alarm on what is new to it."""
+    trigger = scene.context.policy.default_alarm
+    if not trigger or component.value("RECURRENCE-ID"):
+        return component
+    alarm = Component(
+        "VALARM",
+        (
+            prop("ACTION", "DISPLAY"),
+            prop("TRIGGER", trigger),
+            text_prop("DESCRIPTION", component.text("SUMMARY") or "Reminder"),
+        ),
+    )
+    return component.with_children((*component.children, alarm))
+
+
+def _excluded(
+    ours: Component | None, told: Component | None, stored: CalendarObject | None
+) -> dict[str, tuple[Property, times.Moment]]:
+    """The occurrences that the owner took out of his calendar: EXDATEs that the organizer did not say."""
+    if ours is None or stored is None:
+        return {}
+    his = {item.value for item in told.all("EXDATE")} if told is not None else set()
+    return {
+        _exdate_key(moment, ours, stored): (item, moment)
+        for item in ours.all("EXDATE")
+        if item.value not in his
+        for moment in times.moments(item, stored.zones)
+    }
+
+
+def _exdate_key(moment: times.Moment, master: Component, of: CalendarObject) -> str:
+    begin = times.start(master, of.zones)
+    return begin.at_local(moment.local).key if begin is not None and begin.is_date else moment.key
+
+
+def _excluding(
+    scene: Scene,
+    after: Standing,
+    out: Components,
+    excluded: Mapping[str, tuple[Property, times.Moment]],
+    frame: CalendarObject,
+) -> Components:
+    """The owner's own EXDATEs carried over; with policy `delete` also those of instances that were called off."""
+    master = out.get("")
+    if master is None:
+        return {key: one for key, one in out.items() if not (scene.deletes and after.in_force(key))}
+    there = {
+        _exdate_key(moment, master, frame)
+        for item in master.all("EXDATE")
+        for moment in times.moments(item, frame.zones)
+    }
+    back = set(version.overtaken(after, excluded))
+    for key, (_, moment) in excluded.items():
+        if key not in there and key not in out and key not in back and version.derived(frame, out, key):
+            master = master.add(times.moment_prop("EXDATE", moment))
+    if scene.deletes:
+        for key, _ in after.cancels_above(after.floor()):
+            said = out[key].first("RECURRENCE-ID") if key in out else None
+            if said is not None:
+                master = master.add(
+                    prop("EXDATE", said.value, TZID=said.param("TZID"), VALUE=said.param("VALUE"))
+                )
+                out = {place: one for place, one in out.items() if place != key}
+    return {**out, "": master}
+
+
+__all__ = ["Scene", "follow", "moved_keys", "scene_of", "standing_of"]

@@ -1,0 +1,381 @@
+"""Everything that decides newer, same or older: the ledger's marks, and how a message stands to them.
+
+The ledger keeps for each instance of a UID (SPEC 4.1), per party:
+
+    "organizer"   the last word of the organizer that took effect; `cancelled` when it was a CANCEL (a tombstone)
+    "request"     his last REQUEST, once a CANCEL has overtaken it: a late REQUEST between the two still tells what was cancelled
+    "cancel"      his last CANCEL, once a REQUEST has overtaken it: a repeated CANCEL must not strike twice
+    an address    that attendee's last answer, and the last reset of his PARTSTAT; `cancelled` when he was removed
+
+Content and cancellation are two registers, each of which only grows; whether an instance is on is read from both. So
+the order in which messages come in does not matter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from gateway.ical.address import Address
+from gateway.ical.event import CalendarObject
+from gateway.ical.tree import Component, Property
+from gateway.itip.model import Context, Mark, MarkKey, Reason
+
+ORGANIZER = "organizer"
+REQUEST = "request"
+CANCEL = "cancel"
+
+_ROLES = frozenset({ORGANIZER, REQUEST, CANCEL})
+_TIMES = frozenset({"dtstamp", "mail_date", "reset_dtstamp"})
+
+
+class Order(StrEnum):
+    """How a message stands to what the ledger knows."""
+
+    NEWER = "newer"
+    SAME = "same"
+    OLDER = "older"
+    CANCELLED = "cancelled"  # newer than the content, older than its cancellation: content only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rank:
+    """A comparison's result; `note` names what was decided by less than SEQUENCE and DTSTAMP."""
+
+    order: Order
+    reason: Reason | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """What orders one component of a message."""
+
+    sequence: int | None
+    dtstamp: datetime | None
+    digest: str
+    mail_date: datetime | None = None
+
+    def mark(self, *, organizer: Address | None = None, cancelled: bool = False) -> Mark:
+        """The ledger's line once this component has been applied."""
+        return Mark(
+            sequence=self.sequence,
+            dtstamp=self.dtstamp,
+            digest=self.digest,
+            mail_date=self.mail_date,
+            cancelled=cancelled,
+            organizer=organizer,
+        )
+
+
+NEWER = Rank(order=Order.NEWER)
+DUPLICATE = Rank(order=Order.SAME, reason=Reason.DUPLICATE)
+OLDER_SEQUENCE = Rank(order=Order.OLDER, reason=Reason.OLDER_SEQUENCE)
+OLDER_DTSTAMP = Rank(order=Order.OLDER, reason=Reason.OLDER_DTSTAMP)
+
+
+def dump(mark: Mark) -> dict[str, Any]:
+    """A mark as JSON; what is unknown or empty is left out."""
+    out: dict[str, Any] = {}
+    for name in Mark.__slots__:
+        value = getattr(mark, name)
+        if value is None or value == "" or value is False:
+            continue
+        out[name] = value.isoformat() if isinstance(value, datetime) else value
+    return out
+
+
+def load(data: Mapping[str, Any]) -> Mark:
+    """The inverse of `dump`; fields of a later version are ignored."""
+    known: dict[str, Any] = {
+        name: datetime.fromisoformat(data[name]) if name in _TIMES else data[name]
+        for name in Mark.__slots__
+        if data.get(name) is not None
+    }
+    return Mark(**known)
+
+
+def digest(component: Component) -> str:
+    """A hash of what a component says, whatever its folding and the order of its lines."""
+    return hashlib.sha256("\n".join(_facts(component)).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def stamp(of: CalendarObject, key: str, context: Context) -> Stamp:
+    """What orders this component. A DTSTAMP from the future is clamped to the mail's arrival, else it would win for ever."""
+    component = of.component(key)
+    dtstamp = of.dtstamp(key)
+    arrived = context.arrived or context.now
+    return Stamp(
+        sequence=_sequence(of, key),
+        dtstamp=min(dtstamp, arrived) if dtstamp is not None else None,
+        digest=digest(component) if component is not None else "",
+        mail_date=context.mail_date,
+    )
+
+
+def compare_organizer(mark: Mark | None, new: Stamp) -> Rank:
+    """RFC 5546 2.1.5: SEQUENCE, then DTSTAMP; an absent SEQUENCE is unknown and leaves the word to DTSTAMP."""
+    if mark is None:
+        return NEWER
+    if mark.sequence is not None and new.sequence is not None and mark.sequence != new.sequence:
+        return NEWER if new.sequence > mark.sequence else OLDER_SEQUENCE
+    return _by_dtstamp(mark, new)
+
+
+def compare_attendee(mark: Mark | None, resets: Iterable[Mark], new: Stamp) -> Rank:
+    """RFC 5546 2.1.5 for answers: his last DTSTAMP for this instance, and the last reset of his PARTSTAT.
+
+    Deviation from rule 3 there: an answer to a lower SEQUENCE that is still above the reset counts by its DTSTAMP, since
+    nothing it answered has changed for him.
+    """
+    for reset in resets:
+        if _before_reset(reset, new):
+            return OLDER_SEQUENCE
+    if mark is None or (mark.dtstamp is None and not mark.digest):
+        return NEWER
+    tied = mark.dtstamp == new.dtstamp and mark.sequence != new.sequence
+    if tied and mark.sequence is not None and new.sequence is not None:
+        return NEWER if new.sequence > mark.sequence else OLDER_SEQUENCE
+    return _by_dtstamp(mark, new)
+
+
+class Standing:
+    """What the organizer has said so far about each instance, as the ledger keeps it."""
+
+    __slots__ = ("_marks",)
+
+    def __init__(self, marks: Mapping[MarkKey, Mark], organizer: Address | None = None) -> None:
+        """`organizer`: whose word this is; tombstones that are bound to another do not count (SPEC 4.1)."""
+        self._marks = {key: mark for key, mark in marks.items() if _binds(mark, organizer)}
+
+    def content(self, key: str) -> Mark | None:
+        """His last REQUEST."""
+        last = self._get(key, ORGANIZER)
+        return self._get(key, REQUEST) if last is not None and last.cancelled else last
+
+    def cancel(self, key: str) -> Mark | None:
+        """His last CANCEL, in force or not."""
+        last = self._get(key, ORGANIZER)
+        return last if last is not None and last.cancelled else self._get(key, CANCEL)
+
+    def cancelled(self, key: str) -> bool:
+        """Whether a CANCEL of exactly this key is in force."""
+        last = self._get(key, ORGANIZER)
+        return last is not None and last.cancelled
+
+    def floor(self) -> datetime | None:
+        """The DTSTAMP of the last full REQUEST: nothing older counts for any of its instances."""
+        master = self.content("")
+        return master.dtstamp if master is not None else None
+
+    def content_survives(self, key: str, floor: datetime | None) -> bool:
+        """Whether the REQUEST for this instance is not overtaken by a full REQUEST of that DTSTAMP."""
+        return _at_or_above(self.content(key), floor)
+
+    def active_cancel(self, key: str) -> Mark | None:
+        """The CANCEL of exactly this key that no REQUEST for it has overtaken."""
+        return self.cancel(key) if self.cancelled(key) else None
+
+    def in_force(self, key: str) -> bool:
+        """Whether this instance is off by a CANCEL of its own that no full REQUEST has overtaken either."""
+        return _at_or_above(self.active_cancel(key), self.floor())
+
+    def cancels_above(self, floor: datetime | None) -> tuple[tuple[str, Mark], ...]:
+        """The single instances that are off."""
+        keys = sorted({key.recurrence_id for key in self._marks if key.recurrence_id})
+        found = ((key, self.active_cancel(key)) for key in keys)
+        return tuple((key, mark) for key, mark in found if mark is not None and _at_or_above(mark, floor))
+
+    def said_after(self, key: str, cancel: Mark) -> bool:
+        """Whether a REQUEST for this instance came after that CANCEL of the whole."""
+        return _after(self.content(key), cancel)
+
+    def removals_above(self, floor: datetime | None) -> tuple[tuple[str, Address], ...]:
+        """The guests who were taken off the list, per instance."""
+        found = (
+            (key.recurrence_id, Address(key.party))
+            for key, mark in self._marks.items()
+            if mark.cancelled
+            and key.party not in _ROLES
+            and (not key.recurrence_id or _at_or_above(mark, floor))
+        )
+        return tuple(sorted(found))
+
+    def removed(self, key: str, guest: Address) -> bool:
+        """Whether the organizer took this guest off the list after he last told who is on it."""
+        said = self.content(key) or self.content("")
+        marks = (self._get(key, guest), self._get("", guest))
+        return any(mark is not None and mark.cancelled and not _after(said, mark) for mark in marks)
+
+    def request(self, key: str, new: Stamp, *, proven: bool) -> Rank:
+        """Where a REQUEST for this key stands.
+
+        SPEC 4.1: over a CANCEL one with lower SEQUENCE but newer DTSTAMP by the proven organizer applies (he made the
+        meeting anew); over a live copy it is stale.
+        """
+        if key and _below(new, self.floor()):
+            return OLDER_DTSTAMP
+        in_force = self.active_cancel(key)
+        if in_force is not None:
+            against = _against_cancel(in_force, new)
+            if against.order is Order.NEWER:
+                return against
+            if proven and _missequenced(in_force, new):
+                return Rank(order=Order.NEWER, note="lower-sequence-after-cancel")
+        rank = compare_organizer(self.content(key), new)
+        if rank.order is not Order.NEWER:
+            return rank
+        if in_force is not None:
+            return replace(against, order=Order.CANCELLED)
+        whole = self.active_cancel("") if key else None
+        if whole is not None and not _after(new, whole):
+            return Rank(order=Order.CANCELLED, reason=Reason.OLDER_DTSTAMP)
+        return rank
+
+    def cancellation(self, key: str, new: Stamp) -> Rank:
+        """Where a CANCEL for this key stands; with the keys of the REQUEST that it cancels it comes after it."""
+        if key and _below(new, self.floor()):
+            return OLDER_DTSTAMP
+        rank = compare_organizer(self.cancel(key), new)
+        if rank.order is not Order.NEWER:
+            return rank
+        content = None if self.cancelled(key) else self.content(key)
+        rank = compare_organizer(content, new)
+        if content is not None and rank.order is Order.OLDER and _same_keys(content, new):
+            return NEWER
+        return rank
+
+    def after_request(self, key: str, mark: Mark, *, live: bool) -> dict[MarkKey, Mark]:
+        """The ledger once a REQUEST has been applied."""
+        if not live and self.cancelled(key):
+            return {MarkKey(recurrence_id=key, party=REQUEST): mark}
+        out = {MarkKey(recurrence_id=key, party=ORGANIZER): mark}
+        overtaken = self.active_cancel(key)
+        if overtaken is not None:
+            out[MarkKey(recurrence_id=key, party=CANCEL)] = overtaken
+        return out
+
+    def after_cancel(self, key: str, mark: Mark) -> dict[MarkKey, Mark]:
+        """The ledger once a CANCEL has been applied; this is the tombstone, it outlives the object."""
+        out = {MarkKey(recurrence_id=key, party=ORGANIZER): mark}
+        content = self.content(key)
+        if content is not None:
+            out[MarkKey(recurrence_id=key, party=REQUEST)] = content
+        return out
+
+    def removal(self, key: str, guest: Address, new: Stamp) -> Rank:
+        """Where a CANCEL stands that takes a guest off the list (RFC 5546 3.2.5)."""
+        mark = self._get(key, guest)
+        if mark is not None and mark.cancelled:
+            rank = compare_organizer(mark, new)
+            if rank.order is not Order.NEWER:
+                return rank
+        content = self.content(key) or (self.content("") if key else None)
+        rank = compare_organizer(content, new)
+        return NEWER if content is not None and _same_keys(content, new) else rank
+
+    def _get(self, key: str, party: str) -> Mark | None:
+        return self._marks.get(MarkKey(recurrence_id=key, party=party))
+
+
+def _binds(mark: Mark, organizer: Address | None) -> bool:
+    return mark.organizer is None or organizer is None or mark.organizer == organizer or not mark.cancelled
+
+
+def _sequence(of: CalendarObject, key: str) -> int | None:
+    """SEQUENCE, else Exchange's own property for it (it leaves SEQUENCE out of some answers)."""
+    sequence = of.sequence(key)
+    component = of.component(key)
+    if sequence is not None or component is None:
+        return sequence
+    value = (component.value("X-MICROSOFT-CDO-APPT-SEQUENCE") or "").strip()
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+
+
+def _by_dtstamp(mark: Mark, new: Stamp) -> Rank:
+    if mark.dtstamp is not None and new.dtstamp is not None and mark.dtstamp != new.dtstamp:
+        return NEWER if new.dtstamp > mark.dtstamp else OLDER_DTSTAMP
+    if mark.digest == new.digest:
+        return DUPLICATE
+    if mark.mail_date is not None and new.mail_date is not None and mark.mail_date != new.mail_date:
+        newer = new.mail_date > mark.mail_date
+    else:
+        newer = new.digest > mark.digest
+    if newer:
+        return Rank(order=Order.NEWER, note="same-keys-other-content")
+    return Rank(order=Order.OLDER, reason=Reason.OLDER_DTSTAMP, note="same-keys-other-content")
+
+
+def _same_keys(mark: Mark, new: Stamp) -> bool:
+    """Neither SEQUENCE nor DTSTAMP tells the two apart."""
+    sequence = mark.sequence == new.sequence or mark.sequence is None or new.sequence is None
+    return sequence and (mark.dtstamp == new.dtstamp or mark.dtstamp is None or new.dtstamp is None)
+
+
+def _against_cancel(cancel: Mark, new: Stamp) -> Rank:
+    """A REQUEST against the CANCEL in force; with equal keys the CANCEL stands."""
+    if _same_keys(cancel, new):
+        return OLDER_DTSTAMP
+    return compare_organizer(cancel, new)
+
+
+def _missequenced(cancel: Mark, new: Stamp) -> bool:
+    return cancel.dtstamp is not None and new.dtstamp is not None and new.dtstamp > cancel.dtstamp
+
+
+def _below(new: Stamp, floor: datetime | None) -> bool:
+    return new.dtstamp is not None and floor is not None and new.dtstamp < floor
+
+
+def _at_or_above(mark: Mark | None, floor: datetime | None) -> bool:
+    if mark is None:
+        return False
+    return mark.dtstamp is None or floor is None or mark.dtstamp >= floor
+
+
+def _after(new: Mark | Stamp | None, mark: Mark) -> bool:
+    """Whether `new` was said after `mark`, by DTSTAMP, the one thing that compares across instances."""
+    if new is None or new.dtstamp is None or mark.dtstamp is None:
+        return False
+    return new.dtstamp > mark.dtstamp
+
+
+def _before_reset(reset: Mark, new: Stamp) -> bool:
+    if reset.reset_sequence is not None and new.sequence is not None:
+        return new.sequence < reset.reset_sequence
+    if reset.reset_dtstamp is not None and new.dtstamp is not None:
+        return new.dtstamp < reset.reset_dtstamp
+    return False
+
+
+def _facts(component: Component) -> Iterable[str]:
+    yield f"BEGIN:{component.name}"
+    yield from sorted(_line(item) for item in component.properties)
+    yield from sorted("\n".join(_facts(child)) for child in component.components)
+    yield f"END:{component.name}"
+
+
+def _line(item: Property) -> str:
+    params = sorted(f"{one.name}={','.join(one.values)}" for one in item.params)
+    return ";".join((item.name, *params)) + ":" + item.value
+
+
+__all__ = [
+    "CANCEL",
+    "ORGANIZER",
+    "REQUEST",
+    "Order",
+    "Rank",
+    "Stamp",
+    "Standing",
+    "compare_attendee",
+    "compare_organizer",
+    "digest",
+    "dump",
+    "load",
+    "stamp",
+]

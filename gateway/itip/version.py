@@ -1,0 +1,154 @@
+"""The organizer's version of a meeting, folded from his messages in whatever order they came.
+
+What he said last of each instance (content) and what he called off (the ledger's cancellations) are kept apart, so the
+version is a function of both: a REQUEST that arrives after the CANCEL that overtook it still fills in what was cancelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gateway.ical import recur
+from gateway.ical.address import Address
+from gateway.ical.event import CalendarObject, key_of
+from gateway.ical.tree import Component
+from gateway.itip import order
+from gateway.itip.merge import cancelled
+from gateway.itip.model import Context, Message
+from gateway.itip.order import Stamp, Standing
+from gateway.itip.roles import identities
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+Components = dict[str, Component]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One component of a message: the occurrence it speaks of, in the stored master's terms, and what orders it."""
+
+    key: str
+    component: Component
+    stamp: Stamp
+
+
+def parts(message: Message, stored: CalendarObject | None, context: Context) -> tuple[Part, ...]:
+    """The components of a message, each under the key that our copy knows it by."""
+    new = message.object
+    own = ({"": new.master} if new.master is not None else {}) | dict(new.overrides)
+    master = new.master or (stored.master if stored is not None else None)
+    return tuple(
+        Part(
+            key=key_of(component, master, new.zones) if key else "",
+            component=component,
+            stamp=order.stamp(new, key, context),
+        )
+        for key, component in own.items()
+    )
+
+
+def components(of: CalendarObject | None, master: Component | None = None) -> Components:
+    """Every component by key; `master` when keys are to be in another master's terms (a guest of single instances)."""
+    if of is None:
+        return {}
+    if of.master is None and master is not None:
+        return {key_of(component, master, of.zones): component for component in of.components}
+    return ({"": of.master} if of.master is not None else {}) | dict(of.overrides)
+
+
+def fold(
+    known: Mapping[str, Component],
+    applied: Iterable[Part],
+    standing: Standing,
+    frame: CalendarObject,
+) -> Components:
+    """The version after these parts. `standing` is the ledger with them; `frame` holds the zones.
+
+    SPEC 4.1: a full REQUEST removes the overrides that were said before it, and only those.
+    """
+    new = {part.key: part.component for part in applied}
+    out = dict(known)
+    if "" in new:
+        out = {key: old for key, old in out.items() if standing.content_survives(key, standing.floor())}
+    out |= new
+    _strike(out, standing, frame)
+    return out
+
+
+def assemble(
+    frame: CalendarObject, found: Mapping[str, Component], *others: CalendarObject | None
+) -> CalendarObject:
+    """An object of exactly these components in this frame; zones that it lacks come from the others."""
+    out = frame
+    for key in components(frame):
+        if key not in found:
+            out = out.without_component(key)
+    out = out.with_components(found)
+    for other in others:
+        if other is not None:
+            out = out.with_components({}, zones_from=other)
+    return out
+
+
+def derived(frame: CalendarObject, found: Mapping[str, Component], key: str) -> Component | None:
+    """The occurrence as the master alone tells it; None when there is none."""
+    master = found.get("")
+    if master is None or not key:
+        return None
+    alone = assemble(frame, {"": master})
+    return recur.derive_instance(alone, key, dtstamp=alone.dtstamp() or _NEVER)
+
+
+def without_guest(component: Component, guest: Address) -> Component:
+    """The component without that guest's line."""
+    return component.with_children(
+        child
+        for child in component.children
+        if isinstance(child, Component) or child.name != "ATTENDEE" or guest not in identities(child)
+    )
+
+
+def _strike(out: Components, standing: Standing, frame: CalendarObject) -> None:
+    """Take off what the ledger says is called off or uninvited, and no later REQUEST has brought back."""
+    floor = standing.floor()
+    for key, cancel in standing.cancels_above(floor):
+        component = out.get(key) or derived(frame, out, key)
+        if component is not None:
+            out[key] = cancelled(component, sequence=cancel.sequence)
+    whole = standing.active_cancel("")
+    for key, component in list(out.items()):
+        if whole is not None and (not key or not standing.said_after(key, whole)):
+            out[key] = cancelled(component, sequence=whole.sequence)
+    for key, guest in standing.removals_above(floor):
+        _uninvite(out, key, guest, standing, frame)
+
+
+def _uninvite(out: Components, key: str, guest: Address, standing: Standing, frame: CalendarObject) -> None:
+    """RFC 5546 3.2.5: one who is removed from the series is removed from all its instances."""
+    if key and key not in out:
+        component = derived(frame, out, key)
+        if component is not None:
+            out[key] = component
+    for place in [key] if key else list(out):
+        if place in out and standing.removed(place, guest):
+            out[place] = without_guest(out[place], guest)
+
+
+def overtaken(standing: Standing, keys: Iterable[str]) -> Iterator[str]:
+    """Instances that were called off once and are on again."""
+    return (key for key in keys if key and standing.cancel(key) is not None and not standing.in_force(key))
+
+
+__all__ = [
+    "Components",
+    "Part",
+    "assemble",
+    "components",
+    "derived",
+    "fold",
+    "overtaken",
+    "parts",
+    "without_guest",
+]
