@@ -107,7 +107,7 @@ class Daemon:
             fresh = load(self._path) if self._path else self._config
         except ConfigError as error:
             for problem in error.problems:
-                log.error("not reloaded: %s", problem)
+                log.warning("not reloaded: %s", problem)
         else:
             log.setLevel(fresh.log.level.upper())
             log.warning("configuration checked; a restart puts its other changes into force")

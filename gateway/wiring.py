@@ -7,7 +7,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 
 from gateway import config as configuration
 from gateway.accounts import Account, Accounts
+from gateway.caldav import embedded
 from gateway.caldav.calendars import CalDavCalendars
 from gateway.caldav.client import ServerSettings
-from gateway.caldav.embedded import EmbeddedRadicale
 from gateway.config import Config, accounts_of
 from gateway.errors import ConfigError, GatewayError
 from gateway.flows.apply import Apply
@@ -45,10 +45,12 @@ from gateway.ports import Job, JobKind, Letter, OutgoingMail, Smarthost
 from gateway.render.catalog import catalogues
 from gateway.render.letters import FILTERS, Letters
 from gateway.render.templates import Templates
+from gateway.render.voice import Translations, voice
 from gateway.smtp import listener
+from gateway.smtp.client import SenderSettings, Unreachable, connect
+from gateway.smtp.destination import parse_destination
 from gateway.smtp.evidence import organizational_domain
-from gateway.smtp.maildir import Maildir
-from gateway.smtp.sender import Sender
+from gateway.smtp.sender import open_smarthost
 from gateway.smtp.settings import ListenerSettings
 from gateway.store.db import Database
 from gateway.store.desk import Store
@@ -58,8 +60,6 @@ from gateway.store.spool import SpoolReader
 from gateway.web.app import Health, WebServer, application
 from gateway.web.demo import DemoView
 from gateway.web.demo import routes as demo_routes
-
-EMBEDDED = "embedded:radicale"
 
 
 class SystemClock:
@@ -85,7 +85,8 @@ class Parts:
     spool: SpoolReader
     health: Health
     tokens: Tokens
-    letters: Letters
+    words: Words
+    urls: Mapping[str, str]  # server name -> where it answers
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -116,20 +117,20 @@ async def opened_store(config: Config) -> AsyncIterator[Store]:
 
 
 @contextlib.asynccontextmanager
-async def started(config: Config) -> AsyncIterator[Parts]:
-    """All parts, ready to work; closed in the reverse order."""
+async def started(config: Config, *, share: bool = False) -> AsyncIterator[Parts]:
+    """All parts, ready to work; closed in the reverse order. `share`: a daemon runs, so its embedded server serves us too."""
     configure(format=config.log.format, level=config.log.level)
-    letters = renderer(config)  # a broken template stops the start, never a letter
+    words = words_of(config)  # a broken template stops the start, never a letter
     async with contextlib.AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened_store(config))
         accounts = accounts_of(config)
-        urls = await _embedded(config, accounts, stack)
-        calendars = CalDavCalendars(tuple(_server(one, urls) for one in config.servers))
-        stack.push_async_callback(calendars.close)
-        smarthost = smarthost_of(config)
-        if isinstance(smarthost, Sender):
-            stack.push_async_callback(smarthost.close)
-        yield _assemble(config, accounts, store, calendars, smarthost, letters)
+        urls = {one.name: one.url for one in config.servers}
+        urls |= await _embedded(config, accounts, stack, share=share)
+        calendars = CalDavCalendars(tuple(_server(one, urls[one.name]) for one in config.servers))
+        stack.push_async_callback(calendars.aclose)
+        smarthost = open_smarthost(sender_settings(config))
+        stack.push_async_callback(smarthost.close)
+        yield _assemble(config, accounts, store, calendars, smarthost, words, urls)
 
 
 def _assemble(
@@ -138,7 +139,8 @@ def _assemble(
     store: Store,
     calendars: CalDavCalendars,
     smarthost: Smarthost,
-    letters: Letters,
+    words: Words,
+    urls: Mapping[str, str],
 ) -> Parts:
     clock, log, tokens = SystemClock(), Log(), tokens_of(config)
     apply = Apply(
@@ -170,7 +172,7 @@ def _assemble(
         plans=store.plans,
         queue=store.queue,
         smarthost=smarthost,
-        compose=_composer(config, accounts, tokens, letters),
+        compose=_composer(config, accounts, tokens, words.letters),
         clock=clock,
         log=log,
         settings=DeliverSettings(retry_for=config.delivery.retry_for),
@@ -212,7 +214,8 @@ def _assemble(
         spool=SpoolReader(config.gateway.state_dir),
         health=Health(),
         tokens=tokens,
-        letters=letters,
+        words=words,
+        urls=urls,
     )
 
 
@@ -285,7 +288,16 @@ def policy_of(config: Config) -> Callable[[Account, Address | None, Method, Verd
     return policy
 
 
-def renderer(config: Config) -> Letters:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """Templates and catalogues, and the letters made of them."""
+
+    templates: Templates
+    translations: Mapping[str, Translations]
+    letters: Letters
+
+
+def words_of(config: Config) -> Words:
     """Templates and catalogues; one file in `[templates] directory` replaces ours. Raises ConfigError."""
     root = _templates_root()
     sources: dict[str, str] = {}
@@ -295,12 +307,9 @@ def renderer(config: Config) -> Letters:
                 for path in sorted((folder / kind).glob("*.*")):
                     sources[f"{kind}/{path.name}"] = path.read_text("utf-8")
     translations = catalogues({path.stem: path.read_bytes() for path in (root / "locale").glob("*.po")})
-    return Letters(
-        Templates(sources, filters=FILTERS),
-        translations,
-        language=config.gateway.language,
-        zone=config.gateway.timezone,
-    )
+    templates = Templates(sources, filters=FILTERS)
+    letters = Letters(templates, translations, language=config.gateway.language, zone=config.gateway.timezone)
+    return Words(templates=templates, translations=translations, letters=letters)
 
 
 def _templates_root() -> Path:
@@ -352,42 +361,48 @@ def _composer(
     return compose
 
 
-def smarthost_of(config: Config) -> Smarthost:
-    """Where letters go: a Maildir for trials, else a mail server."""
-    target = config.delivery.smarthost
-    if target.startswith("maildir:"):
-        return Maildir(Path(target.removeprefix("maildir:")))
-    return Sender(target, starttls=config.delivery.starttls, connections=config.delivery.connections)
+def sender_settings(config: Config) -> SenderSettings:
+    """`[delivery]` for the wire."""
+    return SenderSettings(
+        destination=parse_destination(config.delivery.smarthost),
+        starttls=config.delivery.starttls,
+        hostname=config.gateway.domains[0],
+        connections=config.delivery.connections,
+    )
 
 
 # --- edges -----------------------------------------------------------------------------------------------------------
 
 
-def _server(server: configuration.Server, urls: dict[str, str]) -> ServerSettings:
+def _server(server: configuration.Server, url: str) -> ServerSettings:
     return ServerSettings(
         name=server.name,
-        url=urls.get(server.name, server.url),
+        url=url,
         profile=server.profile,
         auth=server.auth,
         username=server.username,
         password=server.password,
         impersonate=server.impersonate,
-        timeout=server.timeout.total_seconds(),
+        timeout=server.timeout,
         connections=server.connections,
     )
 
 
-async def _embedded(config: Config, accounts: Accounts, stack: contextlib.AsyncExitStack) -> dict[str, str]:
-    """Start (or find) the child servers that the configuration asks for; name -> URL."""
+async def _embedded(
+    config: Config, accounts: Accounts, stack: contextlib.AsyncExitStack, *, share: bool
+) -> dict[str, str]:
+    """Start the child servers that the configuration asks for, or find the daemon's; name -> URL."""
     urls = {}
     for server in config.servers:
-        if server.url == EMBEDDED:
-            child = EmbeddedRadicale(
-                config.gateway.state_dir / f"radicale-{server.name}",
-                tuple(one for one in accounts if one.server == server.name),
-            )
-            urls[server.name] = await child.start()
-            stack.push_async_callback(child.stop)
+        if server.url != embedded.URL:
+            continue
+        folder = config.gateway.state_dir / f"radicale-{server.name}"
+        if share and (folder / "port").exists():
+            urls[server.name] = f"http://{embedded.HOST}:{int((folder / 'port').read_text())}/"
+            continue
+        child = embedded.EmbeddedRadicale(folder, (one for one in accounts if one.server == server.name))
+        urls[server.name] = await child.start()
+        stack.push_async_callback(child.stop)
     return urls
 
 
@@ -439,7 +454,9 @@ async def web(parts: Parts, *, demo: bool = False) -> WebServer | None:
 
 
 def _demo_view(parts: Parts) -> DemoView:
-    speaking = parts.letters.plain_voice()
+    config = parts.config
+    speaking = voice(config.gateway.language, config.gateway.timezone, available=parts.words.translations)
+    maildir = sender_settings(config).destination
     clock = SystemClock()
 
     async def calendars() -> list[ShownCalendar]:
@@ -450,10 +467,13 @@ def _demo_view(parts: Parts) -> DemoView:
         return list(await asyncio.gather(*one_by_one))
 
     def letters() -> list[tuple[str, bytes]]:
-        return parts.smarthost.letters() if isinstance(parts.smarthost, Maildir) else []
+        """Newest first; names of a Maildir are its own, never the reader's."""
+        folder = Path(maildir.path) / "new" if maildir.scheme == "maildir" else None
+        paths = sorted(folder.iterdir(), reverse=True)[:200] if folder and folder.is_dir() else []
+        return [(path.name, path.read_bytes()) for path in paths]
 
     def page(name: str, **values: Any) -> str:
-        return parts.letters.templates.render(name, speaking, **values)
+        return parts.words.templates.render(name, speaking, **values)
 
     return DemoView(calendars=calendars, letters=letters, page=page, addresses=places(parts))
 
@@ -463,7 +483,7 @@ def places(parts: Parts) -> list[tuple[str, str]]:
     found = [(f"{one.role} {one.protocol.upper()}", str(one.listen)) for one in parts.config.listeners]
     if parts.config.web.listen is not None:
         found.append(("Web", f"http://{parts.config.web.listen}/demo"))
-    found += [("CalDAV", url) for url in parts.calendars.urls()]
+    found += [(f"CalDAV {name}", url) for name, url in parts.urls.items()]
     return found
 
 
@@ -476,11 +496,12 @@ async def probe(config: Config) -> list[str]:
                 await parts.calendars.invitations(account)
             except GatewayError as error:
                 troubles.append(f"{account.address}: calendars: {error.detail}")
-        if isinstance(parts.smarthost, Sender):
+        settings = sender_settings(config)
+        if settings.destination.scheme != "maildir":
             try:
-                await parts.smarthost.probe()
-            except GatewayError as error:
-                troubles.append(f"smarthost: {error.detail}")
+                await (await connect(settings)).quit()
+            except Unreachable as error:
+                troubles.append(f"smarthost: {error}")
     return troubles
 
 

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         stored = parse_object(arguments.stored.read_bytes()) if arguments.stored else None
         story = explain(
             content,
-            accounts=wiring.accounts_of(config),
+            accounts=configuration.accounts_of(config),
             settings=wiring.receive_settings(config),
             policy=wiring.policy_of(config),
             now=datetime.now(UTC),
@@ -63,11 +63,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _configuration(arguments: argparse.Namespace) -> configuration.Config:
     """With no file anywhere: the defaults, and `--as` as the only account (INTERFACE 2)."""
-    path = configuration.find(arguments.config, missing_ok=True)
-    if path is not None:
+    try:
+        path = configuration.find(arguments.config)
+    except ConfigError:
+        if not arguments.as_address:
+            raise
+    else:
         return configuration.load(path)
-    if not arguments.as_address:
-        raise ConfigError(("no configuration found: name one with -c, or an account with --as",))
     domain = arguments.as_address.rpartition("@")[2]
     text = f'[gateway]\ndomains = ["{domain}"]\n[[account]]\naddress = "{arguments.as_address}"\nusername = "x"\n'
     return configuration.parse(text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from gateway import config as configuration
 from gateway.cli.show import config_option, load
 from gateway.store import spool
 
@@ -35,10 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stderr.write("imip-gateway submit: mail too large\n")
         return DATA
     if arguments.strict:
-        from gateway.accounts import accounts_of
-
-        accounts = accounts_of(config)
-        unknown = [one for one in arguments.recipients if not accounts.known(one)]
+        accounts = configuration.accounts_of(config)
+        unknown = [one for one in arguments.recipients if accounts.find(one) is None]
         if len(unknown) == len(arguments.recipients):
             sys.stderr.write("imip-gateway submit: no such recipient\n")
             return NO_USER

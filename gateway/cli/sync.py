@@ -7,6 +7,7 @@ import asyncio
 import sys
 from typing import Any
 
+from gateway import config as configuration
 from gateway.cli.show import as_json, config_option, json_option, load, table
 
 AGAIN, NO_USER = 75, 67
@@ -24,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     from gateway.flows.watch import rounds_json
 
     config = load(arguments)
-    accounts = wiring.accounts_of(config)
+    accounts = configuration.accounts_of(config)
     unknown = [one for one in arguments.accounts if accounts.find(one) is None]
     if unknown:
         sys.stderr.write(f"imip-gateway sync: no account {unknown[0]}\n")
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _rounds(wiring: Any, config: Any, names: list[str]) -> list[Any]:
     found: list[Any] = []
-    async with wiring.started(config) as parts:
+    async with wiring.started(config, share=wiring.daemon_runs(config)) as parts:
         wanted = [parts.accounts.find(one) for one in names] or list(parts.accounts)
         for account in wanted:
             found += await parts.watch.all(account)

@@ -96,10 +96,11 @@ class Watch:
         except GatewayError as error:
             self._log.emit(Event.WATCH_SYNCED, account=account.address, outcome="failed", reason=error.code)
             return (Round(account=account.address, collection="", error=error.detail),)
-        found = []
-        for collection in collections:
-            if wanted(states.get(collection.path)):
-                found.append(await self._round(account, collection, states.get(collection.path)))
+        found = [
+            await self._round(account, one, states.get(one.path))
+            for one in collections
+            if wanted(states.get(one.path))
+        ]
         return tuple(one for one in found if one is not None)
 
     async def _round(

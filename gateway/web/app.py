@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import uvicorn
 from starlette.applications import Starlette
@@ -26,16 +26,16 @@ HEADERS = {
 }
 
 
+async def _fine() -> str:
+    return ""
+
+
 @dataclass(slots=True)
 class Health:
     """Whether the daemon takes work; `ready` is set by the daemon, `check` asks the parts."""
 
     ready: bool = False
-    check: Callable[[], Awaitable[str]] = field(default=lambda: _fine())
-
-
-async def _fine() -> str:
-    return ""
+    check: Callable[[], Awaitable[str]] = _fine
 
 
 class StrictHeaders:

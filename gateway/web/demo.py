@@ -7,7 +7,7 @@ import email.policy
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
-from typing import Any, cast
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -89,7 +89,7 @@ def _find(view: DemoView, request: Request) -> bytes | None:
 
 
 def _read(raw: bytes) -> EmailMessage:
-    return cast(EmailMessage, email.message_from_bytes(raw, policy=email.policy.default))
+    return email.message_from_bytes(raw, policy=email.policy.default)
 
 
 def _shown(name: str, mail: EmailMessage) -> ShownLetter:
