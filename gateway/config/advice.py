@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.accounts import Account, Booking, Freebusy
-from gateway.config.model import Config, Delivery, Directory, Inbound, Listener, PolicyRule, Trust, Web
+from gateway.config.model import Config, Delivery, Directory, Listener, PolicyRule, Trust, Web
 
 WORKING_ACTIONS = ("store", "hold", "ignore", "refuse")
 
@@ -72,7 +72,6 @@ def _later_tables(config: Config) -> Iterator[str]:
     for name, table, default, keys in (
         ("delivery", config.delivery, Delivery(), ("mail_local_guests",)),
         ("trust", config.trust, Trust(), ("verify",)),
-        ("inbound", config.inbound, Inbound(), ("park_for",)),
         ("web", config.web, Web(), ("link_lifetime", "undo", "hook_token_file", "status_token_file")),
     ):
         for key in keys:

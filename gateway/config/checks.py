@@ -81,8 +81,8 @@ def _servers(config: Config) -> Iterator[Fault]:
     for name in _doubled(one.name for one in config.servers):
         yield "[[server]] name", f'"{name}" is used twice'
     for one in config.servers:
-        if one.impersonate and not (one.username and one.password_file):
-            yield f"[[server]] {one.name} impersonate", "needs username and password_file of the service user"
+        if one.impersonate and one.auth != "header" and not one.password_file:
+            yield f"[[server]] {one.name} impersonate", "needs the password_file of the service user"
         if "{" in one.impersonate and "{user}" not in one.impersonate:
             yield f"[[server]] {one.name} impersonate", 'a user template holds "{user}"'
 

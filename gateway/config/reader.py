@@ -152,7 +152,7 @@ TEMPLATES = Table(makes=model.Templates, keys={"directory": v.optional(v.path)})
 SERVER = Table(
     makes=model.Server,
     keys={
-        "name": v.name,
+        "name": v.label,
         "url": v.calendar_server,
         "profile": v.one_of(*PROFILES),
         "auth": v.one_of("basic", "digest", "bearer", "header"),
@@ -223,7 +223,7 @@ RULE = Table(
     },
     required=frozenset({"action"}),
 )
-POLICY = Table(makes=model.Policy, keys={"name": v.name, "rules": Rows(of=RULE)})
+POLICY = Table(makes=model.Policy, keys={"name": v.label, "rules": Rows(of=RULE)})
 DIRECTORY = Table(
     makes=model.Directory,
     keys={

@@ -31,6 +31,7 @@ _DAY = "(?:Mo|Tu|We|Th|Fr|Sa|Su)"
 _HOURS = re.compile(
     rf"{_DAY}(?:-{_DAY})? \d\d:\d\d-\d\d:\d\d(?:, ?{_DAY}(?:-{_DAY})? \d\d:\d\d-\d\d:\d\d)*", re.ASCII
 )
+_LABEL = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _LOCAL = re.compile(r"[^\s@<>\x00-\x20\x7f]+")
 LONGEST_UNIX_PATH = 107  # sun_path of Linux, without its zero
 
@@ -59,6 +60,14 @@ def prose(value: object) -> str:
 def name(value: object) -> str:
     if not (found := text(value).strip()):
         raise ValueError("must not be empty")
+    return found
+
+
+def label(value: object) -> str:
+    """A name that may become part of a file name."""
+    found = text(value)
+    if not _LABEL.fullmatch(found):
+        raise ValueError(f'"{found}" is not made of letters, digits, "-" and "_"')
     return found
 
 

@@ -52,7 +52,6 @@ def test_a_secret_that_everybody_can_read_is_told() -> None:
         (QUIET + '[[listener]]\nafter = "relay"\nrelay_to = "smtp://x:26"', '[[listener]] 1 after = "relay"'),
         (QUIET + "[delivery]\nmail_local_guests = true", "[delivery] mail_local_guests"),
         (HEAD + "[trust]\nverify = true", "[trust] verify"),
-        (QUIET + '[inbound]\npark_for = "1h"', "[inbound] park_for"),
         (QUIET + '[inbound]\ncancel = "delete-after:7d"', "[inbound] cancel"),
         (QUIET + '[web]\nundo = "1s"', "[web] undo"),
         (QUIET + '[web]\nlink_lifetime = "1d"', "[web] link_lifetime"),

@@ -45,7 +45,7 @@ ROOM = '[[account]]\naddress = "room@example.org"\nkind = "room"\n'
         (HEAD + '[[server]]\nname = "a"\n[[server]]\nname = "a"', '[[server]] name: "a" is used twice'),
         (
             HEAD + '[[server]]\nimpersonate = "{user}*admin"',
-            "main impersonate: needs username and password_file",
+            "main impersonate: needs the password_file",
         ),
         (HEAD + '[[policy]]\nname = "a"\n[[policy]]\nname = "a"', '[[policy]] name: "a" is used twice'),
         (HEAD + ALICE + 'server = "mein"', 'server: there is no [[server]] "mein"; did you mean "main"?'),
@@ -88,6 +88,7 @@ def test_a_contradiction_is_told_with_its_place(text: str, fault: str) -> None:
         HEAD
         + ROOM
         + '[[account]]\naddress = "rooms@example.org"\nkind = "collection"\nbooking = { members = ["room@example.org"] }',
+        HEAD + '[[server]]\nauth = "header"\nimpersonate = "X-User"',
         HEAD + '[[server]]\nusername = "svc"\npassword_file = "p"\nimpersonate = "{user}*svc"',
     ],
 )

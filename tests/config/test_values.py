@@ -101,6 +101,7 @@ def test_a_value_means_one_thing(convert: v.Convert, written: object, meant: obj
         (v.text, "a\nb", "line breaks"),
         (v.network, "10.0.0.1/8", "host bits"),
         (v.working_hours, "always", "08:00"),
+        (v.label, "../x", "letters, digits"),
     ],
 )
 def test_anything_else_is_refused_with_the_reason(convert: v.Convert, written: object, words: str) -> None:
@@ -110,7 +111,19 @@ def test_anything_else_is_refused_with_the_reason(convert: v.Convert, written: o
 
 
 CONVERTS: list[Any] = [
-    *(v.text, v.prose, v.name, v.switch, v.duration, v.some_time, v.size, v.path, v.network, v.endpoint),
+    *(
+        v.text,
+        v.prose,
+        v.name,
+        v.label,
+        v.switch,
+        v.duration,
+        v.some_time,
+        v.size,
+        v.path,
+        v.network,
+        v.endpoint,
+    ),
     *(v.smarthost, v.next_hop, v.database, v.calendar_server, v.domain, v.address, v.address_or_domain),
     *(v.language, v.timezone, v.header, v.cancel, v.alarm, v.working_hours, v.number(0, 9), v.one_of("a")),
     *(v.several(v.text), v.some(v.text), v.one_or_several(v.text), v.optional(v.path)),
