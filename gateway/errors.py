@@ -10,6 +10,7 @@
         BackendRefused     permanent: wrong password, forbidden, no such collection
         PreconditionFailed the object changed under us; read and decide again
       QueueFull            the door is closed for now (4xx)
+      LeaseLost            the job is somebody else's now: stop, write nothing
       ConfigError          the administrator's; every fault at once
 
 `public` is what a peer or a page may see: it never shows a host, a path or a setting. `detail` is for the journal and the log.
@@ -96,6 +97,12 @@ class QueueFull(GatewayError):
 
     code = "queue-full"
     public = "insufficient system storage"
+
+
+class LeaseLost(GatewayError):
+    """The lease of a job ran out and somebody else has taken it, or a person ended it: what was to be written is not."""
+
+    code = "lease-lost"
 
 
 class ConfigError(GatewayError):

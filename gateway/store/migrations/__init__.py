@@ -1,0 +1,3 @@
+"""Alembic's environment: how the schema came to be, revision by revision."""
+
+__all__: tuple[str, ...] = ()

@@ -1,0 +1,3 @@
+"""The revisions, oldest first."""
+
+__all__: tuple[str, ...] = ()
