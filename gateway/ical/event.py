@@ -157,15 +157,20 @@ def split(tree: Component) -> tuple[CalendarObject, ...]:
     Raise MalformedCalendar for a UID with components of two kinds, two masters, two overrides of one occurrence, or an
     unreadable RECURRENCE-ID (SPEC 12.13).
     """
-    grouped: dict[str, list[Component]] = {}
-    for component in tree.components:
+    grouped: dict[tuple[str, int], list[Component]] = {}
+    for place, component in enumerate(tree.components):
         if component.name in KINDS:
-            grouped.setdefault((component.text("UID") or "").strip(), []).append(component)
+            uid = (component.text("UID") or "").strip()
+            grouped.setdefault((uid, -1 if uid else place), []).append(
+                component
+            )  # without UID it stands alone
     zones = Zones.of(tree)
     plain = tree.without("METHOD")
-    if len(grouped) == 1:
-        return tuple(_object(plain, uid, found, zones) for uid, found in grouped.items())
-    return tuple(_object(_part(plain, found, zones), uid, found, zones) for uid, found in grouped.items())
+    whole = len(grouped) == 1
+    return tuple(
+        _object(plain if whole else _part(plain, found), uid, found, zones)
+        for (uid, _), found in grouped.items()
+    )
 
 
 def build(
@@ -257,30 +262,33 @@ def sequence_of(component: Component) -> int | None:
 
 def _object(tree: Component, uid: str, found: Iterable[Component], zones: Zones) -> CalendarObject:
     parts = tuple(found)
-    kinds = {component.name for component in parts}
-    if len(kinds) != 1:
-        raise MalformedCalendar(f"{' and '.join(sorted(kinds))} under one UID")
-    masters = [component for component in parts if not (component.value("RECURRENCE-ID") or "").strip()]
-    if len(masters) > 1 and kinds != {"VFREEBUSY"}:
-        raise MalformedCalendar("two masters under one UID")
-    master = masters[0] if masters else None
-    overrides: dict[RecurrenceKey, Component] = {}
+    if any(component.name != parts[0].name for component in parts):
+        raise MalformedCalendar("two kinds of component under one UID")
+    master = next((c for c in parts if not (c.value("RECURRENCE-ID") or "").strip()), None)
+    by_key: dict[RecurrenceKey, Component] = {}
+    twice: set[int] = set()
     for component in parts:
-        if key := key_of(component, master, zones):
-            if key in overrides and overrides[key] != component:
-                raise MalformedCalendar(f"two overrides of {key}")
-            overrides[key] = component
+        key = key_of(component, master, zones)
+        if key not in by_key:
+            by_key[key] = component
+        elif by_key[key] == component:  # the same component once more is no contradiction
+            twice.add(id(component))
+        else:
+            raise MalformedCalendar(f"two components of {key or 'the master'} under one UID")
+    by_key.pop("", None)
     return CalendarObject(
-        tree=tree,
+        tree=tree.with_children(child for child in tree.children if id(child) not in twice)
+        if twice
+        else tree,
         uid=uid,
         kind=parts[0].name,
         zones=zones,
         master=master,
-        overrides=MappingProxyType(overrides),
+        overrides=MappingProxyType(by_key),
     )
 
 
-def _part(tree: Component, found: Iterable[Component], zones: Zones) -> Component:
+def _part(tree: Component, found: Iterable[Component]) -> Component:
     """The VCALENDAR of one of several objects: its components, its zones, and what belongs to no UID."""
     mine = tuple(found)
     own, named = {id(component) for component in mine}, {clean_tzid(tzid) for tzid in _tzids(mine)}

@@ -27,11 +27,12 @@ from gateway.ical.times import (
     moments,
     parse_span,
     read_key,
-    spans,
+    readable,
     start,
     utc_prop,
 )
 from gateway.ical.tree import Component, prop
+from gateway.ical.zones import Zones
 
 _MAX_RULES = 20  # RRULEs and EXRULEs of one component
 _PROBE_STEPS = 20_000  # candidate days in which a rule must come once
@@ -66,6 +67,14 @@ class _Instance(NamedTuple):
     end: Moment | None  # where an RDATE;VALUE=PERIOD has an end of its own
 
 
+def _series(source: CalendarObject, bounds: Bounds) -> _Series | None:
+    """The master as a series (of one, when it does not repeat); None without a master, or when it names no time."""
+    if source.master is None:
+        return None
+    begin = start(source.master, source.zones)
+    return None if begin is None else _Series(source.master, begin, source.zones, Budget(bounds.steps))
+
+
 def _local(instance: _Instance) -> datetime:
     return instance.start.local
 
@@ -75,14 +84,10 @@ class _Series:
 
     __slots__ = ("begin", "budget", "dates", "excluded", "exrules", "master", "rules", "zones")
 
-    def __init__(self, source: CalendarObject, budget: Budget) -> None:
-        assert source.master is not None  # noqa: S101 - its callers asked
-        self.master = source.master
-        self.zones = source.zones
+    def __init__(self, master: Component, begin: Moment, zones: Zones, budget: Budget) -> None:
+        self.master = master
+        self.zones = zones
         self.budget = budget
-        begin = start(self.master, self.zones)
-        if begin is None:
-            raise MalformedCalendar("a series without a start")
         self.begin = begin
         self.rules = self._rules("RRULE")
         self.exrules = self._rules("EXRULE")  # RFC 2445 4.8.5.2
@@ -90,7 +95,7 @@ class _Series:
         self.excluded = frozenset(
             key_in(begin, when, self._comes_at)
             for found in self.master.all("EXDATE")
-            for when in moments(found, self.zones)
+            for when, _ in readable(found, self.zones)
         )
 
     @property
@@ -138,7 +143,7 @@ class _Series:
         """DTSTART, which is always an instance, and the RDATEs."""
         found = {self.begin.key: _Instance(self.begin, None)}
         for line in self.master.all("RDATE"):
-            for when, until in spans(line, self.zones):
+            for when, until in readable(line, self.zones):
                 key = key_in(self.begin, when, lambda _: True)
                 here = read_key(key, self.begin)
                 if here is not None:
@@ -187,8 +192,7 @@ def occurrences(
     window's beginning or the series' start. Raise LimitExceeded when the window holds more than `bounds.instances`.
     """
     found = [each for each in _overridden(source) if _overlaps(each, after, before, floating)]
-    if source.master is not None:
-        series = _Series(source, Budget(bounds.steps))
+    if (series := _series(source, bounds)) is not None:
         length = _length(series, floating)
         low = _moved(series.local(after), -(length + _DAY))
         high = _horizon(series, low, _moved(series.local(before), _DAY), bounds)
@@ -207,9 +211,8 @@ def is_occurrence(source: CalendarObject, key: RecurrenceKey) -> bool:
     """Whether the object has this occurrence: an override, or an instance that the master gives and does not exclude."""
     if key in source.overrides:
         return True
-    if not key or source.master is None:
-        return False
-    return _Series(source, Budget(DEFAULT_BOUNDS.steps)).has(key)
+    series = _series(source, DEFAULT_BOUNDS) if key else None
+    return series is not None and series.has(key)
 
 
 def first(
@@ -218,8 +221,7 @@ def first(
     """The first `count` occurrences that begin at or after an instant."""
     since = EARLIEST if after is None else after
     found = [each for each in _overridden(source) if each.start.instant() >= since]
-    if source.master is not None:
-        series = _Series(source, Budget(bounds.steps))
+    if (series := _series(source, bounds)) is not None:
         low = series.begin.local if after is None else _moved(series.local(after), -_DAY)
         plain = 0
         for instance in series.instances(low, _horizon(series, low, datetime.max, bounds)):  # noqa: DTZ901 - wall clock
@@ -234,9 +236,9 @@ def first(
 def last_end(source: CalendarObject, bounds: Bounds = DEFAULT_BOUNDS) -> datetime | None:
     """When the last occurrence is over, aware UTC; None when the series is endless or has no times at all."""
     ends = [each.end.instant() for each in _overridden(source)]
-    if source.master is None or start(source.master, source.zones) is None:
+    series = _series(source, bounds)
+    if series is None:
         return max(ends, default=None)
-    series = _Series(source, Budget(bounds.steps))
     if series.endless:
         return None
     ends += [_occurrence(series.master, series, each).end.instant() for each in _last(series, source)]
@@ -248,10 +250,8 @@ def derive_instance(source: CalendarObject, key: RecurrenceKey, *, dtstamp: date
 
     Complete and valid for CalDAV (RFC 4791 4.1): only the recurrence set is gone, RECURRENCE-ID is in the master's form.
     """
-    if source.master is None or not source.recurring or not key:
-        return None
-    series = _Series(source, Budget(DEFAULT_BOUNDS.steps))
-    if not series.has(key):
+    series = _series(source, DEFAULT_BOUNDS) if source.recurring and key else None
+    if series is None or not series.has(key):
         return None
     named = read_key(key, series.begin)
     if named is None:
@@ -272,11 +272,13 @@ def derive_instance(source: CalendarObject, key: RecurrenceKey, *, dtstamp: date
 
 def ended_before(source: CalendarObject, key: RecurrenceKey) -> Component | None:
     """The master with a series that ends before this occurrence (SPEC 4.7); None when nothing would be left of it."""
-    if source.master is None:
-        return None
-    series = _Series(source, Budget(DEFAULT_BOUNDS.steps))
-    named = read_key(key, series.begin)
-    if named is None or not any(True for _ in series.instances(series.begin.local, named.local)):
+    series = _series(source, DEFAULT_BOUNDS)
+    named = None if series is None else read_key(key, series.begin)
+    if (
+        series is None
+        or named is None
+        or not any(True for _ in series.instances(series.begin.local, named.local))
+    ):
         return None
     until = named.at_local(
         named.local - timedelta(days=1) if named.is_date else named.local - timedelta(seconds=1)

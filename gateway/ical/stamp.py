@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from gateway.errors import MalformedCalendar
 
 _STAMP = re.compile(
-    r"(\d{4})-?(\d\d)-?(\d\d)(?:[Tt ](\d\d):?(\d\d)(?::?(\d\d))?(?:\.\d+)?([Zz]?))?", re.ASCII
+    r"(\d{4})-?(\d\d)-?(\d\d)(?:Z\Z|[Tt ](\d\d):?(\d\d)(?::?(\d\d))?(?:\.\d+)?([Zz]?))?", re.ASCII
 )
 _SPAN = re.compile(
     r"([+-]?)P(?=[\dT])(?:(\d{1,6})W)?(?:(\d{1,7})D)?"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 
-from gateway.errors import MalformedCalendar
+from gateway.errors import LimitExceeded, MalformedCalendar
 from gateway.ical.stamp import (
     Span,
     clock_text,
@@ -128,6 +128,19 @@ def spans(found: Property, zones: Zones) -> tuple[tuple[Moment, Moment | None], 
     return tuple(out)
 
 
+def readable(found: Property, zones: Zones) -> tuple[tuple[Moment, Moment | None], ...]:
+    """Like `spans`, without the items that cannot be read: an exception that names no day excludes none."""
+    out: list[tuple[Moment, Moment | None]] = []
+    for item in found.value.split(","):
+        try:
+            out.extend(spans(found.with_value(item), zones))
+        except LimitExceeded:
+            raise
+        except MalformedCalendar:
+            continue
+    return tuple(out)
+
+
 def moment_prop(name: str, when: Moment, **params: str | None) -> Property:
     """A property that says a moment in its own form."""
     if when.is_date:
@@ -217,6 +230,7 @@ __all__ = [
     "moments",
     "parse_span",
     "read_key",
+    "readable",
     "span_text",
     "spans",
     "start",

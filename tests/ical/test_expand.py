@@ -1,0 +1,101 @@
+"""The leash holds: every walk ends, and gives what dateutil gives without it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import islice, takewhile
+
+import pytest
+from dateutil import rrule
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import LimitExceeded, MalformedCalendar
+from gateway.ical.expand import Budget, times
+from gateway.ical.rules import read_rule
+
+FAR = datetime(9999, 12, 31)
+
+
+def expand(
+    text: str, start: datetime, after: datetime, before: datetime, steps: int = 200_000
+) -> list[datetime]:
+    return list(times(read_rule(text, start), start, (after, before), Budget(steps)))
+
+
+PARTS = st.fixed_dictionaries(
+    {"FREQ": st.sampled_from(["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY"])},
+    optional={
+        "INTERVAL": st.integers(1, 5).map(str),
+        "BYMONTH": st.sampled_from(["1", "3,6", "2,12"]),
+        "BYMONTHDAY": st.sampled_from(["1", "-1", "13,31", "28"]),
+        "BYDAY": st.sampled_from(["MO", "MO,TU,WE,TH,FR", "SU,SA", "FR"]),
+        "BYHOUR": st.sampled_from(["9", "9,17"]),
+        "WKST": st.sampled_from(["MO", "SU", "TH"]),
+        "BYSETPOS": st.sampled_from(["1", "-1", "1,-1"]),
+        "COUNT": st.sampled_from(["1", "7", "40"]),
+    },
+)
+STARTS = st.datetimes(datetime(2019, 1, 1), datetime(2024, 1, 1)).map(lambda at: at.replace(microsecond=0))
+
+
+@given(PARTS, STARTS, st.integers(0, 2000), st.integers(1, 400))
+def test_a_window_holds_what_dateutil_gives_there(
+    parts: dict[str, str], start: datetime, skip: int, length: int
+) -> None:
+    text = ";".join(f"{name}={value}" for name, value in parts.items())
+    after = datetime.fromordinal(start.toordinal() + skip)
+    before = datetime.fromordinal(after.toordinal() + length)
+    count = int(parts.get("COUNT", "0"))
+    try:
+        found = expand(text, start, after, before)
+    except (MalformedCalendar, LimitExceeded):
+        return
+    plain = ";".join(f"{name}={value}" for name, value in parts.items() if name != "COUNT")
+    all_times = rrule.rrulestr(plain, dtstart=start)
+    expected = list(takewhile(lambda at: at < before, all_times))
+    if count:
+        expected = expected[: count - 1 if start not in expected[:1] else count]
+    assert found == [at for at in expected if at >= after]
+
+
+def test_a_walk_without_results_ends_behind_the_window() -> None:
+    budget = Budget(200_000)
+    start = datetime(2027, 1, 1)
+    rule = read_rule("FREQ=YEARLY;BYYEARDAY=366;BYMONTH=1", start)
+    assert list(times(rule, start, (start, datetime(2030, 1, 1)), budget)) == []
+    assert budget.left > 190_000
+
+
+@pytest.mark.parametrize("freq", ["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY"])
+def test_every_frequency_pays_for_every_period(freq: str) -> None:
+    budget = Budget(50)
+    start = datetime(2027, 1, 1)
+    rule = read_rule(f"FREQ={freq};BYYEARDAY=366;BYMONTH=1", start)
+    with pytest.raises(LimitExceeded):
+        list(times(rule, start, (start, FAR), budget))
+
+
+def test_an_old_series_is_not_walked_from_its_start() -> None:
+    budget = Budget(100)
+    start = datetime(1970, 1, 1, 9)
+    found = times(read_rule("FREQ=DAILY", start), start, (datetime(2027, 1, 1), datetime(2027, 1, 8)), budget)
+    assert len(list(found)) == 7
+    assert budget.left > 80
+
+
+def test_the_calendar_ends_in_9999() -> None:
+    start = datetime(9999, 12, 25, 9)
+    for freq in ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY"):
+        assert expand(f"FREQ={freq}", start, start, datetime.max)[0] == start
+
+
+def test_the_calendar_begins_in_0001() -> None:
+    start = datetime(1, 1, 1)
+    for freq in ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY"):
+        assert next(iter(expand(f"FREQ={freq}", start, start, datetime(3, 1, 1)))) == start
+
+
+def test_the_start_counts_even_where_the_rule_does_not_give_it() -> None:
+    start = datetime(2027, 3, 10, 10)
+    assert [at.day for at in islice(expand("FREQ=WEEKLY;BYDAY=TH;COUNT=3", start, start, FAR), 5)] == [11, 18]
