@@ -1,4 +1,4 @@
-"""The values of scheduling: messages, verdicts, marks, decisions. RFC 5546 in types, nothing that acts.
+"""The values of scheduling: messages, verdicts, marks and decisions, RFC 5546 in types.
 
     decide(stored, message, context)   -> Decision      a message came     (itip/decide)
     changes(before, after, context)    -> Decision      a calendar changed (itip/changes)
@@ -182,6 +182,7 @@ class Policy:
     approved: bool = False  # a person approved this held message
     guest_list: str = "full"  # full | self
     past_events: str = "skip"  # skip | mail
+    action: str = "store"  # what the first fitting [[policy]] rule says: store | hold | ignore | refuse | ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,4 +340,3 @@ __all__ = [
     "Verdict",
     "When",
 ]
-

@@ -21,7 +21,7 @@ from typing import Final
 from gateway.errors import MalformedCalendar
 from gateway.ical import recur, times
 from gateway.ical.address import Address
-from gateway.ical.event import CalendarObject, partstat
+from gateway.ical.event import CalendarObject, partstat, person
 from gateway.ical.times import Moment, Span, Zones
 from gateway.ical.tree import Component, prop
 
@@ -221,8 +221,8 @@ def _told(component: Component) -> Iterator[tuple[str, str]]:
 
 def _answers(component: Component, organizer: Address | None) -> Iterator[tuple[Address, str]]:
     for found in component.all("ATTENDEE"):
-        if found.address != organizer:
-            yield found.address, partstat(found)
+        if person(found) != organizer:
+            yield person(found), partstat(found)
 
 
 def _dates(component: Component, name: str, start: Moment | None, zones: Zones) -> frozenset[str]:
@@ -250,7 +250,7 @@ def _clock(start: Moment | None) -> str:
 
 
 def _rules(component: Component, start: Moment | None, zones: Zones) -> tuple[str, str]:
-    pairs = [_rule(prop.value, start, zones) for found in component.all("RRULE")]
+    pairs = [_rule(found.value, start, zones) for found in component.all("RRULE")]
     return "|".join(sorted(rule for rule, _ in pairs)), "|".join(sorted(bound for _, bound in pairs))
 
 

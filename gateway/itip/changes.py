@@ -1,0 +1,66 @@
+"""What must be told to whom when a calendar changed: one pure function of before and after (RFC 6638 3.2).
+
+organizer is ours     itip.inviting    REQUEST and CANCEL to the guests
+attendee is ours      itip.replying    REPLY to the organizer
+neither               nothing
+"""
+
+from __future__ import annotations
+
+from gateway.ical import recur
+from gateway.ical.address import Address, is_mail
+from gateway.ical.event import CalendarObject
+from gateway.itip import roles
+from gateway.itip.inviting import inviting
+from gateway.itip.model import Context, Decision, Outcome, Reason, Role
+from gateway.itip.replying import replying
+
+
+def changes(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> Decision:
+    """What a change of the calendar of `context.owner` comes to (SPEC 5.2, 5.5).
+
+    `before` None: the object is new; `after` None: it was deleted. Raise MalformedCalendar for what nobody can read or
+    expand within bounds.
+    """
+    role = _role(before, after, context)
+    if role is Role.STRANGER:
+        return Decision(outcome=Outcome.IGNORED, reason=Reason.NOT_OUR_ORGANIZER)
+    if _is_over(before, after, context):
+        return Decision(outcome=Outcome.IGNORED, reason=Reason.PAST_EVENT)
+    if role is Role.ATTENDEE:
+        return replying(before, after, context)
+    organizer = _organizer(before, after, context)
+    if before is not None and before.organizer_prop is not None and not _is_ours(before, context):
+        before = None  # RFC 5546 3.2.2.4: who takes a meeting over invites anew
+    return inviting(before, after, context, organizer=organizer)
+
+
+def _role(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> Role:
+    """What the account is. A client that strikes off the last guest often strikes the ORGANIZER with him."""
+    current = after
+    if after is None or (after.organizer_prop is None and not after.attendees()):
+        current = before
+    return Role.STRANGER if current is None else roles.role(current, context.owner)
+
+
+def _is_ours(meeting: CalendarObject, context: Context) -> bool:
+    return roles.role(meeting, context.owner) is Role.ORGANIZER
+
+
+def _organizer(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> Address:
+    """The address in whose name we write: the one that stands in the meeting, where it is mail."""
+    lines = [one.organizer_prop for one in (after, before) if one is not None]
+    found = [one for line in lines if line is not None for one in sorted(roles.identities(line))]
+    ours = [one for one in found if one in context.owner]
+    return next((one for one in (*ours, *found) if is_mail(one)), (ours or found)[0])
+
+
+def _is_over(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> bool:
+    """SPEC 5.3: nobody is told of what is over, unless the change itself moved it there."""
+    if context.policy.past_events != "skip":
+        return False
+    ends = [recur.last_end(one) for one in (before, after) if one is not None]
+    return all(end is not None and end <= context.now for end in ends)
+
+
+__all__ = ["changes"]

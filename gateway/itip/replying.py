@@ -1,0 +1,219 @@
+"""The attendee's side of a changed calendar: what our user answered there becomes one REPLY to the organizer (SPEC 5.5).
+
+The REPLY repeats the organizer's last version, never the user's copy: his notes are his own. Taking one date out of the
+copy declines that date; deleting a copy that was accepted declines the meeting, deleting an unanswered one says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from gateway.ical import times
+from gateway.ical.address import Address, is_mail
+from gateway.ical.event import CalendarObject, partstat
+from gateway.ical.tree import Component, Property
+from gateway.itip import compose, roles
+from gateway.itip.circle import only_instance, strict
+from gateway.itip.model import Context, Decision, Mark, MarkKey, Method, Note, Outcome, Outgoing, Reason
+from gateway.itip.significance import components_by_key, facts_by_key, instance
+from gateway.itip.summary import summarize
+from gateway.itip.views import is_cancelled, leaving
+
+# RFC 5545 3.2.12: what is an answer; NEEDS-ACTION is none.
+_ANSWERS: Final = frozenset({"ACCEPTED", "DECLINED", "TENTATIVE", "DELEGATED", "COMPLETED", "IN-PROCESS"})
+_COMING: Final = frozenset({"ACCEPTED", "TENTATIVE"})
+
+
+def replying(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> Decision:
+    """The answers that are new in this copy, as one REPLY from the address that was invited."""
+    copy = after or before
+    source = context.base or copy
+    organizer = copy.organizer_prop if copy is not None else None
+    if copy is None or source is None or organizer is None:
+        return Decision(outcome=Outcome.IGNORED, reason=Reason.NOTHING_TO_SEND)
+    agent = (organizer.param("SCHEDULE-AGENT") or "SERVER").upper()
+    if agent != "SERVER":
+        note = Note(code="schedule-agent", facts={"organizer": organizer.address, "agent": agent})
+        return Decision(outcome=Outcome.IGNORED, reason=Reason.SCHEDULE_AGENT, notes=(note,))
+    if _added_himself(before, context):
+        # SPEC 12.14: who writes himself into a meeting of others tells nobody by that.
+        return Decision(
+            outcome=Outcome.IGNORED, reason=Reason.NOTHING_TO_SEND, notes=(Note(code="added-himself"),)
+        )
+    answers = {
+        key: one for key, one in _new_answers(before, after, context).items() if not _over(copy, key, context)
+    }
+    parts = {key: one for key in sorted(answers) if (one := _part(source, copy, key, answers[key], context))}
+    if not parts:
+        reason = Reason.NOTHING_TO_SEND if after is None or before is None else Reason.COSMETIC_CHANGE
+        return Decision(outcome=Outcome.IGNORED, reason=reason)
+    return _answered(source, parts, context)
+
+
+def _answered(
+    source: CalendarObject, parts: dict[str, tuple[Component, Property]], context: Context
+) -> Decision:
+    sender = _mail(next(iter(parts.values()))[1])
+    organizer = source.organizer_prop
+    recipient = _mail(organizer) if organizer is not None else None
+    if sender is None or recipient is None or organizer is None:
+        who = organizer.address if organizer is not None else ""
+        note = Note(code="no-mail-address", facts={"organizer": who})
+        return Decision(outcome=Outcome.IGNORED, reason=Reason.NOTHING_TO_SEND, notes=(note,))
+    message = compose.reply(parts.values(), source, compose.Stamp(now=context.now, prodid=context.prodid))
+    line = next(iter(parts.values()))[1]
+    keys = tuple(key for key, _ in components_by_key(message))
+    letter = Outgoing(
+        method=Method.REPLY,
+        sender=sender,
+        recipient=recipient,
+        recipient_name=(organizer.param("CN") or "").strip(),
+        object=message,
+        summary=summarize(
+            "reply",
+            message,
+            now=context.now,
+            key=keys[0],
+            further=keys[1:],
+            partstat=partstat(line),
+            attendee=line,
+        ),
+    )
+    lawful, illegal = strict((letter,))
+    if not lawful:
+        return Decision(outcome=Outcome.FAILED, reason=Reason.MALFORMED_CALENDAR, notes=illegal)
+    return Decision(
+        outcome=Outcome.APPLIED,
+        reason=Reason.ANSWERED,
+        outgoing=lawful,
+        marks=_marks(source, parts, sender, context),
+        recurrence_id=only_instance(lawful),
+    )
+
+
+def _new_answers(
+    before: CalendarObject | None, after: CalendarObject | None, context: Context
+) -> dict[str, str]:
+    if after is None:
+        return _declined_by_deletion(before, context)
+    found: dict[str, str] = {}
+    for key, component in components_by_key(after):
+        line = roles.line_in(component, context.owner)
+        if line is None or is_cancelled(component):
+            continue
+        if partstat(line) in _ANSWERS and partstat(line) != _old_answer(before, key, context):
+            found[key] = partstat(line)
+    found.update(_declined_by_exclusion(before, after, context))
+    return {key: answer for key, answer in found.items() if not _said_with_series(key, found, context)}
+
+
+def _said_with_series(key: str, found: dict[str, str], context: Context) -> bool:
+    """An instance that only our user's copy has on its own follows his answer to the series anyway."""
+    known = context.base is not None and key in context.base.overrides
+    return bool(key) and found.get("") == found[key] and not known
+
+
+def _declined_by_deletion(before: CalendarObject | None, context: Context) -> dict[str, str]:
+    if before is None:
+        return {}
+    coming = [
+        key
+        for key, component in components_by_key(before)
+        if not is_cancelled(component) and _answer_in(component, context) in _COMING
+    ]
+    if before.master is not None and is_cancelled(before.master):
+        return {}
+    return dict.fromkeys([""] if "" in coming else coming, "DECLINED")
+
+
+def _declined_by_exclusion(
+    before: CalendarObject | None, after: CalendarObject, context: Context
+) -> dict[str, str]:
+    """Dates that the user took out of his copy; a copy that is new to us may hold EXDATEs of any age."""
+    if before is None or _answer_in(after.master, context) == "DECLINED":
+        return {}
+    if after.master is None:
+        gone = set(before.overrides) - set(after.overrides)
+    else:
+        was, now = facts_by_key(before).get(""), facts_by_key(after)[""]
+        gone = set(now.exdates - was.exdates) if was is not None else set()
+    return {key: "DECLINED" for key in gone if _was_invited(before, key, context)}
+
+
+def _was_invited(before: CalendarObject, key: str, context: Context) -> bool:
+    component = instance(before, key)
+    if component is None or is_cancelled(component):
+        return False
+    return _answer_in(component, context) not in ("", "DECLINED")
+
+
+def _old_answer(before: CalendarObject | None, key: str, context: Context) -> str:
+    """What he had answered before; of a copy that is new to us the ledger knows (SPEC 12.14)."""
+    if before is not None:
+        return _answer_in(before.component(key) or before.master, context)
+    for name in (key, ""):
+        for who in context.owner:
+            mark = context.marks.get(MarkKey(recurrence_id=name, party=who))
+            if mark is not None and mark.partstat:
+                return mark.partstat
+    return ""
+
+
+def _answer_in(component: Component | None, context: Context) -> str:
+    line = roles.line_in(component, context.owner)
+    return partstat(line) if line is not None else ""
+
+
+def _added_himself(before: CalendarObject | None, context: Context) -> bool:
+    known: Iterable[CalendarObject] = (one for one in (before, context.base) if one is not None)
+    return any(roles.attendee(one, context.owner) is None for one in known)
+
+
+def _over(copy: CalendarObject, key: str, context: Context) -> bool:
+    component = copy.component(key) if key else None
+    if component is None or context.policy.past_events != "skip":
+        return False
+    end = times.end(component, copy.zones)
+    return end is not None and end.instant() <= context.now
+
+
+def _part(
+    source: CalendarObject, copy: CalendarObject, key: str, answer: str, context: Context
+) -> tuple[Component, Property] | None:
+    """What the organizer said of this instance, and the line that answers it; None when he knows no such instance."""
+    component = instance(source, key)
+    line = roles.line_in(component, context.owner)
+    if component is None or line is None:
+        return None
+    own = roles.line_in(copy.component(key), context.owner)
+    deputies = own.param_values("DELEGATED-TO") if own is not None and answer == "DELEGATED" else None
+    clean = leaving(Component(component.name, (line,))).properties[0]
+    return component, clean.with_params(PARTSTAT=answer, DELEGATED_TO=deputies)
+
+
+def _marks(
+    source: CalendarObject,
+    parts: dict[str, tuple[Component, Property]],
+    sender: Address,
+    context: Context,
+) -> dict[MarkKey, Mark]:
+    out = {}
+    for key, (_, line) in parts.items():
+        name = MarkKey(recurrence_id=key, party=sender)
+        known = source.sequence(key) if source.component(key) is not None else source.sequence("")
+        out[name] = replace(
+            context.marks.get(name, Mark()),
+            partstat=partstat(line),
+            sequence=known,
+            dtstamp=context.now,
+        )
+    return out
+
+
+def _mail(line: Property) -> Address | None:
+    return next((one for one in sorted(roles.identities(line)) if is_mail(one)), None)
+
+
+__all__ = ["replying"]

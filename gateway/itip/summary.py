@@ -1,0 +1,243 @@
+"""What a letter says about a meeting, read once here, so that the mail layer never reads or compares calendars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, Final
+
+from gateway.ical import recur, times
+from gateway.ical.address import Address
+from gateway.ical.event import CalendarObject, partstat, person, sequence_of
+from gateway.ical.times import Form, Moment, Zones
+from gateway.ical.tree import Component, Property
+from gateway.itip.model import Facts, Guest, Summary, When
+from gateway.itip.significance import components_by_key, instance
+
+NEXT_DATES: Final = 3
+_CONFERENCE: Final = ("CONFERENCE", "X-GOOGLE-CONFERENCE", "X-MICROSOFT-SKYPETEAMSMEETINGURL")
+_COMPARED: Final = (
+    "title",
+    "description",
+    "location",
+    "url",
+    "conference",
+    "start",
+    "end",
+    "rule",
+    "status",
+    "guests",
+    "comment",
+)
+
+
+def facts(
+    meeting: CalendarObject, key: str, *, viewer: Address | None, guest_list: str, now: datetime
+) -> Facts:
+    """What the viewer may read of the series ("") or of one instance; of an object without a master its first instance."""
+    component = instance(meeting, key) or next(found for _, found in components_by_key(meeting))
+    zones = meeting.zones
+    recurrence = component.first("RECURRENCE-ID")
+    return Facts(
+        kind=component.name,
+        uid=meeting.uid,
+        sequence=sequence_of(component) or 0,
+        title=component.text("SUMMARY") or "",
+        description=component.text("DESCRIPTION") or "",
+        location=component.text("LOCATION") or "",
+        url=component.value("URL") or "",
+        conference=tuple(dict.fromkeys(one.value for name in _CONFERENCE for one in component.all(name))),
+        start=_when(times.start(component, zones), zones),
+        end=_when(times.end(component, zones), zones),
+        rule=component.value("RRULE") or "",
+        recurrence=_when(times.moment(recurrence, zones), zones) if recurrence else None,
+        next_dates=_next_dates(meeting, component, now),
+        status=(component.value("STATUS") or "").strip().upper(),
+        organizer=_organizer(component, meeting),
+        guests=_guests(component, meeting.organizer, viewer, guest_list),
+        comment=component.text("COMMENT") or "",
+    )
+
+
+def summarize(
+    kind: str,
+    now_object: CalendarObject,
+    before_object: CalendarObject | None = None,
+    *,
+    now: datetime,
+    key: str = "",
+    further: Iterable[str] = (),
+    viewer: Address | None = None,
+    guest_list: str = "full",
+    partstat: str = "",
+    attendee: Property | None = None,
+) -> Summary:
+    """What a message says: the state it brings (of `key`, and of `further` instances), and what was different before."""
+    here = facts(now_object, key, viewer=viewer, guest_list=guest_list, now=now)
+    before = None
+    if before_object is not None and instance(before_object, key) is not None:
+        before = facts(before_object, key, viewer=viewer, guest_list=guest_list, now=now)
+    return Summary(
+        kind=kind,
+        now=here,
+        before=before,
+        changed=changed(before, here) if before is not None else (),
+        partstat=partstat,
+        attendee=guest(attendee) if attendee is not None else None,
+        instances=tuple(
+            facts(now_object, one, viewer=viewer, guest_list=guest_list, now=now) for one in further
+        ),
+    )
+
+
+def changed(before: Facts, now: Facts) -> tuple[str, ...]:
+    """The names of the fields that a reader would call different; an answer of a guest is none of them."""
+    return tuple(name for name in _COMPARED if _compared(before, name) != _compared(now, name))
+
+
+def guest(found: Property) -> Guest:
+    """An ATTENDEE line as a reader sees it."""
+    return Guest(
+        address=person(found),
+        name=(found.param("CN") or "").strip(),
+        partstat=partstat(found),
+        role=(found.param("ROLE") or "REQ-PARTICIPANT").upper(),
+        cutype=(found.param("CUTYPE") or "INDIVIDUAL").upper(),
+    )
+
+
+def dump(summary: Summary) -> dict[str, Any]:
+    """A summary as JSON; `load(dump(x)) == x`."""
+    return {
+        "kind": summary.kind,
+        "now": _dump_facts(summary.now),
+        "before": _dump_facts(summary.before) if summary.before else None,
+        "changed": list(summary.changed),
+        "partstat": summary.partstat,
+        "attendee": _dump_guest(summary.attendee) if summary.attendee else None,
+        "instances": [_dump_facts(one) for one in summary.instances],
+    }
+
+
+def load(data: Mapping[str, Any]) -> Summary:
+    """The inverse of `dump`."""
+    return Summary(
+        kind=data["kind"],
+        now=_load_facts(data["now"]),
+        before=_load_facts(data["before"]) if data.get("before") else None,
+        changed=tuple(data["changed"]),
+        partstat=data["partstat"],
+        attendee=Guest(**data["attendee"]) if data.get("attendee") else None,
+        instances=tuple(_load_facts(one) for one in data["instances"]),
+    )
+
+
+def _when(moment: Moment | None, zones: Zones) -> When | None:
+    if moment is None:
+        return None
+    zone = (zones.iana(moment.tzid) or moment.tzid) if moment.form is Form.ZONED else ""
+    return When(form=str(moment.form), local=moment.local, zone=zone, utc=moment.utc)
+
+
+def _next_dates(meeting: CalendarObject, component: Component, now: datetime) -> tuple[When, ...]:
+    if component is not meeting.master or not meeting.recurring:
+        return ()
+    found = (_when(one.start, meeting.zones) for one in recur.first(meeting, NEXT_DATES, after=now))
+    return tuple(one for one in found if one is not None)
+
+
+def _organizer(component: Component, meeting: CalendarObject) -> Guest | None:
+    found = component.first("ORGANIZER") or meeting.organizer_prop
+    if found is None:
+        return None
+    own = next((one for one in component.all("ATTENDEE") if person(one) == person(found)), None)
+    return Guest(
+        address=person(found),
+        name=(found.param("CN") or (own.param("CN") if own else "") or "").strip(),
+        partstat=partstat(own) if own is not None else "ACCEPTED",
+        role="CHAIR",
+    )
+
+
+def _guests(
+    component: Component, organizer: Address | None, viewer: Address | None, guest_list: str
+) -> tuple[Guest, ...]:
+    """SPEC 4.8: with `self` a guest sees himself only; a viewer of None is the organizer's side."""
+    lines = (one for one in component.all("ATTENDEE") if person(one) != organizer)
+    if guest_list == "self" and viewer is not None:
+        lines = (one for one in lines if viewer in (one.address, person(one)))
+    return tuple(guest(one) for one in lines)
+
+
+def _compared(told: Facts, name: str) -> object:
+    value: object = getattr(told, name)
+    if name == "guests":
+        return frozenset(one.address for one in told.guests)
+    if name == "status":
+        return value or "CONFIRMED"
+    if isinstance(value, When):
+        return value.utc or (value.form, value.local)
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
+def _dump_guest(one: Guest) -> dict[str, Any]:
+    return {item.name: getattr(one, item.name) for item in fields(one)}
+
+
+def _dump_when(one: When | None) -> dict[str, Any] | None:
+    if one is None:
+        return None
+    return {
+        "form": one.form,
+        "local": one.local.isoformat(),
+        "zone": one.zone,
+        "utc": one.utc.isoformat() if one.utc else None,
+    }
+
+
+def _load_when(data: Mapping[str, Any] | None) -> When | None:
+    if data is None:
+        return None
+    return When(
+        form=data["form"],
+        local=datetime.fromisoformat(data["local"]),
+        zone=data["zone"],
+        utc=datetime.fromisoformat(data["utc"]) if data["utc"] else None,
+    )
+
+
+def _dump_facts(told: Facts) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for item in fields(told):
+        value = getattr(told, item.name)
+        if item.name in ("start", "end", "recurrence"):
+            value = _dump_when(value)
+        elif item.name == "next_dates":
+            value = [_dump_when(one) for one in value]
+        elif item.name == "organizer":
+            value = _dump_guest(value) if value else None
+        elif item.name == "guests":
+            value = [_dump_guest(one) for one in value]
+        elif item.name == "conference":
+            value = list(value)
+        out[item.name] = value
+    return out
+
+
+def _load_facts(data: Mapping[str, Any]) -> Facts:
+    whens = {name: _load_when(data[name]) for name in ("start", "end", "recurrence")}
+    next_dates = (_load_when(one) for one in data["next_dates"])
+    return Facts(
+        **{
+            **data,
+            **whens,
+            "next_dates": tuple(one for one in next_dates if one is not None),
+            "organizer": Guest(**data["organizer"]) if data["organizer"] else None,
+            "guests": tuple(Guest(**one) for one in data["guests"]),
+            "conference": tuple(data["conference"]),
+        }
+    )
+
+
+__all__ = ["NEXT_DATES", "changed", "dump", "facts", "guest", "load", "summarize"]

@@ -1,0 +1,129 @@
+"""What one calendar user may see of a meeting when it leaves the house (SPEC 4.8, 12.10).
+
+leaving(component)          without SCHEDULE-*, alarms, colours and private X-
+view(meeting, guest, ...)   only his instances, the rest of them excluded from the series; the guest list as it is allowed
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.ical.address import Address, is_mail, mailto
+from gateway.ical.event import CalendarObject, attendee_of, partstat, person
+from gateway.ical.tree import Component, Parameter, Property, prop
+from gateway.itip.roles import identities
+from gateway.itip.significance import components_by_key
+
+_PRIVATE: Final = (
+    "X-MOZ-",
+    "X-EVOLUTION-",
+    "X-CALENDARSERVER-",
+    "X-LIC-",
+    "X-IMIP-GATEWAY-",
+    "X-APPLE-TRAVEL",
+    "X-APPLE-DEFAULT-ALARM",
+    "X-APPLE-NEEDS-REPLY",
+    "X-APPLE-SUGGESTION",
+    "X-APPLE-CREATOR",
+    "X-APPLE-CALENDAR-COLOR",
+    "X-APPLE-LOCAL-",
+    "X-APPLE-SORT-ORDER",
+    "X-APPLE-EWS-",
+    "X-APPLE-SERVER",
+)
+_DROPPED: Final = frozenset({"COLOR", "REQUEST-STATUS", "METHOD"})
+_ANSWER_TEXT: Final = "X-RESPONSE-COMMENT"  # Google writes a guest's words to the organizer there
+
+
+def is_private(name: str) -> bool:
+    """Whether a property or parameter of that name stays at home (SPEC 12.10); RFC 6638 7 for SCHEDULE-*."""
+    return name.startswith((*_PRIVATE, "SCHEDULE-"))
+
+
+def leaving(component: Component) -> Component:
+    """The component without what is nobody else's business."""
+    kept: list[Property | Component] = []
+    for child in component.children:
+        if isinstance(child, Component):
+            if child.name != "VALARM":
+                kept.append(child)
+        elif child.name not in _DROPPED and not is_private(child.name):
+            kept.append(_leaving_line(child))
+    return component.with_children(kept)
+
+
+def is_cancelled(component: Component) -> bool:
+    return (component.value("STATUS") or "").strip().upper() == "CANCELLED"
+
+
+def instances_of(meeting: CalendarObject, who: Address) -> frozenset[str]:
+    """The keys of the components that invite him and take place."""
+    return frozenset(
+        key
+        for key, component in components_by_key(meeting)
+        if not is_cancelled(component) and attendee_of(component, who) is not None
+    )
+
+
+def view(
+    meeting: CalendarObject,
+    who: Address,
+    *,
+    guest_list: str = "full",
+    only: frozenset[str] | None = None,
+) -> dict[str, Component]:
+    """What he is shown, by key; with `only` just these. From a series the dates he is not part of are excluded."""
+    keys = instances_of(meeting, who)
+    shown: dict[str, Component] = {}
+    for key, component in components_by_key(meeting):
+        if key in keys and (only is None or key in only):
+            clean = leaving(component) if key else _without_others(leaving(component), meeting, keys)
+            shown[key] = restrict_guests(clean, who, guest_list)
+    return shown
+
+
+def restrict_guests(component: Component, who: Address, guest_list: str) -> Component:
+    """Guest list privacy: `self` leaves his own line only. Always: asks for an answer where none was given, keeps words private."""
+    lines: list[Property | Component] = []
+    for child in component.children:
+        if not isinstance(child, Property) or child.name != "ATTENDEE":
+            lines.append(child)
+        elif who in (child.address, person(child)):
+            lines.append(_asking(child))
+        elif guest_list != "self":
+            lines.append(_without(child, _ANSWER_TEXT))
+    return component.with_children(lines)
+
+
+def _without_others(master: Component, meeting: CalendarObject, keys: frozenset[str]) -> Component:
+    """An EXDATE for each instance of the series that he is not invited to, or that does not take place."""
+    for key, override in sorted(meeting.overrides.items()):
+        named = override.first("RECURRENCE-ID")
+        if key in keys or named is None:
+            continue
+        master = master.add(prop("EXDATE", named.value, TZID=named.param("TZID"), VALUE=named.param("VALUE")))
+    return master
+
+
+def _asking(line: Property) -> Property:
+    """RFC 5545 3.2.17: RSVP is FALSE when absent, and Outlook then shows no buttons; an explicit FALSE is the organizer's wish."""
+    if partstat(line) == "NEEDS-ACTION" and line.param("RSVP") is None:
+        return line.with_params(RSVP="TRUE")
+    return line
+
+
+def _leaving_line(line: Property) -> Property:
+    if line.name in ("ORGANIZER", "ATTENDEE") and not is_mail(line.address):
+        # Apple and DAVx5 write principals; only a mail address means anything outside.
+        mail = next((one for one in sorted(identities(line)) if is_mail(one)), None)
+        line = line if mail is None else line.with_value(mailto(mail))
+    private = [item.name for item in line.params if is_private(item.name)]
+    return _without(line, *private) if private else line
+
+
+def _without(line: Property, *names: str) -> Property:
+    params: tuple[Parameter, ...] = tuple(item for item in line.params if item.name not in names)
+    return line if len(params) == len(line.params) else Property(line.name, line.value, params)
+
+
+__all__ = ["instances_of", "is_cancelled", "is_private", "leaving", "restrict_guests", "view"]
