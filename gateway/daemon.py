@@ -57,7 +57,7 @@ class Daemon:
                 self._start(self._spool(parts))
                 self._start(self._gauges(parts))
                 wake = self._poked(parts)
-                parts.health.ready = True
+                parts.health.now("")
                 if self._demo:
                     sys.stdout.write(introduction(parts))
                     sys.stdout.flush()
@@ -65,7 +65,7 @@ class Daemon:
                 await self._stopping.wait()
             finally:
                 _notify("STOPPING=1")
-                parts.health.ready = False
+                parts.health.now("stopping")
                 for one in server:
                     await one.close(GRACE)
                 await self._stop(parts)

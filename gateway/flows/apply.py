@@ -80,7 +80,9 @@ class Apply:
         self._calendars = calendars
         self._log = log
 
-    async def carry_out(self, job: Job, account: Account, story: Story, propose: Propose) -> Decision | None:
+    async def carry_out(
+        self, job: Job, account: Account, story: Story, *, propose: Propose
+    ) -> Decision | None:
         """Decide on what is there now and make it so. None: an earlier run of this job had already done it."""
         if await self._resume(job, account):
             return None

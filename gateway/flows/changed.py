@@ -71,7 +71,7 @@ class Changed:
             return await self._propose(job, account, profile, marks, seen)
 
         try:
-            decision = await self._apply.carry_out(job, account, story, propose)
+            decision = await self._apply.carry_out(job, account, story, propose=propose)
         except MalformedCalendar as error:
             failed = Decision(outcome=Outcome.FAILED, reason=Reason(error.code))
             await self._queue.finish(job, entries=(self._apply.entry(job, account, story, failed),))

@@ -18,7 +18,7 @@ from gateway.itip.decide import decide
 from gateway.itip.model import Certainty, Context, Decision, Method, Policy, Remove, Store, Verdict
 from gateway.ports import Envelope
 
-PolicyOf = Callable[[Account, Address | None, Method, Verdict], Policy]
+PolicyOf = Callable[[Account, Method, Verdict], Policy]
 
 
 def explain(
@@ -91,7 +91,7 @@ def _told(
         owner=owner_of(accounts, one.account),
         now=now,
         verdict=doubted,
-        policy=policy(one.account, verdict.sender, message.method, doubted),
+        policy=policy(one.account, message.method, doubted),
         invited_as=one.invited_as,
         mail_date=mail.date,
         arrived=now,

@@ -41,7 +41,7 @@ class Messages:
         queue: Queue,
         ledger: Ledger,
         apply: Apply,
-        policy: Callable[[Account, Address | None, Method, Verdict], Policy],
+        policy: Callable[[Account, Method, Verdict], Policy],
         clock: Clock,
         park_for: timedelta,
     ) -> None:
@@ -77,7 +77,7 @@ class Messages:
             return decide(seen.stored, message, self._context(account, facts, verdict, message, marks, seen))
 
         try:
-            decision = await self._apply.carry_out(job, account, story, propose)
+            decision = await self._apply.carry_out(job, account, story, propose=propose)
         except MalformedCalendar as error:
             await self._end(
                 job, story, Decision(outcome=Outcome.FAILED, reason=Reason(error.code)), account=account
@@ -99,7 +99,7 @@ class Messages:
         marks: Mapping[MarkKey, Mark],
         seen: Seen,
     ) -> Context:
-        policy = self._policy(account, verdict.sender, message.method, verdict)
+        policy = self._policy(account, message.method, verdict)
         return Context(
             owner=owner_of(self._accounts, account),
             now=self._clock.now(),

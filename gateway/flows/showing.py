@@ -49,7 +49,7 @@ class ShownCalendar:
 
 
 async def shown_calendar(
-    account: Account, accounts: Accounts, calendars: Calendars, voice: Voice, now: datetime
+    account: Account, *, accounts: Accounts, calendars: Calendars, voice: Voice, now: datetime
 ) -> ShownCalendar:
     """Everything in the account's calendars, soonest first; an unreachable server is said, not raised."""
     found: list[ShownMeeting] = []

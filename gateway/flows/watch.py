@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from gateway.accounts import Account, Accounts
+from gateway.accounts import Account
 from gateway.errors import BackendUnavailable, GatewayError, MalformedCalendar
 from gateway.flows.receive import lane
 from gateway.ical.event import CalendarObject, parse_object
@@ -58,7 +58,6 @@ class Watch:
     def __init__(
         self,
         *,
-        accounts: Accounts,
         snapshots: Snapshots,
         calendars: Calendars,
         clock: Clock,
@@ -67,7 +66,6 @@ class Watch:
         worker: str,
         schedules: Callable[[Account, CalendarObject], bool],
     ) -> None:
-        self._accounts = accounts
         self._snapshots = snapshots
         self._calendars = calendars
         self._clock = clock

@@ -1,4 +1,7 @@
-"""A mail becomes its sender, its addresses and its calendar parts (RFC 6047, 2045 to 2049). One exception leaves: MalformedMail."""
+"""A mail becomes its sender, its addresses and its calendar parts, as RFC 6047 lays them out.
+
+One exception leaves: MalformedMail.
+"""
 
 from __future__ import annotations
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
 import uvicorn
 from starlette.applications import Starlette
@@ -26,16 +25,19 @@ HEADERS = {
 }
 
 
-async def _fine() -> str:
-    return ""
-
-
-@dataclass(slots=True)
 class Health:
-    """Whether the daemon takes work; `ready` is set by the daemon, `check` asks the parts."""
+    """Whether the daemon takes work: "" when it does, else what hinders it."""
 
-    ready: bool = False
-    check: Callable[[], Awaitable[str]] = _fine
+    def __init__(self) -> None:
+        self._trouble = "starting"
+
+    @property
+    def trouble(self) -> str:
+        return self._trouble
+
+    def now(self, trouble: str) -> None:
+        """The daemon says how it stands."""
+        self._trouble = trouble
 
 
 class StrictHeaders:
@@ -64,8 +66,7 @@ def application(
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        trouble = "starting or stopping" if not health.ready else await health.check()
-        return PlainTextResponse(f"{trouble or 'ready'}\n", status_code=503 if trouble else 200)
+        return PlainTextResponse(f"{health.trouble or 'ready'}\n", status_code=503 if health.trouble else 200)
 
     async def exposition(_: Request) -> Response:
         return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,180 @@
+"""What the configuration means to each part: settings, policies, words, keys."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from gateway import config as configuration
+from gateway.accounts import Account, Accounts
+from gateway.caldav.client import ServerSettings
+from gateway.config import Config
+from gateway.errors import ConfigError
+from gateway.flows.receive import ReceiveSettings
+from gateway.ical.tree import Limits
+from gateway.imip.letter import LetterSettings, Reader
+from gateway.imip.letter import compose as compose_letter
+from gateway.imip.read import MailLimits
+from gateway.imip.tokens import Tokens
+from gateway.imip.trust import TrustSettings
+from gateway.imip.write import write
+from gateway.itip.model import Certainty, Method, Policy, Reason, Verdict
+from gateway.policy import rules
+from gateway.ports import Letter, OutgoingMail
+from gateway.render.catalog import catalogues
+from gateway.render.letters import FILTERS, Letters
+from gateway.render.templates import Templates
+from gateway.render.voice import Translations
+from gateway.smtp.client import SenderSettings
+from gateway.smtp.destination import parse_destination
+from gateway.smtp.evidence import organizational_domain
+
+
+def receive_settings(config: Config) -> ReceiveSettings:
+    """`[trust]` and `[limits]` for reading and judging."""
+    trust, limits = config.trust, config.limits
+    name, _, value = trust.spam_header.partition(":")
+    return ReceiveSettings(
+        trust=TrustSettings(
+            authserv_ids=frozenset(one.lower() for one in trust.authserv_ids),
+            border_hops=trust.border_hops,
+            trusted_networks_are=Certainty(trust.trusted_networks_are),
+            spam_header=(name.strip().lower(), value.strip().lower()) if name else None,
+            organizational=organizational_domain,
+        ),
+        mail_limits=MailLimits(
+            header=limits.header, parts=limits.parts, depth=limits.depth, calendar=limits.calendar
+        ),
+        calendar_limits=Limits(
+            bytes=limits.calendar,
+            line=limits.line,
+            components=limits.components,
+            depth=limits.depth,
+            attendees=limits.attendees,
+        ),
+    )
+
+
+def policy_of(config: Config) -> Callable[[Account, Method, Verdict], Policy]:
+    """What an account's owner wants done about a message of this sender."""
+    defaults = Policy(
+        on_unknown=config.trust.on_unknown,
+        cancel=config.inbound.cancel.partition(":")[0],
+        party_crasher=config.inbound.party_crasher,
+        past_events=config.watch.past_events,
+    )
+
+    def policy(account: Account, method: Method, verdict: Verdict) -> Policy:
+        return rules.policy_for(
+            account,
+            config.policy(account.policy).rules,
+            sender=verdict.sender,
+            method=method,
+            verdict=verdict,
+            defaults=defaults,
+        )
+
+    return policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """Templates and catalogues, and the letters made of them."""
+
+    templates: Templates
+    translations: Mapping[str, Translations]
+    letters: Letters
+
+
+def words_of(config: Config) -> Words:
+    """Templates and catalogues; one file in `[templates] directory` replaces ours. Raises ConfigError."""
+    root = _templates_root()
+    sources: dict[str, str] = {}
+    for folder in (root, config.templates.directory):
+        if folder is not None:
+            for kind in ("mail", "web"):
+                for path in sorted((folder / kind).glob("*.*")):
+                    sources[f"{kind}/{path.name}"] = path.read_text("utf-8")
+    translations = catalogues({path.stem: path.read_bytes() for path in (root / "locale").glob("*.po")})
+    templates = Templates(sources, filters=FILTERS)
+    letters = Letters(templates, translations, language=config.gateway.language, zone=config.gateway.timezone)
+    return Words(templates=templates, translations=translations, letters=letters)
+
+
+def _templates_root() -> Path:
+    """Inside the wheel beside this file, in a checkout beside the package."""
+    here = Path(__file__).resolve().parent
+    return next(path for path in (here / "templates", here.parent / "templates") if path.is_dir())
+
+
+def tokens_of(config: Config) -> Tokens:
+    """The signing key, made once in the state directory with mode 0600."""
+    path = config.gateway.secret_key_path
+    if not path.exists() and config.gateway.secret_key_file is None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        fresh = path.with_suffix(f".{os.getpid()}")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as handle:
+            handle.write(secrets.token_hex(32).encode())
+            handle.flush()
+            os.fsync(handle.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)  # whoever was first has made the key
+        fresh.unlink()
+    try:
+        secret = path.read_bytes().strip()
+    except OSError as error:
+        raise ConfigError((f"[gateway] secret_key_file {path}: {error.strerror}",)) from error
+    if len(secret) < 16:
+        raise ConfigError((f"[gateway] secret_key_file {path}: shorter than 16 octets",))
+    return Tokens(secret=secret, service=config.delivery.service_address)
+
+
+def composer(
+    config: Config, accounts: Accounts, tokens: Tokens, letters: Letters
+) -> Callable[[Letter, datetime], OutgoingMail | Reason]:
+    settings = LetterSettings(
+        domains=config.gateway.domains,
+        from_foreign=config.delivery.from_foreign,
+        mark_all=config.delivery.mark_all,
+        zone=ZoneInfo(config.gateway.timezone),
+    )
+
+    def compose(letter: Letter, moment: datetime) -> OutgoingMail | Reason:
+        account = accounts.find(letter.letter.recipient)
+        reader = Reader(language=account.language, zone=account.timezone) if account else Reader()
+        parts = compose_letter(
+            letter, moment, reader=reader, settings=settings, tokens=tokens, renderer=letters
+        )
+        return parts if isinstance(parts, Reason) else write(parts)
+
+    return compose
+
+
+def sender_settings(config: Config) -> SenderSettings:
+    """`[delivery]` for the wire."""
+    return SenderSettings(
+        destination=parse_destination(config.delivery.smarthost),
+        starttls=config.delivery.starttls,
+        hostname=config.gateway.domains[0],
+        connections=config.delivery.connections,
+    )
+
+
+def server_settings(server: configuration.Server, url: str) -> ServerSettings:
+    return ServerSettings(
+        name=server.name,
+        url=url,
+        profile=server.profile,
+        auth=server.auth,
+        username=server.username,
+        password=server.password,
+        impersonate=server.impersonate,
+        timeout=server.timeout,
+        connections=server.connections,
+    )

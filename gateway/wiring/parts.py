@@ -1,0 +1,254 @@
+"""Everything that runs, built once and closed in the reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gateway.accounts import Account, Accounts
+from gateway.caldav import embedded
+from gateway.caldav.calendars import CalDavCalendars
+from gateway.config import Config, accounts_of
+from gateway.flows.apply import Apply
+from gateway.flows.changed import Burst, Changed
+from gateway.flows.deliver import Deliver, DeliverSettings
+from gateway.flows.messages import Messages
+from gateway.flows.receive import Door, Receive
+from gateway.flows.watch import Watch, WatchSettings
+from gateway.flows.worker import Run, Worker, WorkerSettings
+from gateway.ical.event import CalendarObject
+from gateway.imip.tokens import Tokens
+from gateway.itip.model import Certainty, Method, Verdict
+from gateway.log import Log, configure
+from gateway.ports import Job, JobKind, Smarthost
+from gateway.smtp.sender import open_smarthost
+from gateway.store.db import Database
+from gateway.store.desk import Store
+from gateway.store.spool import SpoolReader
+from gateway.web.app import Health
+from gateway.wiring import meaning
+
+
+class SystemClock:
+    """The one clock of the gateway."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything that runs."""
+
+    config: Config
+    accounts: Accounts
+    log: Log
+    store: Store
+    calendars: CalDavCalendars
+    smarthost: Smarthost
+    worker: Worker
+    watch: Watch
+    door: Door
+    spool: SpoolReader
+    health: Health
+    tokens: Tokens
+    words: meaning.Words
+    urls: Mapping[str, str]  # server name -> where it answers
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def database(config: Config) -> Database:
+    return Database(config.gateway.database, config.gateway.state_dir)
+
+
+@contextlib.asynccontextmanager
+async def opened_store(config: Config) -> AsyncIterator[Store]:
+    """The store alone, for the commands. Creates or upgrades the database."""
+    config.gateway.state_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+    domain = config.delivery.service_address.rpartition("@")[2]
+    store = Store(config.gateway.database, config.gateway.state_dir, domain, now=SystemClock().now)
+    await store.start()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@contextlib.asynccontextmanager
+async def started(config: Config, *, share: bool = False) -> AsyncIterator[Parts]:
+    """All parts, ready to work; closed in the reverse order. `share`: a daemon runs, so its embedded server serves us too."""
+    configure(format=config.log.format, level=config.log.level)
+    words = meaning.words_of(config)  # a broken template stops the start, never a letter
+    async with contextlib.AsyncExitStack() as stack:
+        store = await stack.enter_async_context(opened_store(config))
+        accounts = accounts_of(config)
+        urls = {one.name: one.url for one in config.servers}
+        urls |= await _embedded(config, accounts, stack, share=share)
+        calendars = CalDavCalendars(
+            tuple(meaning.server_settings(one, urls[one.name]) for one in config.servers)
+        )
+        stack.push_async_callback(calendars.aclose)
+        smarthost = open_smarthost(meaning.sender_settings(config))
+        stack.push_async_callback(smarthost.close)
+        yield _assemble(config, store, calendars, smarthost, words=words, urls=urls)
+
+
+def _assemble(
+    config: Config,
+    store: Store,
+    calendars: CalDavCalendars,
+    smarthost: Smarthost,
+    *,
+    words: meaning.Words,
+    urls: Mapping[str, str],
+) -> Parts:
+    clock, log, accounts = SystemClock(), Log(), accounts_of(config)
+    tokens = meaning.tokens_of(config)
+    apply = Apply(
+        queue=store.queue, plans=store.plans, snapshots=store.snapshots, calendars=calendars, log=log
+    )
+    common = _Common(config=config, accounts=accounts, store=store, apply=apply, clock=clock, log=log)
+    name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    receive = Receive(
+        queue=store.queue, accounts=accounts, settings=meaning.receive_settings(config), log=log
+    )
+    deliver = Deliver(
+        plans=store.plans,
+        queue=store.queue,
+        smarthost=smarthost,
+        compose=meaning.composer(config, accounts, tokens, words.letters),
+        clock=clock,
+        log=log,
+        settings=DeliverSettings(retry_for=config.delivery.retry_for),
+    )
+    worker = Worker(
+        name=name,
+        queue=store.queue,
+        journeys=_journeys(receive, _messages(common), _changed(common, calendars), deliver),
+        clock=clock,
+        log=log,
+        settings=WorkerSettings(retry_for=config.delivery.retry_for),
+    )
+    return Parts(
+        config=config,
+        accounts=accounts,
+        log=log,
+        store=store,
+        calendars=calendars,
+        smarthost=smarthost,
+        worker=worker,
+        watch=_watch(common, calendars, name),
+        door=Door(store.intake, accounts, log),
+        spool=SpoolReader(config.gateway.state_dir),
+        health=Health(),
+        tokens=tokens,
+        words=words,
+        urls=urls,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Common:
+    """What most journeys need."""
+
+    config: Config
+    accounts: Accounts
+    store: Store
+    apply: Apply
+    clock: SystemClock
+    log: Log
+
+
+def _messages(common: _Common) -> Messages:
+    return Messages(
+        accounts=common.accounts,
+        queue=common.store.queue,
+        ledger=common.store.ledger,
+        apply=common.apply,
+        policy=meaning.policy_of(common.config),
+        clock=common.clock,
+        park_for=common.config.inbound.park_for,
+    )
+
+
+def _changed(common: _Common, calendars: CalDavCalendars) -> Changed:
+    policy, burst = meaning.policy_of(common.config), common.config.watch.burst
+    return Changed(
+        accounts=common.accounts,
+        queue=common.store.queue,
+        ledger=common.store.ledger,
+        snapshots=common.store.snapshots,
+        calendars=calendars,
+        apply=common.apply,
+        policy=lambda account: policy(account, Method.REQUEST, _nobody()),
+        clock=common.clock,
+        log=common.log,
+        burst=Burst(events=burst.events, within=burst.within),
+    )
+
+
+def _watch(common: _Common, calendars: CalDavCalendars, name: str) -> Watch:
+    times = common.config.watch
+    return Watch(
+        snapshots=common.store.snapshots,
+        calendars=calendars,
+        clock=common.clock,
+        log=common.log,
+        settings=WatchSettings(
+            interval=times.interval, settle=times.settle, settle_deleted=times.settle_deleted
+        ),
+        worker=name,
+        schedules=lambda account, meeting: _schedules(common.accounts, account, meeting),
+    )
+
+
+def _journeys(receive: Receive, messages: Messages, changed: Changed, deliver: Deliver) -> dict[str, Run]:
+    async def apply(job: Job) -> None:
+        await (changed.run(job) if job.payload.get("source") == "change" else messages.run(job))
+
+    return {str(JobKind.MAIL): receive.run, str(JobKind.APPLY): apply, str(JobKind.LETTER): deliver.run}
+
+
+def _schedules(accounts: Accounts, account: Account, meeting: CalendarObject) -> bool:
+    """Has the object to do with scheduling at all: an organizer, and our account is he or one of the guests."""
+    if meeting.organizer is None:
+        return False
+    owner = accounts.addresses(account)
+    return meeting.organizer in owner or any(one.address in owner for one in meeting.attendees())
+
+
+def _nobody() -> Verdict:
+    return Verdict(sender=None, certainty=Certainty.UNKNOWN)
+
+
+async def _embedded(
+    config: Config, accounts: Accounts, stack: contextlib.AsyncExitStack, *, share: bool
+) -> dict[str, str]:
+    """Start the child servers that the configuration asks for, or find the daemon's; name -> URL."""
+    urls = {}
+    for server in config.servers:
+        if server.url != embedded.URL:
+            continue
+        folder = config.gateway.state_dir / f"radicale-{server.name}"
+        if share and (folder / "port").exists():
+            urls[server.name] = f"http://{embedded.HOST}:{int((folder / 'port').read_text())}/"
+            continue
+        child = embedded.EmbeddedRadicale(folder, (one for one in accounts if one.server == server.name))
+        urls[server.name] = await child.start()
+        stack.push_async_callback(child.stop)
+    return urls
