@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway import wiring
 from gateway.accounts import Account
-from gateway.config import Config, later, load, warnings
+from gateway.config import Config, later, load, not_yet, warnings
 from gateway.errors import ConfigError, GatewayError
 from gateway.store.lock import state_lock, wake_socket
 
@@ -26,6 +26,8 @@ log = logging.getLogger("imip-gateway")
 
 def serve(config: Config, path: Path | None, *, demo: bool = False) -> int:
     """Run until SIGTERM or SIGINT. Raises ConfigError, StateDirBusy and what the start of a part raises."""
+    if missing := not_yet(config):
+        raise ConfigError(missing)
     for line in (*warnings(config), *later(config)):
         log.warning("%s", line)
     with state_lock(config.gateway.state_dir):

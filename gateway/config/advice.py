@@ -43,6 +43,20 @@ def _risks(config: Config) -> Iterator[str]:
         yield f"{path}: holds a secret and can be read by everybody; chmod 640 or 600"
 
 
+def not_yet(config: Config) -> tuple[str, ...]:
+    """One line for each key whose later feature must not be left out silently: without it mail would be lost."""
+    faults = [
+        f'[[listener]] {count} after = "{one.after}": comes in a later version; until then the mail would be lost'
+        for count, one in enumerate(config.listeners, 1)
+        if one.after != "discard"
+    ]
+    if config.gateway.database_url.startswith("postgresql"):
+        faults.append(
+            "[gateway] database_url: PostgreSQL comes in a later version; leave it empty for SQLite"
+        )
+    return tuple(faults)
+
+
 def later(config: Config) -> tuple[str, ...]:
     """One line for each key that is set away from its default but whose feature comes in a later version."""
     return tuple(f"{place}: comes in a later version, without effect for now" for place in _later(config))
@@ -67,8 +81,6 @@ def _later(config: Config) -> Iterator[str]:
 def _later_tables(config: Config) -> Iterator[str]:
     if config.gateway.processes > 1:
         yield "[gateway] processes"
-    if config.gateway.database_url.startswith("postgresql"):
-        yield "[gateway] database_url (PostgreSQL)"
     for name, table, default, keys in (
         ("delivery", config.delivery, Delivery(), ("mail_local_guests",)),
         ("trust", config.trust, Trust(), ("verify",)),
@@ -84,8 +96,6 @@ def _later_tables(config: Config) -> Iterator[str]:
 def _later_listener(one: Listener) -> Iterator[str]:
     if one.role == "outgoing":
         yield 'role = "outgoing"'
-    elif one.after == "relay":
-        yield 'after = "relay"'
     if one.proxy_protocol:
         yield "proxy_protocol"
 
@@ -112,4 +122,4 @@ def _later_rule(rule: PolicyRule) -> Iterator[str]:
         yield "cancel"
 
 
-__all__ = ["later", "warnings"]
+__all__ = ["later", "not_yet", "warnings"]

@@ -35,6 +35,8 @@ async def listeners(parts: Parts) -> list[listener.Server]:
 
     opened: list[listener.Server] = []
     for one in parts.config.listeners:
+        if one.role == "outgoing":
+            continue  # the witness comes in a later version; `config.later` says so at start
         settings = ListenerSettings(
             role=one.role,
             protocol=one.protocol,
