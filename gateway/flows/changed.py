@@ -104,7 +104,11 @@ class Changed:
         )
         decision = changes(before, seen.stored, context)
         decision = sending.filter_outgoing(
-            decision, before=before, after=seen.stored, profile_sends=profile.sends
+            decision,
+            before=before,
+            after=seen.stored,
+            profile_sends=profile.sends,
+            schedules=profile.schedules,
         )
         if (
             decision.outgoing

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from gateway.accounts import Account, Accounts
+from gateway.accounts import Accounts
 from gateway.flows.receive import ReceiveSettings
-from gateway.flows.sorting import Addressed, Guests, Turned, guests, owner_of, sort_out
+from gateway.flows.sorting import Addressed, Guests, PolicyOf, Turned, guests, owner_of, sort_out
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject
 from gateway.imip import read as reading
 from gateway.imip.trust import judge, lower
 from gateway.itip.decide import decide
-from gateway.itip.model import Certainty, Context, Decision, Method, Policy, Remove, Store, Verdict
+from gateway.itip.model import Certainty, Context, Decision, Remove, Store, Verdict
+from gateway.policy.rules import govern
 from gateway.ports import Envelope
-
-PolicyOf = Callable[[Account, Method, Verdict], Policy]
 
 
 def explain(
@@ -91,12 +89,12 @@ def _told(
         owner=owner_of(accounts, one.account),
         now=now,
         verdict=doubted,
-        policy=policy(one.account, message.method, doubted),
+        policy=policy(one.account, doubted, message.method, message.object.kind),
         invited_as=one.invited_as,
         mail_date=mail.date,
         arrived=now,
     )
-    decision = decide(here, message, context)
+    decision = govern(decide(here, message, context), context.policy)
     return {
         "uid": message.object.uid,
         "method": str(message.method),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedCalendar
 from gateway.flows.apply import Apply, Seen, Story
 from gateway.flows.receive import unpack_verdict
-from gateway.flows.sorting import owner_of
+from gateway.flows.sorting import PolicyOf, owner_of
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, parse_object
 from gateway.itip import order
@@ -24,10 +24,10 @@ from gateway.itip.model import (
     Message,
     Method,
     Outcome,
-    Policy,
     Reason,
     Verdict,
 )
+from gateway.policy.rules import govern
 from gateway.ports import Clock, Held, Job, Ledger, MarkRow, Queue
 
 
@@ -41,7 +41,7 @@ class Messages:
         queue: Queue,
         ledger: Ledger,
         apply: Apply,
-        policy: Callable[[Account, Method, Verdict], Policy],
+        policy: PolicyOf,
         clock: Clock,
         park_for: timedelta,
     ) -> None:
@@ -74,7 +74,8 @@ class Messages:
         marks = marks_of(await self._ledger.marks(account.address, job.uid))
 
         async def propose(seen: Seen) -> Decision:
-            return decide(seen.stored, message, self._context(account, facts, verdict, message, marks, seen))
+            context = self._context(account, facts, verdict, message, marks, seen)
+            return govern(decide(seen.stored, message, context), context.policy)
 
         try:
             decision = await self._apply.carry_out(job, account, story, propose=propose)
@@ -99,7 +100,7 @@ class Messages:
         marks: Mapping[MarkKey, Mark],
         seen: Seen,
     ) -> Context:
-        policy = self._policy(account, message.method, verdict)
+        policy = self._policy(account, verdict, message.method, message.object.kind)
         return Context(
             owner=owner_of(self._accounts, account),
             now=self._clock.now(),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedCalendar
 from gateway.ical import tree
 from gateway.ical.address import Address
 from gateway.imip.read import CalendarPart, Mail
-from gateway.itip.model import Message, Outcome, Reason, Verdict
+from gateway.itip.model import Message, Method, Outcome, Policy, Reason, Verdict
 from gateway.itip.parse import Refusal, messages
 from gateway.ports import Envelope
 
@@ -36,6 +37,14 @@ class Turned:
     uid: str = ""
     method: str = ""
     detail: str = ""
+
+
+class PolicyOf(Protocol):
+    """What an account's owner wants done about a message of this sender."""
+
+    def __call__(
+        self, account: Account, verdict: Verdict, /, method: Method, component: str = ""
+    ) -> Policy: ...
 
 
 Guests = tuple[tuple[Account, Address], ...]

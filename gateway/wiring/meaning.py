@@ -17,6 +17,7 @@ from gateway.caldav.client import ServerSettings
 from gateway.config import Config
 from gateway.errors import ConfigError
 from gateway.flows.receive import ReceiveSettings
+from gateway.flows.sorting import PolicyOf
 from gateway.ical.tree import Limits
 from gateway.imip.letter import LetterSettings, Reader
 from gateway.imip.letter import compose as compose_letter
@@ -61,7 +62,7 @@ def receive_settings(config: Config) -> ReceiveSettings:
     )
 
 
-def policy_of(config: Config) -> Callable[[Account, Method, Verdict], Policy]:
+def policy_of(config: Config) -> PolicyOf:
     """What an account's owner wants done about a message of this sender."""
     defaults = Policy(
         on_unknown=config.trust.on_unknown,
@@ -70,12 +71,13 @@ def policy_of(config: Config) -> Callable[[Account, Method, Verdict], Policy]:
         past_events=config.watch.past_events,
     )
 
-    def policy(account: Account, method: Method, verdict: Verdict) -> Policy:
+    def policy(account: Account, verdict: Verdict, method: Method, component: str = "") -> Policy:
         return rules.policy_for(
             account,
             config.policy(account.policy).rules,
             sender=verdict.sender,
             method=method,
+            component=component,
             verdict=verdict,
             defaults=defaults,
         )

@@ -195,7 +195,7 @@ def _changed(common: _Common, calendars: CalDavCalendars) -> Changed:
         snapshots=common.store.snapshots,
         calendars=calendars,
         apply=common.apply,
-        policy=lambda account: policy(account, Method.REQUEST, _nobody()),
+        policy=lambda account: policy(account, _nobody(), Method.REQUEST),
         clock=common.clock,
         log=common.log,
         burst=Burst(events=burst.events, within=burst.within),
