@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.ical import times
 from gateway.ical.event import CalendarObject, partstat
-from gateway.ical.tree import Component, Property, prop, text_prop
+from gateway.ical.tree import Component, prop, text_prop
 from gateway.itip import order, version
 from gateway.itip.merge import Mine, merge
 from gateway.itip.model import Certainty, Context, Mark, MarkKey, Message
@@ -56,12 +56,12 @@ def follow(
     master = scene.message.object.master if full else None
     ours = version.components(scene.stored, master)
     told = version.components(scene.context.base, master)
-    known = told if applied else (told or ours)
+    known = told if applied or "" in told else {**ours, **told}
     if full:
         known = {key: old for key, old in ours.items() if key and after.content(key) is not None} | told
     frame = _frame(scene, full=full)
     others = (scene.stored, scene.message.object, scene.context.base)
-    now = version.fold(known, applied, after, frame)
+    now = version.fold(known, applied, standing=after, frame=frame)
     base = version.assemble(frame, now, *others)
     merged = _merge_all(scene, after, base, now=now, ours=ours, told=told, full=full)
     if not merged:
@@ -90,26 +90,29 @@ def _merge_all(
     moved = moved_keys(scene, base)
     frame = base
     out: Components = {}
-    excluded = _excluded(ours.get(""), told.get(""), scene.stored)
+    excluded = _excluded(scene)
     for key, new in now.items():
         old = ours.get(key) or version.derived(scene.stored or frame, ours, key)
         if old is None and key in excluded and key not in moved:
             continue  # the owner took this occurrence out of his calendar, and it is as it was
         was = told.get(key) or version.derived(scene.context.base or frame, told, key)
-        out[key] = merge(was, old, _in_masters_terms(new, now, frame, key), _mine(scene, key in moved))
+        out[key] = merge(
+            was, old, _in_masters_terms(new, now, frame, key=key), mine=_mine(scene, key in moved)
+        )
         if old is None:
             out[key] = _with_alarm(out[key], scene)
     kept = {key: old for key, old in ours.items() if key not in now}
     if full:
-        kept = _personal(scene, kept, told, out, moved, frame)
+        kept = _personal(scene, kept, told=told, out=out, moved=moved, frame=frame)
     out |= kept
-    return _excluding(scene, after, out, excluded, frame)
+    return _excluding(scene, after, out, excluded=excluded, frame=frame)
 
 
 def moved_keys(scene: Scene, base: CalendarObject) -> frozenset[str]:
-    before = scene.context.base or scene.stored
-    if before is None or (before.master is None and base.master is not None and scene.stored is None):
-        return frozenset(version.components(base))
+    """The instances whose answer is void, seen from the organizer's last version, or from our copy where we have none."""
+    before = scene.context.base
+    if before is None or (before.master is None and scene.stored is not None):
+        before = scene.stored
     return rescheduled(before, base)
 
 
@@ -125,6 +128,7 @@ def _mine(scene: Scene, moved: bool) -> Mine:
 def _personal(
     scene: Scene,
     left: Components,
+    *,
     told: Components,
     out: Components,
     moved: frozenset[str],
@@ -137,7 +141,8 @@ def _personal(
         plain = version.derived(frame, {"": frame.master} if frame.master else {}, key)
         if new is None or plain is None or key in moved:
             continue
-        mine = merge(told.get(key), old, plain, _mine(scene, False))
+        was = told.get(key) or version.derived(scene.context.base or frame, told, key)
+        mine = merge(was, old, plain, mine=_mine(scene, False))
         if _canonical(mine, scene) != _canonical(new, scene):
             kept[key] = mine
     return kept
@@ -151,7 +156,7 @@ def _canonical(component: Component, scene: Scene) -> str:
     return order.digest(plain)
 
 
-def _in_masters_terms(new: Component, now: Components, frame: CalendarObject, key: str) -> Component:
+def _in_masters_terms(new: Component, now: Components, frame: CalendarObject, *, key: str) -> Component:
     """RFC 5545 3.8.4.4: a RECURRENCE-ID has the form of the master's DTSTART; Google and Exchange say it in UTC."""
     master, said = now.get(""), new.first("RECURRENCE-ID")
     if not key or master is None or said is None:
@@ -184,44 +189,41 @@ def _with_alarm(component: Component, scene: Scene) -> Component:
     return component.with_children((*component.children, alarm))
 
 
-def _excluded(
-    ours: Component | None, told: Component | None, stored: CalendarObject | None
-) -> dict[str, tuple[Property, times.Moment]]:
+def _excluded(scene: Scene) -> dict[str, times.Moment]:
     """The occurrences that the owner took out of his calendar: EXDATEs that the organizer did not say."""
-    if ours is None or stored is None:
+    base = scene.context.base
+    his = _exdates(base.master, base) if base is not None else {}
+    ours = _exdates(scene.stored.master, scene.stored) if scene.stored is not None else {}
+    return {key: moment for key, moment in ours.items() if key not in his}
+
+
+def _exdates(master: Component | None, of: CalendarObject) -> dict[str, times.Moment]:
+    if master is None:
         return {}
-    his = {item.value for item in told.all("EXDATE")} if told is not None else set()
-    return {
-        _exdate_key(moment, ours, stored): (item, moment)
-        for item in ours.all("EXDATE")
-        if item.value not in his
-        for moment in times.moments(item, stored.zones)
-    }
-
-
-def _exdate_key(moment: times.Moment, master: Component, of: CalendarObject) -> str:
     begin = times.start(master, of.zones)
-    return begin.at_local(moment.local).key if begin is not None and begin.is_date else moment.key
+    all_day = begin if begin is not None and begin.is_date else None
+    return {
+        all_day.at_local(moment.local).key if all_day is not None else moment.key: moment
+        for item in master.all("EXDATE")
+        for moment in times.moments(item, of.zones)
+    }
 
 
 def _excluding(
     scene: Scene,
     after: Standing,
     out: Components,
-    excluded: Mapping[str, tuple[Property, times.Moment]],
+    *,
+    excluded: Mapping[str, times.Moment],
     frame: CalendarObject,
 ) -> Components:
     """The owner's own EXDATEs carried over; with policy `delete` also those of instances that were called off."""
     master = out.get("")
     if master is None:
         return {key: one for key, one in out.items() if not (scene.deletes and after.in_force(key))}
-    there = {
-        _exdate_key(moment, master, frame)
-        for item in master.all("EXDATE")
-        for moment in times.moments(item, frame.zones)
-    }
+    there = _exdates(master, frame)
     back = set(version.overtaken(after, excluded))
-    for key, (_, moment) in excluded.items():
+    for key, moment in excluded.items():
         if key not in there and key not in out and key not in back and version.derived(frame, out, key):
             master = master.add(times.moment_prop("EXDATE", moment))
     if scene.deletes:

@@ -60,7 +60,7 @@ class Mine:
     proven: bool = False  # a SENT-BY in the new version may be believed
 
 
-def merge(base: Component | None, ours: Component | None, new: Component, mine: Mine) -> Component:
+def merge(base: Component | None, ours: Component | None, new: Component, *, mine: Mine) -> Component:
     """The component to store. `ours` None: it is new to us."""
     theirs = imported(new)
     if ours is not None:

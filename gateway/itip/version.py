@@ -61,6 +61,7 @@ def components(of: CalendarObject | None, master: Component | None = None) -> Co
 def fold(
     known: Mapping[str, Component],
     applied: Iterable[Part],
+    *,
     standing: Standing,
     frame: CalendarObject,
 ) -> Components:

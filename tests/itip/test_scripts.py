@@ -1,0 +1,136 @@
+"""Scenario scripts: `scripts/*.txt`, a line is a step, a `#` line names it.
+
+    > account b@example.com [more addresses]       the desk that the next steps are about (kept by its first address)
+    > policy on_unknown=ignore cancel=delete       of that desk
+    > has                                          its calendar holds this (the owner's own edit, or what was there before)
+    > mail REQUEST from=a@example.com [certainty=unknown] [approved]     a message, with what follows as its components
+    > again [certainty=...] [approved]             the last mail once more
+    > expect applied invitation-stored             outcome and reason of the last mail
+    > note stale-answer                            it left this note
+    > calendar                                     what the calendar holds now; `> calendar nothing`
+
+Under `calendar` each `VEVENT` or `VEVENT 19970801T210000Z` names a component; there are no others. The lines under it:
+`NAME:value` or `NAME;PARAM=x:value` is there (with at least these parameters), `no NAME` or `no NAME:value` is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.ical.tree import Component, parse
+from gateway.itip.model import Certainty
+
+SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.txt"))
+
+
+def steps(text: str) -> Iterator[tuple[str, list[str], str, str]]:
+    """(what it is called, words, body, place)"""
+    name, words, body, place = "", [], [], 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith(("#", ">")) and words:
+            yield name, words, "\n".join(body), f"line {place}"
+            words, body = [], []
+        if line.startswith("#"):
+            name = line[1:].strip()
+        elif line.startswith(">"):
+            words, place = line[1:].split(), number
+        elif words and line.strip():
+            body.append(line)
+    if words:
+        yield name, words, "\n".join(body), f"line {place}"
+
+
+class Play:
+    def __init__(self, stage: Any) -> None:
+        self.stage = stage
+        self.desks: dict[str, Any] = {}
+        self.desk: Any = None
+        self.last: Any = None
+        self.message: Any = None
+
+    def step(self, words: list[str], body: str) -> None:
+        getattr(self, f"do_{words[0]}")(words[1:], body)
+
+    def do_account(self, words: list[str], body: str) -> None:
+        self.desk = self.desks.setdefault(words[0], self.stage.desk(*words))
+
+    def do_policy(self, words: list[str], body: str) -> None:
+        self.desk.policy = type(self.desk.policy)(**dict(word.split("=", 1) for word in words))
+
+    def do_has(self, words: list[str], body: str) -> None:
+        self.desk.stored = self.stage.object(body)
+
+    def do_mail(self, words: list[str], body: str) -> None:
+        options = dict(word.partition("=")[::2] for word in words[1:])
+        self.message = self.stage.message(words[0], body, options.get("from", ""))
+        self._meet(options)
+
+    def do_again(self, words: list[str], body: str) -> None:
+        self._meet(dict(word.partition("=")[::2] for word in words))
+
+    def _meet(self, options: dict[str, str]) -> None:
+        self.last = self.desk.meet(
+            self.message,
+            Certainty(options.get("certainty", "proven")),
+            approved="approved" in options,
+        )
+
+    def do_expect(self, words: list[str], body: str) -> None:
+        assert [str(self.last.outcome), str(self.last.reason)] == words
+
+    def do_note(self, words: list[str], body: str) -> None:
+        assert words[0] in {note.code for note in self.last.notes}
+
+    def do_calendar(self, words: list[str], body: str) -> None:
+        stored = self.desk.stored
+        if words == ["nothing"]:
+            assert stored is None
+            return
+        assert stored is not None, "the calendar holds nothing"
+        wanted: dict[str, list[str]] = {}
+        key = ""
+        for line in body.splitlines():
+            if not line.startswith(" "):
+                key = line.split()[1] if len(line.split()) > 1 else ""
+                wanted[key] = []
+            else:
+                wanted[key].append(line.strip())
+        held = {"": stored.master} if stored.master is not None else {}
+        held |= dict(stored.overrides)
+        assert set(wanted) == set(held), stored.data.decode()
+        for key, lines in wanted.items():
+            for line in lines:
+                assert holds(held[key], line), f"{line!r} is not so in\n{stored.data.decode()}"
+
+
+def holds(component: Component, line: str) -> bool:
+    absent = line.startswith("no ")
+    text = line[3:] if absent else line
+    name = text.partition(":")[0].partition(";")[0]
+    if name == text:
+        there = any(child.name == name for child in component.children)
+        return there != absent
+    (like,) = parse(f"BEGIN:VCALENDAR\r\n{text}\r\nEND:VCALENDAR\r\n".encode()).properties
+    there = any(
+        item.value == like.value and all(item.param_values(one.name) == one.values for one in like.params)
+        for item in component.all(name)
+    )
+    return there != absent
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_the_script_plays_as_written(script: Path, stage: Any) -> None:
+    play = Play(stage)
+    for name, words, body, place in steps(script.read_text()):
+        try:
+            play.step(words, body)
+        except AssertionError as error:
+            raise AssertionError(f"{script.name} {place} ({name}): {error}") from error
+
+
+def test_there_are_scripts() -> None:
+    assert len(SCRIPTS) >= 10
