@@ -18,6 +18,7 @@ from types import MappingProxyType
 
 from gateway.errors import MalformedCalendar
 from gateway.ical.address import Address, address
+from gateway.ical.stamp import plus
 from gateway.ical.times import Form, Moment, Zones, moment, moments, start
 from gateway.ical.tree import DEFAULT_LIMITS, Component, Limits, Property, parse, prop, write
 from gateway.ical.zones import clean_tzid
@@ -352,7 +353,7 @@ def _day_of(named: Moment) -> datetime:
     """The day of an all-day occurrence; a server that said it in UTC meant the midnight nearest to it."""
     local = named.local
     if named.form is Form.UTC and local.hour >= 12:
-        local += timedelta(days=1)
+        local = plus(local, timedelta(days=1))
     return local.replace(hour=0, minute=0, second=0)
 
 

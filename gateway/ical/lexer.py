@@ -24,7 +24,6 @@ _NAME_END = re.compile("[=;:]")
 _VALUE_END = re.compile("[;:]")
 _CARET = re.compile(r"\^([nN'^])")
 _TEXT = re.compile(r'\\([nN\\;,:"])')
-_OUTLOOK = re.compile(r'\\(["\\,;])')
 _LINE_END = re.compile(r"\r\n|[\r\n]")
 _NEEDS_QUOTES = re.compile(r"[,;:]")
 _NEVER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -118,23 +117,23 @@ def mend(text: str) -> str:
 
 def _values(name: str, value: str) -> tuple[str, ...]:
     if '"' not in value:
+        if name == "CN":  # no parameter has escapes, yet Lotus and others write CN=Doe\\, Jane
+            value = value.replace("\\,", ",")
         parts = (value,) if name in _SINGLE else tuple(value.split(","))
     elif value[0] == value[-1] == '"' and (value.count('"') == 2 or name in _SINGLE):
-        parts = (value[1:-1],)
+        parts = (value[1:-1].replace('\\"', '"'),)  # Outlook: CN="a \\"b\\" c"
     elif name in _SINGLE or "\\" in value or value.count('"') % 2:
         parts = (value.strip('"'),)
     else:
         parts = tuple(quoted or plain for quoted, plain in _ITEM.findall(value))
-    return tuple(_decoded(name, part) for part in parts)
+    return tuple(map(_decoded, parts))
 
 
-def _decoded(name: str, part: str) -> str:
-    """RFC 6868 3; and the backslashes that Outlook and others put into CN although no parameter has escapes."""
-    if "^" in part:
-        part = _CARET.sub(lambda found: {"n": "\n", "N": "\n", "'": '"', "^": "^"}[found[1]], part)
-    if "\\" in part and name == "CN":
-        part = _OUTLOOK.sub(r"\1", part)
-    return part
+def _decoded(part: str) -> str:
+    """RFC 6868 3.2; an unknown ^ stays."""
+    if "^" not in part:
+        return part
+    return _CARET.sub(lambda found: {"n": "\n", "N": "\n", "'": '"', "^": "^"}[found[1]], part)
 
 
 def _param_value(value: str) -> str:

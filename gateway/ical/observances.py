@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from gateway.errors import LimitExceeded, MalformedCalendar
 from gateway.ical.rules import number, rule_parts
-from gateway.ical.stamp import read_offset, read_stamp
+from gateway.ical.stamp import plus, read_offset, read_stamp
 from gateway.ical.tree import Component
 
 MAX_RULES = 100  # of one VTIMEZONE; a full history of London has 60
@@ -44,7 +44,7 @@ class Onset(NamedTuple):
 
     @property
     def utc(self) -> datetime:
-        return _plus(self.local, -self.offsets.before)
+        return plus(self.local, -self.offsets.before)
 
 
 class YearRule:
@@ -134,7 +134,7 @@ class YearRule:
         self._until = datetime.max
         if until := parts.get("UNTIL"):
             stamp = read_stamp(until)
-            return _plus(stamp.local, self.offsets.before) if stamp.is_utc else stamp.local
+            return plus(stamp.local, self.offsets.before) if stamp.is_utc else stamp.local
         left = number(parts.get("COUNT", "0"))
         if not 0 < left <= 500:
             return datetime.max
@@ -159,8 +159,8 @@ class ObservanceZone(tzinfo):
         self._first = self._onsets[0].offsets
         self._utcs = [onset.utc for onset in self._onsets]
         self._walls = (
-            [_plus(onset.utc, max(onset.offsets.before, onset.offsets.after)) for onset in self._onsets],
-            [_plus(onset.utc, min(onset.offsets.before, onset.offsets.after)) for onset in self._onsets],
+            [plus(onset.utc, max(onset.offsets.before, onset.offsets.after)) for onset in self._onsets],
+            [plus(onset.utc, min(onset.offsets.before, onset.offsets.after)) for onset in self._onsets],
         )
 
     def utcoffset(self, dt: datetime | None) -> timedelta:
@@ -178,7 +178,7 @@ class ObservanceZone(tzinfo):
         utc = dt.replace(tzinfo=None, fold=0)
         best = self._static(self._utcs, utc)
         for rule in self._rules:
-            best = _later(best, rule.latest(_plus(utc, rule.offsets.before)))
+            best = _later(best, rule.latest(plus(utc, rule.offsets.before)))
         offset = best.offsets.after if best else self._first.before
         local = (utc + offset).replace(tzinfo=self)
         return local if self._offset(local) == offset else local.replace(fold=1)
@@ -193,7 +193,7 @@ class ObservanceZone(tzinfo):
         choose = min if fold else max
         for rule in self._rules:
             shift = choose(rule.offsets.after - rule.offsets.before, _ZERO)
-            best = _later(best, rule.latest(_plus(wall, -shift)))
+            best = _later(best, rule.latest(plus(wall, -shift)))
         return best.offsets if best else None
 
     def _static(self, keys: list[datetime], at: datetime) -> Onset | None:
@@ -230,7 +230,7 @@ def _observance(component: Component, onsets: list[Onset], rules: list[YearRule]
     for found in component.all("RDATE"):
         for item in found.value.split(",")[: MAX_ONSETS + 1]:
             stamp = read_stamp(item.partition("/")[0])
-            onsets.append(Onset(_plus(stamp.local, offsets.before) if stamp.is_utc else stamp.local, offsets))
+            onsets.append(Onset(plus(stamp.local, offsets.before) if stamp.is_utc else stamp.local, offsets))
     rules.extend(YearRule(found.value, start, offsets) for found in component.all("RRULE")[: MAX_RULES + 1])
 
 
@@ -238,13 +238,6 @@ def _later(one: Onset | None, other: Onset | None) -> Onset | None:
     if one is None or other is None:
         return one or other
     return other if other.utc >= one.utc else one
-
-
-def _plus(at: datetime, span: timedelta) -> datetime:
-    try:
-        return at + span
-    except OverflowError:
-        return datetime.max if span > _ZERO else datetime.min
 
 
 def _existing(year: int, month: int, numbers: Sequence[int]) -> list[date]:

@@ -19,7 +19,7 @@ from gateway.errors import LimitExceeded, MalformedCalendar
 from gateway.ical.event import CalendarObject, RecurrenceKey, key_in
 from gateway.ical.expand import Budget, times
 from gateway.ical.rules import Rule, read_rule
-from gateway.ical.stamp import EARLIEST, LATEST, to_local
+from gateway.ical.stamp import EARLIEST, LATEST, plus, to_local
 from gateway.ical.times import (
     Moment,
     end,
@@ -102,15 +102,17 @@ class _Series:
     def endless(self) -> bool:
         return any(rule.endless for rule in self.rules)
 
-    def instances(self, after: datetime, before: datetime) -> Iterator[_Instance]:
-        """What the rules and dates give, without exceptions, in order of wall clock time from `after` up to `before`."""
+    def instances(
+        self, after: datetime, before: datetime, rules: tuple[Rule, ...] | None = None
+    ) -> Iterator[_Instance]:
+        """What the dates and the rules (or only some) give, without exceptions, by wall clock from `after` up to `before`."""
         dates = sorted(
             (each for each in self.dates.values() if after <= each.start.local < before), key=_local
         )
-        rules = [self._expanded(rule, after, before) for rule in self.rules]
+        given = [self._expanded(rule, after, before) for rule in (self.rules if rules is None else rules)]
         banned = heapq.merge(*(self._expanded(rule, after, before) for rule in self.exrules), key=_local)
         never, last = next(banned, None), ""
-        for found in heapq.merge(dates, *rules, key=_local):
+        for found in heapq.merge(dates, *given, key=_local):
             while never is not None and never.start.local < found.start.local:
                 never = next(banned, None)
             key = found.start.key
@@ -123,18 +125,12 @@ class _Series:
         named = read_key(key, self.begin)
         if named is None:
             return False
-        near = self.instances(_moved(named.local, -_DAY), _moved(named.local, _DAY))
+        near = self.instances(plus(named.local, -_DAY), plus(named.local, _DAY))
         return any(found.start.key == key for found in near)
 
     def local(self, at: datetime) -> datetime:
         """An instant on the series' wall clock."""
         return to_local(at, self.begin.zone or UTC)
-
-    def ends(self) -> datetime:
-        """The wall clock time behind the last instance, as far as UNTIL, dates and COUNT tell without walking."""
-        latest = [each.start.local for each in self.dates.values()]
-        latest += [_until(rule, self.begin) or datetime.max for rule in self.rules]  # noqa: DTZ901 - wall clock
-        return max(latest)
 
     def _rules(self, name: str) -> tuple[Rule, ...]:
         return tuple(read_rule(found.value, self.begin.local) for found in self.master.all(name))
@@ -194,8 +190,8 @@ def occurrences(
     found = [each for each in _overridden(source) if _overlaps(each, after, before, floating)]
     if (series := _series(source, bounds)) is not None:
         length = _length(series, floating)
-        low = _moved(series.local(after), -(length + _DAY))
-        high = _horizon(series, low, _moved(series.local(before), _DAY), bounds)
+        low = plus(series.local(after), -(length + _DAY))
+        high = _horizon(series, low, plus(series.local(before), _DAY), bounds)
         for instance in series.instances(low, high):
             if instance.start.key in source.overrides:
                 continue
@@ -222,7 +218,7 @@ def first(
     since = EARLIEST if after is None else after
     found = [each for each in _overridden(source) if each.start.instant() >= since]
     if (series := _series(source, bounds)) is not None:
-        low = series.begin.local if after is None else _moved(series.local(after), -_DAY)
+        low = series.begin.local if after is None else plus(series.local(after), -_DAY)
         plain = 0
         for instance in series.instances(low, _horizon(series, low, datetime.max, bounds)):  # noqa: DTZ901 - wall clock
             if instance.start.key not in source.overrides and instance.start.instant() >= since:
@@ -280,9 +276,7 @@ def ended_before(source: CalendarObject, key: RecurrenceKey) -> Component | None
         or not any(True for _ in series.instances(series.begin.local, named.local))
     ):
         return None
-    until = named.at_local(
-        named.local - timedelta(days=1) if named.is_date else named.local - timedelta(seconds=1)
-    )
+    until = named.at_local(plus(named.local, -_DAY if named.is_date else timedelta(seconds=-1)))
     out = []
     for child in series.master.children:
         if isinstance(child, Component) or child.name not in ("RRULE", "RDATE", "EXDATE"):
@@ -359,11 +353,12 @@ def _end_of(master: Component, series: _Series, begin: Moment) -> Moment:
         or first_start.utc is None
         or begin.utc is None
     ):
-        return last.at_local(begin.local + (last.local - first_start.local))
+        return last.at_local(plus(begin.local, last.local - first_start.local))
     duration = master.value("DURATION")
     if duration and master.first("DTEND") is None and master.first("DUE") is None:
-        return begin.shifted(parse_span(duration))
-    return last.at_instant(begin.utc + (last.utc - first_start.utc))
+        ending = begin.shifted(parse_span(duration))
+        return begin if ending.instant() < begin.instant() else ending
+    return last.at_instant(plus(begin.utc, last.utc - first_start.utc))
 
 
 def _length(series: _Series, floating: tzinfo) -> timedelta:
@@ -379,26 +374,28 @@ def _length(series: _Series, floating: tzinfo) -> timedelta:
 
 
 def _last(series: _Series, source: CalendarObject) -> list[_Instance]:
-    """The last instances of a series that ends, found from its end backwards in growing windows."""
-    high = _moved(series.ends(), _DAY)
-    if any(rule.count for rule in series.rules):
-        high = datetime.max  # noqa: DTZ901 - wall clock
+    """The last instances that the dates and each rule of a series that ends give."""
+    alone = ((), *((rule,) for rule in series.rules))
+    return [found for rules in alone for found in _tail(series, rules, source)]
+
+
+def _tail(series: _Series, rules: tuple[Rule, ...], source: CalendarObject) -> list[_Instance]:
+    """A rule that counts is walked, of one with UNTIL the end is looked at, backwards in growing windows."""
+    until = [plus(last, _DAY) for rule in rules if (last := _until(rule, series.begin)) is not None]
+    high = min(until, default=LATEST.replace(tzinfo=None))
     size = 32 * _DAY
-    low = series.begin.local if high == datetime.max else _moved(high, -size)  # noqa: DTZ901
+    low = plus(high, -size) if until else series.begin.local
     while True:
-        found = [
-            e
-            for e in series.instances(max(low, series.begin.local), high)
-            if e.start.key not in source.overrides
-        ]
+        walked = series.instances(max(low, series.begin.local), high, rules)
+        found = [each for each in walked if each.start.key not in source.overrides]
         if found or low <= series.begin.local:
             return found[-100:]
         size *= 4
-        low = _moved(high, -size)
+        low = plus(high, -size)
 
 
 def _horizon(series: _Series, low: datetime, high: datetime, bounds: Bounds) -> datetime:
-    return min(high, _moved(max(low, series.begin.local), bounds.years * 366 * _DAY))
+    return min(high, plus(max(low, series.begin.local), bounds.years * 366 * _DAY))
 
 
 def _until(rule: Rule, begin: Moment) -> datetime | None:
@@ -417,13 +414,6 @@ def _overlaps(each: Occurrence, after: datetime, before: datetime, floating: tzi
     """Half-open on both sides; what takes no time is where it is."""
     begin, ending = each.start.instant(floating), each.end.instant(floating)
     return begin < before and (ending > after or (begin == ending and begin >= after))
-
-
-def _moved(local: datetime, span: timedelta) -> datetime:
-    try:
-        return local + span
-    except OverflowError:
-        return (LATEST if span > timedelta(0) else EARLIEST).replace(tzinfo=None)
 
 
 __all__ = [

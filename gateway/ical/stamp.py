@@ -148,6 +148,14 @@ def to_local(instant: datetime, zone: tzinfo) -> datetime:
         return instant.replace(tzinfo=None)
 
 
+def plus(at: datetime, span: timedelta) -> datetime:
+    """A time moved, stopping at the ends of the calendar."""
+    try:
+        return at + span
+    except OverflowError:
+        return (LATEST if span > timedelta(0) else EARLIEST).replace(tzinfo=at.tzinfo)
+
+
 __all__ = [
     "EARLIEST",
     "LATEST",
@@ -157,6 +165,7 @@ __all__ = [
     "date_text",
     "offset_text",
     "parse_span",
+    "plus",
     "read_offset",
     "read_stamp",
     "span_text",

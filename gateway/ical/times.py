@@ -17,6 +17,7 @@ from gateway.ical.stamp import (
     clock_text,
     date_text,
     parse_span,
+    plus,
     read_stamp,
     span_text,
     to_local,
@@ -61,18 +62,14 @@ class Moment:
         return self.utc if self.utc is not None else to_utc(self.local, floating)
 
     def shifted(self, span: Span) -> Moment:
-        """RFC 5545 3.3.6: days are nominal and keep the wall clock, seconds are exact. Raise MalformedCalendar."""
-        try:
-            if self.is_date:
-                return self.at_local(self.local + timedelta(days=span.days + span.seconds // 86_400))
-            moved = self.at_local(self.local + timedelta(days=span.days))
-            if not span.seconds:
-                return moved
-            if moved.utc is None:
-                return moved.at_local(moved.local + timedelta(seconds=span.seconds))
-            return moved.at_instant(moved.utc + timedelta(seconds=span.seconds))
-        except OverflowError as error:
-            raise MalformedCalendar("a time beyond the calendar") from error
+        """RFC 5545 3.3.6: days are nominal and keep the wall clock, seconds are exact. It stops at the ends of the calendar."""
+        if self.is_date:
+            return self.at_local(plus(self.local, timedelta(days=span.days + span.seconds // 86_400)))
+        moved = self.at_local(plus(self.local, timedelta(days=span.days)))
+        exact = timedelta(seconds=span.seconds)
+        if moved.utc is None:
+            return moved.at_local(plus(moved.local, exact))
+        return moved.at_instant(plus(moved.utc, exact)) if exact else moved
 
     def at_local(self, local: datetime) -> Moment:
         """Another wall clock time in the same form and zone."""
