@@ -155,22 +155,11 @@ def policy_for(
         on_unknown=action.action if opens else defaults.on_unknown,
         cancel=(action.cancel or account.cancel or defaults.cancel).partition(":")[0],
         publish=account.publish,
-        default_alarm=alarm_span(account.default_alarm),
+        default_alarm=account.default_alarm,
         delegates=frozenset(address(one) for one in account.delegates),
         guest_list=account.guest_list or defaults.guest_list,
         action=action.action,
     )
-
-
-def alarm_span(text: str) -> str:
-    """A configured "-15m" as the value of a TRIGGER (RFC 5545 3.8.6.3); a value in that form stays; "" is no alarm."""
-    bare = text.strip().upper()
-    if not bare or "P" in bare:
-        return bare
-    sign, number, unit = ("-" if bare.startswith("-") else ""), bare.strip("+-")[:-1], bare[-1]
-    if not number.isdigit() or unit not in "SMHDW":
-        return ""
-    return f"{sign}P{number}{unit}" if unit in "DW" else f"{sign}PT{number}{unit}"
 
 
 def govern(decision: Decision, policy: Policy) -> Decision:
@@ -194,7 +183,6 @@ __all__ = [
     "Asked",
     "PolicyRule",
     "Rule",
-    "alarm_span",
     "choose",
     "fits",
     "govern",
