@@ -105,7 +105,9 @@ def _told(
     before, after = states
     marks = circle.context.marks
     gone = frozenset(key for one in concerns.values() for key in one.lost)
-    wanted = sequences.due(before, found.after, marks, raised=gone | found.raised)
+    again = before is not None and found.before is None  # it was off: above the CANCEL, then
+    raised = frozenset({"", *found.after.overrides}) if again else gone | found.raised
+    wanted = sequences.due(before, found.after, marks, raised=raised)
     ready = sequences.with_sequences(_with_answers_void(found, circle), wanted)
     letters: list[Outgoing] = []
     cancelled = sequences.lost(before, ready, gone, marks=marks) if before is not None else {}

@@ -29,7 +29,7 @@ _COMING: Final = frozenset({"ACCEPTED", "TENTATIVE"})
 def replying(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> Decision:
     """The answers that are new in this copy, as one REPLY from the address that was invited."""
     copy = after or before
-    source = context.base or copy
+    source = context.base or before or after  # without his word the copy as it was before our user touched it
     organizer = copy.organizer_prop if copy is not None else None
     if copy is None or source is None or organizer is None:
         return Decision(outcome=Outcome.IGNORED, reason=Reason.NOTHING_TO_SEND)
