@@ -48,6 +48,8 @@ class _Spoken:
 
 def _compiled(language: str, source: bytes) -> Translations:
     catalog = read_po(BytesIO(source), locale=language, domain="messages", abort_invalid=True)
+    for message, errors in catalog.check():  # a placeholder that is missing would fail in the first letter
+        raise ValueError(f"line {message.lineno}: {errors[0]}")
     binary = BytesIO()
     write_mo(binary, catalog)
     binary.seek(0)

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from babel.lists import format_list
 
 from gateway.itip.model import Facts, Guest
-from gateway.render.dates import span
+from gateway.render.dates import Span, span
 from gateway.render.recurrence import words
 from gateway.render.text import isolate, line, lines
 from gateway.render.voice import Voice
@@ -30,7 +30,7 @@ def rows(now: Facts, before: Facts, changed: tuple[str, ...], voice: Voice) -> t
     """The rows for the fields that a summary names as changed, in the order of the letter."""
     fields = set(changed)
     out = []
-    for names, label, show in _shown_fields(voice):
+    for names, label, show in _shown_fields(now, before, voice):
         if fields.isdisjoint(names):
             continue
         was, is_now = show(before), show(now)
@@ -62,10 +62,14 @@ def status(facts: Facts, voice: Voice) -> str:
     return known.get(facts.status.upper(), "")
 
 
-def _shown_fields(voice: Voice) -> tuple[tuple[frozenset[str], str, Callable[[Facts], str]], ...]:
+def _shown_fields(
+    now: Facts, before: Facts, voice: Voice
+) -> tuple[tuple[frozenset[str], str, Callable[[Facts], str]], ...]:
+    one, two = _span(before, voice), _span(now, voice)
+    zones = one is not None and two is not None and one.zone != two.zone
     return (
         (frozenset({"title"}), voice.say("Title"), lambda f: isolate(line(f.title), voice.direction)),
-        (frozenset({"start", "end"}), voice.say("When"), lambda f: _when(f, voice)),
+        (frozenset({"start", "end"}), voice.say("When"), lambda f: _when(f, voice, zones)),
         (frozenset({"rule"}), voice.say("Repeats"), lambda f: repeats(f, voice)),
         (frozenset({"location"}), voice.say("Where"), lambda f: isolate(line(f.location), voice.direction)),
         (
@@ -87,10 +91,18 @@ def repeats(facts: Facts, voice: Voice) -> str:
     return words(facts.rule, start, voice) or voice.say("Repeats by a special rule")
 
 
-def _when(facts: Facts, voice: Voice) -> str:
+def _span(facts: Facts, voice: Voice) -> Span | None:
     if facts.start is not None:
-        return span(facts.start, facts.end, voice).whole
-    return span(facts.end, None, voice).whole if facts.end is not None else ""
+        return span(facts.start, facts.end, voice)
+    return span(facts.end, None, voice) if facts.end is not None else None
+
+
+def _when(facts: Facts, voice: Voice, zones: bool) -> str:
+    """The zone is said only where it is part of the change."""
+    taken = _span(facts, voice)
+    if taken is None:
+        return ""
+    return f"{taken.whole} ({taken.zone})" if zones and taken.zone else taken.whole
 
 
 def _description(now: Facts, before: Facts, voice: Voice) -> list[Row]:

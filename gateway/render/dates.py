@@ -51,9 +51,8 @@ class Span:
 
     @property
     def whole(self) -> str:
-        """One line, for lists of what changed and the plain text."""
-        text = (" " if self.lines[0].endswith("–") else ", ").join(self.lines)
-        return f"{text} ({self.zone})" if self.zone else text
+        """One line, for the list of what changed."""
+        return (" " if self.lines[0].endswith("–") else ", ").join(self.lines)
 
 
 def shown(when: When, voice: Voice) -> Shown:

@@ -145,15 +145,28 @@ def _monthly_nth(rule: Rule, first: date, voice: Voice) -> str | None:
     nth = _nth(rule, first)
     if nth is None:
         return None
-    forms = {
-        1: ("Every month on the first %(day)s", "Every %(n)s months on the first %(day)s"),
-        2: ("Every month on the second %(day)s", "Every %(n)s months on the second %(day)s"),
-        3: ("Every month on the third %(day)s", "Every %(n)s months on the third %(day)s"),
-        4: ("Every month on the fourth %(day)s", "Every %(n)s months on the fourth %(day)s"),
-        -1: ("Every month on the last %(day)s", "Every %(n)s months on the last %(day)s"),
-    }
-    one, many = forms[nth[0]]
-    return voice.count(one, many, rule.interval, day=_weekday(nth[1], voice))
+    n, name = rule.interval, _weekday(nth[1], voice)
+    match nth[0]:
+        case 1:
+            return voice.count(
+                "Every month on the first %(day)s", "Every %(n)s months on the first %(day)s", n, day=name
+            )
+        case 2:
+            return voice.count(
+                "Every month on the second %(day)s", "Every %(n)s months on the second %(day)s", n, day=name
+            )
+        case 3:
+            return voice.count(
+                "Every month on the third %(day)s", "Every %(n)s months on the third %(day)s", n, day=name
+            )
+        case 4:
+            return voice.count(
+                "Every month on the fourth %(day)s", "Every %(n)s months on the fourth %(day)s", n, day=name
+            )
+        case _:
+            return voice.count(
+                "Every month on the last %(day)s", "Every %(n)s months on the last %(day)s", n, day=name
+            )
 
 
 def _yearly(rule: Rule, first: date, voice: Voice) -> str | None:
@@ -176,31 +189,49 @@ def _yearly_nth(rule: Rule, first: date, voice: Voice) -> str | None:
     nth = _nth(rule, first)
     if nth is None:
         return None
-    forms = {
-        1: (
-            "Every year on the first %(day)s of %(month)s",
-            "Every %(n)s years on the first %(day)s of %(month)s",
-        ),
-        2: (
-            "Every year on the second %(day)s of %(month)s",
-            "Every %(n)s years on the second %(day)s of %(month)s",
-        ),
-        3: (
-            "Every year on the third %(day)s of %(month)s",
-            "Every %(n)s years on the third %(day)s of %(month)s",
-        ),
-        4: (
-            "Every year on the fourth %(day)s of %(month)s",
-            "Every %(n)s years on the fourth %(day)s of %(month)s",
-        ),
-        -1: (
-            "Every year on the last %(day)s of %(month)s",
-            "Every %(n)s years on the last %(day)s of %(month)s",
-        ),
-    }
-    one, many = forms[nth[0]]
+    n, name = rule.interval, _weekday(nth[1], voice)
     month = str(get_month_names("wide", context="stand-alone", locale=voice.locale)[first.month])
-    return voice.count(one, many, rule.interval, day=_weekday(nth[1], voice), month=month)
+    match nth[0]:
+        case 1:
+            return voice.count(
+                "Every year on the first %(day)s of %(month)s",
+                "Every %(n)s years on the first %(day)s of %(month)s",
+                n,
+                day=name,
+                month=month,
+            )
+        case 2:
+            return voice.count(
+                "Every year on the second %(day)s of %(month)s",
+                "Every %(n)s years on the second %(day)s of %(month)s",
+                n,
+                day=name,
+                month=month,
+            )
+        case 3:
+            return voice.count(
+                "Every year on the third %(day)s of %(month)s",
+                "Every %(n)s years on the third %(day)s of %(month)s",
+                n,
+                day=name,
+                month=month,
+            )
+        case 4:
+            return voice.count(
+                "Every year on the fourth %(day)s of %(month)s",
+                "Every %(n)s years on the fourth %(day)s of %(month)s",
+                n,
+                day=name,
+                month=month,
+            )
+        case _:
+            return voice.count(
+                "Every year on the last %(day)s of %(month)s",
+                "Every %(n)s years on the last %(day)s of %(month)s",
+                n,
+                day=name,
+                month=month,
+            )
 
 
 def _nth(rule: Rule, first: date) -> tuple[int, str] | None:
