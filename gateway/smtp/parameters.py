@@ -43,6 +43,8 @@ def mail_parameters(text: str, settings: ListenerSettings) -> MailParameters | s
         return replies.UNKNOWN_PARAMETER
     if "SMTPUTF8" in given and (given["SMTPUTF8"] is not None or not settings.offer_smtputf8):
         return replies.BAD_PARAMETER if settings.offer_smtputf8 else replies.UNKNOWN_PARAMETER
+    if "BODY" in given and not settings.offer_8bitmime:
+        return replies.UNKNOWN_PARAMETER
     if "AUTH" in given and not _is_auth(given["AUTH"]):
         return replies.BAD_PARAMETER
     if problem := _size_problem(given, settings.max_message):

@@ -50,7 +50,6 @@ SAY_HELLO = "503 5.5.1 introduce yourself first"
 NESTED_MAIL = "503 5.5.1 nested MAIL"
 NEED_MAIL = "503 5.5.1 MAIL first"
 NEED_RCPT = "503 5.5.1 RCPT first"
-TLS_READY = "220 2.0.0 ready to start TLS"
 NO_TLS = "502 5.5.1 TLS not available"
 TLS_ALREADY = "503 5.5.1 TLS is on"
 
