@@ -28,7 +28,7 @@ from gateway.caldav.write import remove, store
 from gateway.errors import BackendError, BackendRefused, BackendUnavailable, ConfigError, PreconditionFailed
 from gateway.ports import Collection, ProfileFacts, Resource, SyncResult
 
-REFRESH = timedelta(hours=1)
+REFRESH = timedelta(minutes=15)  # how soon a new calendar is seen; costs five requests per account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,12 +16,13 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from gateway.accounts import Account
+from gateway.caldav.faults import BrokenAnswer
 from gateway.caldav.href import Origin, origin_of
-from gateway.caldav.xml import BrokenAnswer, MultiStatus, parse_multistatus, precondition
+from gateway.caldav.xml import MultiStatus, parse_multistatus, precondition
 from gateway.errors import BackendError, BackendRefused, BackendUnavailable, PreconditionFailed
 
 OBJECT_LIMIT = 16 * 1024 * 1024  # bytes of one answer about one object
-REPORT_LIMIT = 64 * 1024 * 1024  # bytes of a multistatus
+REPORT_LIMIT = 32 * 1024 * 1024  # bytes of a multistatus
 REDIRECTS = 5
 PATIENCE = 4  # an answer may take this many timeouts in all, each of its pauses one
 READS = frozenset({"GET", "OPTIONS", "PROPFIND", "REPORT"})
@@ -162,9 +163,12 @@ class DavClient:
             reply = await self._patiently(method, path, body=body, headers=headers or {}, limit=limit)
             if reply.status not in (301, 302, 307, 308):
                 return reply
-            target = self.origin.inside(reply.headers.get("location", ""), base=path)
+            location = reply.headers.get("location", "")
+            target = self.origin.inside(location, base=path) if location else path
             if target is None or target == path:
-                raise BackendUnavailable(f"{reply.request}: redirected outside {self.origin}")
+                raise BackendUnavailable(
+                    f"{reply.request}: redirected outside {self.origin}: {location[:200]!r}"
+                )
             path = target
         raise BackendUnavailable(f"{method} {path}: too many redirects")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
@@ -78,8 +79,9 @@ async def discover(client: DavClient, account: Account, *, profile: str) -> Surr
         calendars.update((one.collection.path, one) for one in map(_calendar, found.members) if one)
     configured = configured_path(client, account, homes)
     if configured and configured not in calendars:
-        found = await client.propfind(configured, propfind(*_CALENDAR), depth=0)
-        calendars.update((one.collection.path, one) for one in map(_calendar, found.members) if one)
+        with suppress(BackendRefused):  # said by `invitations`, so that the other calendars go on
+            found = await client.propfind(configured, propfind(*_CALENDAR), depth=0)
+            calendars.update((one.collection.path, one) for one in map(_calendar, found.members) if one)
     default = await _server_default(client, inbox) if inbox else ""
     options = await client.request("OPTIONS", homes[0])
     token = next((one.sync_token for one in calendars.values() if one.sync_token), "")

@@ -7,11 +7,11 @@ from itertools import islice
 
 from gateway.caldav.client import REPORT_LIMIT, DavClient, entity_tag
 from gateway.caldav.discover import Calendar
+from gateway.caldav.faults import BrokenAnswer
 from gateway.caldav.uid import uid_of
 from gateway.caldav.xml import (
     CALDAV,
     DAV,
-    BrokenAnswer,
     Member,
     calendar_text,
     multiget,

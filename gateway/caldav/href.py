@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from gateway.errors import BackendUnavailable
+from gateway.caldav.faults import BrokenAnswer
 
 # What the transport's own URL library leaves as it is: digest authentication signs the very octets that are sent.
 _UNESCAPED = "/@:;=,+&!$'()*~-._"
@@ -59,7 +59,7 @@ class Origin:
             scheme = (parts.scheme or self.scheme).lower()
             return scheme, (parts.hostname or "").lower(), parts.port or _port(scheme)
         except ValueError as error:
-            raise BackendUnavailable(f"an unreadable location: {location[:200]!r}") from error
+            raise BrokenAnswer(f"an unreadable location: {location[:200]!r}") from error
 
 
 def origin_of(url: str) -> Origin:
@@ -83,7 +83,7 @@ def canonical(href: str, *, base: str = "/") -> str:
         text = base.rpartition("/")[0] + "/" + text
     path = _decoded(text)
     if any(segment in (".", "..") for segment in path.split("/")):
-        raise BackendUnavailable(f"a path with dot segments: {href[:200]!r}")
+        raise BrokenAnswer(f"a path with dot segments: {href[:200]!r}")
     return path
 
 
@@ -121,7 +121,8 @@ def _numbered(pieces: list[str]) -> list[tuple[bool, str]]:
 
 def _decoded(text: str) -> str:
     lone = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", text)
-    return _ESCAPES.sub(lambda match: _decoded_run(match[0]), lone)
+    visible = "".join(char if char in "/%" else _kept(char) for char in lone)
+    return _ESCAPES.sub(lambda match: _decoded_run(match[0]), visible)
 
 
 def _decoded_run(run: str) -> str:

@@ -125,6 +125,11 @@ class Evidence:
         return frozenset(one.strip().lower() for one in self.headers.get("dav", "").split(","))
 
     @property
+    def answers(self) -> bool:
+        """Whether it told its compliance classes at all."""
+        return "dav" in self.headers
+
+    @property
     def schedules(self) -> bool:
         """Whether it announces scheduling (RFC 6638 2)."""
         return "calendar-auto-schedule" in self.classes
@@ -168,7 +173,8 @@ def judge(configured: str, evidence: Evidence) -> tuple[Profile, ProfileFacts]:
 def _sends(profile: Profile, evidence: Evidence) -> str:
     if profile.found == NOBODY:
         return NOBODY
-    return profile.found if evidence.schedules else GATEWAY
+    # What is silent may schedule: two mails for one change are worse than none, which `doctor` shows.
+    return GATEWAY if evidence.answers and not evidence.schedules else profile.found
 
 
 def _problems(
@@ -181,7 +187,9 @@ def _problems(
         problems.append(
             profile.warning or "the server announces that it schedules by itself: guests may get two mails"
         )
-    if configured == AUTO and sends == INBOUND:
+    if configured == AUTO and not evidence.answers:
+        problems.append("the server does not tell whether it schedules by itself: set the profile")
+    elif configured == AUTO and sends == INBOUND:
         problems.append(
             "the server announces that it schedules by itself, so the gateway mails nothing for it;"
             " switch the server's mail off and set the profile to let the gateway send"

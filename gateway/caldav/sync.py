@@ -10,9 +10,9 @@ import re
 
 from gateway.caldav.client import REPORT_LIMIT, XML_TYPE, DavClient, entity_tag
 from gateway.caldav.discover import Calendar
+from gateway.caldav.faults import BrokenAnswer
 from gateway.caldav.xml import (
     DAV,
-    BrokenAnswer,
     Member,
     MultiStatus,
     parse_multistatus,

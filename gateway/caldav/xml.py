@@ -14,8 +14,8 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape as xml_escape
 from xml.sax.saxutils import quoteattr
 
+from gateway.caldav.faults import BrokenAnswer
 from gateway.caldav.href import canonical, escape
-from gateway.errors import BackendUnavailable
 
 DAV = "{DAV:}"
 CALDAV = "{urn:ietf:params:xml:ns:caldav}"
@@ -28,10 +28,6 @@ _HEAD = '<?xml version="1.0" encoding="utf-8"?>'
 _SPACES = " ".join(f'xmlns:{prefix}="{name[1:-1]}"' for name, prefix in _PREFIXES.items())
 _STATUS = re.compile(r"HTTP/\d(?:\.\d)?\s+(\d{3})(?:\s|\Z)")
 _SAYABLE = re.compile("[^\\\\,;\n\r\x00-\x1f\ud800-\udfff\ufffe\uffff]+")
-
-
-class BrokenAnswer(BackendUnavailable):
-    """The server answered, but not with what was asked for: cut, empty, too large, another kind of document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,10 +190,11 @@ def precondition(body: bytes) -> str:
     except BrokenAnswer:
         return ""
     error = root if root.tag == f"{DAV}error" else root.find(f".//{DAV}error")
-    names = [
-        one.tag.rpartition("}")[2] for one in error or () if not one.tag.startswith("{http://sabredav.org/")
-    ]
-    return names[0] if names else ""
+    for one in error if error is not None else ():
+        space, _, local = one.tag.rpartition("}")
+        if space + "}" in (DAV, CALDAV) and local != "responsedescription":
+            return local
+    return ""
 
 
 def calendar_text(member: Member) -> bytes | None:
@@ -247,7 +244,6 @@ __all__ = [
     "DAV",
     "NEXTCLOUD",
     "SERVER",
-    "BrokenAnswer",
     "Member",
     "MultiStatus",
     "calendar_text",

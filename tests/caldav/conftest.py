@@ -13,13 +13,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import pytest
 
 from gateway.accounts import Account
 from gateway.caldav.calendars import CalDavCalendars
-from gateway.caldav.client import ServerSettings
+from gateway.caldav.client import Connections, DavClient, ServerSettings
 from gateway.caldav.embedded import EmbeddedRadicale
 
+ALICE = Account(address="alice@example.org", username="alice", password="secret")
 RECORDED = Path(__file__).parent / "recorded"
 
 
@@ -148,6 +150,63 @@ def event() -> Callable[..., bytes]:
 def recorded() -> Callable[[str], bytes]:
     """A recorded answer by its file name."""
     return lambda name: (RECORDED / name).read_bytes()
+
+
+# --- a server that says what it is told to -----------------------------------------------------------------------
+
+
+class Scripted:
+    """Answers by method and path; the last answer given for a request is repeated."""
+
+    def __init__(self) -> None:
+        self.asked: list[httpx.Request] = []
+        self._answers: dict[tuple[str, str], list[httpx.Response]] = {}
+
+    def on(self, method: str, path: str, body: bytes = b"", *, status: int = 207, **headers: str) -> Scripted:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = httpx.Response(status, content=body, headers=named)
+        self._answers.setdefault((method, path), []).append(answer)
+        return self
+
+    def transport(self, _: ServerSettings) -> httpx.AsyncBaseTransport:
+        return httpx.MockTransport(self._handle)
+
+    def methods(self) -> list[str]:
+        return [one.method for one in self.asked]
+
+    def _handle(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        left = self._answers.get((request.method, request.url.raw_path.decode()), [])
+        if not left:
+            return httpx.Response(404)
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        return httpx.Response(answer.status_code, content=answer.content, headers=answer.headers)
+
+
+@pytest.fixture
+def scripted() -> Scripted:
+    return Scripted()
+
+
+@pytest.fixture
+async def open_client() -> AsyncIterator[Callable[..., DavClient]]:
+    """A `DavClient` for one account at one server, closed when the test ends."""
+    opened: list[Connections] = []
+
+    def make(
+        settings: ServerSettings, account: Account = ALICE, *, server: Scripted | None = None
+    ) -> DavClient:
+        opened.append(Connections(settings, transport=server.transport if server else None))
+        return opened[-1].client(account)
+
+    yield make
+    for one in opened:
+        await one.aclose()
+
+
+@pytest.fixture
+def alice() -> Account:
+    return ALICE
 
 
 # --- a server that misbehaves ----------------------------------------------------------------------------------------

@@ -1,0 +1,12 @@
+"""The one error of this room that the error tree has no name for."""
+
+from __future__ import annotations
+
+from gateway.errors import BackendUnavailable
+
+
+class BrokenAnswer(BackendUnavailable):
+    """The server answered, but not with what was asked for: cut, empty, too large, another kind of document."""
+
+
+__all__ = ["BrokenAnswer"]
