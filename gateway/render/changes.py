@@ -11,7 +11,7 @@ from babel.lists import format_list
 from gateway.itip.model import Facts, Guest
 from gateway.render.dates import Span, span
 from gateway.render.recurrence import words
-from gateway.render.text import isolate, line, lines
+from gateway.render.text import isolate, line, lines, place
 from gateway.render.voice import Voice
 
 DIFF_LINES = 10
@@ -71,13 +71,13 @@ def _shown_fields(
         (frozenset({"title"}), voice.say("Title"), lambda f: isolate(line(f.title), voice.direction)),
         (frozenset({"start", "end"}), voice.say("When"), lambda f: _when(f, voice, zones)),
         (frozenset({"rule"}), voice.say("Repeats"), lambda f: repeats(f, voice)),
-        (frozenset({"location"}), voice.say("Where"), lambda f: isolate(line(f.location), voice.direction)),
+        (frozenset({"location"}), voice.say("Where"), lambda f: isolate(place(f.location), voice.direction)),
         (
             frozenset({"conference"}),
             voice.say("Join"),
-            lambda f: ", ".join(line(one) for one in f.conference),
+            lambda f: ", ".join(filter(None, map(place, f.conference))),
         ),
-        (frozenset({"url"}), voice.say("Link"), lambda f: line(f.url)),
+        (frozenset({"url"}), voice.say("Link"), lambda f: place(f.url)),
         (frozenset({"status"}), voice.say("Status"), lambda f: status(f, voice)),
         (frozenset({"organizer"}), voice.say("Organizer"), lambda f: person(f.organizer, voice)),
     )

@@ -30,6 +30,11 @@ def line(text: str, limit: int = 300) -> str:
     return cut(plain(text), limit)
 
 
+def place(text: str) -> str:
+    """LOCATION, URL or CONFERENCE: free text or an address, without what no reader should follow."""
+    return line(harmless(text), 400)
+
+
 def lines(text: str, *, limit: int = 200, width: int = 2000) -> tuple[str, ...]:
     """The lines of a longer text, cleaned, without blank lines at the ends, at most `limit` of them."""
     kept = [
@@ -106,4 +111,4 @@ def _trimmed(url: str) -> str:
     return url
 
 
-__all__ = ["harmless", "isolate", "line", "lines", "linked", "paragraphs", "web_address"]
+__all__ = ["harmless", "isolate", "line", "lines", "linked", "paragraphs", "place", "web_address"]

@@ -10,7 +10,7 @@ from gateway.itip.model import Facts, Guest
 from gateway.render.changes import Row, listed, person, repeats, rows
 from gateway.render.dates import Span, short, span
 from gateway.render.phrases import Phrases, phrases
-from gateway.render.text import isolate, line, lines, web_address
+from gateway.render.text import isolate, line, lines, place, web_address
 from gateway.render.voice import Voice
 
 GUESTS = 20
@@ -126,8 +126,8 @@ def _instances(instances: tuple[Facts, ...], voice: Voice) -> tuple[str, ...]:
 
 def _place(text: str, voice: Voice) -> Place | None:
     """LOCATION and CONFERENCE are free text or an address; only http and https become links."""
-    shown = line(text, 400)
-    if not shown or shown.lower().startswith(("javascript:", "vbscript:", "data:", "file:")):
+    shown = place(text)
+    if not shown:
         return None
     url = web_address(shown)
     return Place(text=shown if url else isolate(shown, voice.direction), url=url)
