@@ -11,7 +11,7 @@ down_revision = None
 NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 FREE = sa.text("state != 'leased'")
 LEASED = sa.text("state = 'leased'")
-KEYED = sa.text("state != 'leased' AND key != ''")
+KEYED = sa.text("state != 'leased' AND \"key\" != ''")
 
 
 def upgrade() -> None:

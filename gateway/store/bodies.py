@@ -1,0 +1,106 @@
+"""What a job carries beside its row: small in a table, large in a file that is synced before the commit.
+
+A file is written first and named in the row second, so a crash leaves a file without a row, never a row without its
+file; `sweep` takes such files away. Nothing else ever removes a file whose transaction may have been committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Connection, insert, select, update
+
+from gateway.store import schema
+from gateway.store.faults import translating
+from gateway.store.writer import after_commit
+
+LARGE = 256 * 1024  # bytes; above it SQLite writes slower than the file system (research 1)
+_ORPHAN_SECONDS = 3600.0
+
+_INSERT = insert(schema.content)
+
+
+class Bodies:
+    """The bodies of jobs, in the table `content` and in `state_dir/content`."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._folder = state_dir / "content"
+
+    async def lay(self, name: str, body: bytes) -> str:
+        """The file that holds a large body, durable when this returns; "" for a small one. Raises QueueFull."""
+        if len(body) <= LARGE:
+            return ""
+        with translating():
+            await asyncio.to_thread(self._write, name, body)
+        return name
+
+    def put(self, conn: Connection, rows: Iterable[tuple[str, bytes, str]]) -> None:
+        """Add (job, body, file) of new jobs; a body of no bytes needs no row."""
+        filled = [
+            {"job": job, "data": None if file else body, "file": file} for job, body, file in rows if body
+        ]
+        if filled:
+            conn.execute(_INSERT, filled)
+
+    def replace(self, conn: Connection, job: str, body: bytes, file: str) -> None:
+        """Another body for a job that is queued already."""
+        table = schema.content
+        old = conn.execute(select(table.c.file).where(table.c.job == job)).scalar()
+        if old is None:
+            self.put(conn, [(job, body, file)])
+            return
+        values = {"data": None if file else body, "file": file}
+        conn.execute(update(table).where(table.c.job == job).values(values))
+        self.discard(conn, old)
+
+    def discard(self, conn: Connection, file: str | None) -> None:
+        """Remove the file once the transaction that forgets it is committed."""
+        if file:
+            after_commit(conn, partial(self._unlink, file))
+
+    def find(self, conn: Connection, jobs: Sequence[str]) -> dict[str, tuple[bytes, str]]:
+        """job -> (data, file) of those that carry something."""
+        table = schema.content
+        rows = conn.execute(select(table).where(table.c.job.in_(jobs)))
+        return {row.job: (row.data or b"", row.file) for row in rows}
+
+    async def load(self, data: bytes, file: str) -> bytes:
+        """The body itself. Raises FileNotFoundError when its file is lost."""
+        return await asyncio.to_thread((self._folder / file).read_bytes) if file else data
+
+    def sweep(self, known: frozenset[str], now: float | None = None) -> int:
+        """Remove files that no row names and that no transaction can still be about to name; how many."""
+        gone = 0
+        oldest = (time.time() if now is None else now) - _ORPHAN_SECONDS
+        with contextlib.suppress(FileNotFoundError):
+            for path in self._folder.iterdir():
+                if path.name not in known and path.stat().st_mtime < oldest:
+                    path.unlink(missing_ok=True)
+                    gone += 1
+        return gone
+
+    def _write(self, name: str, body: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with os.fdopen(
+            os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
+        ) as out:
+            out.write(body)
+            out.flush()
+            os.fsync(out.fileno())
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _unlink(self, name: str) -> None:
+        (self._folder / name).unlink(missing_ok=True)
+
+
+__all__ = ["LARGE", "Bodies"]

@@ -1,0 +1,110 @@
+"""Which jobs may run now, and the statement that leases them.
+
+A lane is a line: only its oldest job may start, and none while one of its jobs is leased (SPEC 9.1). A unique index over
+the leased jobs of a lane makes that true across processes and nodes, whatever two of them read at the same moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, exists, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from gateway.ports import JobKind, JobState
+from gateway.store import schema
+from gateway.store.ids import token
+from gateway.store.schema import LEASED
+
+_T = schema.job
+_OTHER = schema.job.alias("other")
+_LANE = schema.job.alias("lane")
+
+_EXPIRED = (
+    select(_T)
+    .where(_T.c.state == LEASED, _T.c.lease_until <= bindparam("now"))
+    .order_by(_T.c.due, _T.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_READY = (
+    select(_T)
+    .where(
+        _T.c.state != LEASED,
+        _T.c.due <= bindparam("now"),
+        ~exists().where(_LANE.c.lane == _T.c.lane, _LANE.c.state == LEASED),
+        ~exists().where(
+            _OTHER.c.lane == _T.c.lane,
+            _OTHER.c.state != LEASED,
+            _OTHER.c.due <= _T.c.due,
+            or_(_OTHER.c.due < _T.c.due, and_(_OTHER.c.due == _T.c.due, _OTHER.c.id < _T.c.id)),
+        ),
+    )
+    .order_by(_T.c.due, _T.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True, of=_T)
+)
+_TAKE = (
+    update(_T)
+    .where(_T.c.id == bindparam("job_id"))
+    .values(
+        state=str(JobState.LEASED),
+        attempts=bindparam("tries"),
+        lease_owner=bindparam("owner"),
+        lease_token=bindparam("proof"),
+        lease_until=bindparam("until"),
+    )
+)
+
+
+def take(
+    conn: Connection, owner: str, *, now: datetime, lease: timedelta, limit: int, kinds: Sequence[JobKind]
+) -> list[dict[str, Any]]:
+    """Lease up to `limit` jobs, those first whose last worker died with them; their rows as they are now."""
+    facts = {"now": now, "most": limit}
+    ours: list[dict[str, Any]] = []
+    for statement, died in ((_EXPIRED, True), (_READY, False)):
+        if kinds:
+            statement = statement.where(_T.c.kind.in_([str(one) for one in kinds]))
+        if left := limit - len(ours):
+            rows = conn.execute(statement, facts | {"most": left}).all()
+            ours += _lease(conn, [_taken(row, owner, now + lease, died=died) for row in rows])
+    return ours
+
+
+def _taken(row: Row[Any], owner: str, until: datetime, *, died: bool) -> dict[str, Any]:
+    return {
+        **row._mapping,
+        "state": str(JobState.LEASED),
+        "attempts": row.attempts + died,
+        "lease_owner": owner,
+        "lease_token": token(),
+        "lease_until": until,
+    }
+
+
+def _lease(conn: Connection, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All at once; where another node took a lane in this very moment, one by one."""
+    if not rows:
+        return []
+    try:
+        with conn.begin_nested():
+            conn.execute(_TAKE, [_values(one) for one in rows])
+    except IntegrityError:
+        return [one for one in rows if len(rows) > 1 and _lease(conn, [one])]
+    return rows
+
+
+def _values(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "job_id": row["id"],
+        "tries": row["attempts"],
+        "owner": row["lease_owner"],
+        "proof": row["lease_token"],
+        "until": row["lease_until"],
+    }
+
+
+__all__ = ["take"]

@@ -1,0 +1,50 @@
+"""All rooms of the store on one database, so that wiring needs one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway import ports
+from gateway.store.bodies import Bodies
+from gateway.store.db import Database
+from gateway.store.held import HeldItems
+from gateway.store.intake import Intake, IntakeLimits
+from gateway.store.jobs import Jobs
+from gateway.store.queue import Queue
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Store:
+    """The database and its rooms; `message_domain` is the right side of our Message-IDs."""
+
+    def __init__(
+        self,
+        url: str,
+        state_dir: Path,
+        message_domain: str,
+        *,
+        now: Callable[[], datetime] = _now,
+        limits: IntakeLimits | None = None,
+    ) -> None:
+        self.db = Database(url, state_dir)
+        jobs = Jobs(Bodies(state_dir), self.db.bell, now)
+        self.queue = Queue(self.db, jobs)
+        self.held = HeldItems(self.db, jobs)
+        self.intake: ports.Intake = Intake(self.db, jobs, limits)
+        _: ports.Queue = self.queue
+
+    async def start(self) -> None:
+        """Upgrade the schema and open. Raises ConfigError when it is newer than this program."""
+        await self.db.start()
+
+    async def close(self) -> None:
+        """Commit what is waiting, then close."""
+        await self.db.close()
+
+
+__all__ = ["Store"]

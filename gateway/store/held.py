@@ -1,0 +1,99 @@
+"""What waits for a person: list it, approve it, refuse it (INTERFACE 7, `held`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from gateway.ports import Entry, JobState
+from gateway.store import schema
+from gateway.store.db import Database
+from gateway.store.instants import rfc3339
+from gateway.store.jobs import Jobs
+from gateway.store.mailq import unclaimed
+
+_T = schema.held
+
+
+class HeldItems:
+    """The desk of the administrator, and of the owner."""
+
+    def __init__(self, db: Database, jobs: Jobs) -> None:
+        self._db = db
+        self._jobs = jobs
+
+    async def list(self) -> list[dict[str, Any]]:
+        """What is open, oldest first."""
+        statement = select(_T).where(_T.c.closed.is_(None)).order_by(_T.c.since, _T.c.id)
+        return await self._db.read(lambda conn: [_line(row) for row in conn.execute(statement)])
+
+    async def approve(self, item: str) -> bool:
+        """Its job runs again, with the word of a person; False when nothing of that name is open."""
+        return await self._db.write(lambda conn: self._approve(conn, item))
+
+    async def refuse(self, item: str) -> bool:
+        """Its job ends: outcome refused, reason policy; False when nothing of that name is open."""
+        return await self._db.write(lambda conn: self._refuse(conn, item))
+
+    def _approve(self, conn: Connection, item: str) -> bool:
+        held = self._close(conn, item, "approved")
+        if held is None:
+            return False
+        end = unclaimed(conn, held.job)
+        if end is not None:
+            row, _ = end
+            values = {
+                "state": str(JobState.DUE),
+                "due": self._jobs.now(),
+                "payload": {**row.payload, "approved": True},
+            }
+            conn.execute(update(schema.job).where(schema.job.c.id == row.id).values(values))
+            self._jobs.ring(conn)
+        return True
+
+    def _refuse(self, conn: Connection, item: str) -> bool:
+        held = self._close(conn, item, "refused")
+        if held is None:
+            return False
+        end = unclaimed(conn, held.job)
+        if end is not None:
+            row, lease = end
+            entry = Entry(
+                job=row.id,
+                kind=row.payload.get("source", row.kind),
+                outcome="refused",
+                reason="policy",
+                message_id=held.message_id,
+                uid=held.uid,
+                method=held.method,
+                account=held.account,
+                sender=held.sender,
+                notes=({"code": "refused-by-person"},),
+            )
+            self._jobs.tell(conn, (entry,), origin=lease.origin)
+            self._jobs.remove(conn, lease)
+        return True
+
+    def _close(self, conn: Connection, item: str, answer: str) -> Row[Any] | None:
+        row = conn.execute(select(_T).where(_T.c.id == item, _T.c.closed.is_(None)).with_for_update()).first()
+        if row is not None:
+            conn.execute(update(_T).where(_T.c.id == item).values(answer=answer, closed=self._jobs.now()))
+        return row
+
+
+def _line(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "since": rfc3339(row.since),
+        "account": row.account or None,
+        "sender": row.sender or None,
+        "uid": row.uid or None,
+        "method": row.method or None,
+        "message_id": row.message_id or None,
+        "reason": row.reason,
+    }
+
+
+__all__ = ["HeldItems"]

@@ -1,0 +1,134 @@
+"""The door of the queue: a mail is committed, and then it is ours.
+
+Mails that arrive together are written together: one call of `_insert` for all that wait (HOUSE 4a).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
+
+from gateway.errors import QueueFull
+from gateway.ports import JobKind, NewJob, ReceivedMail, pack_mail
+from gateway.store import schema
+from gateway.store.bodies import LARGE
+from gateway.store.db import Database
+from gateway.store.faults import translating
+from gateway.store.jobs import Jobs, Laid
+
+_T = schema.accepted
+_KNOWN = select(_T.c.digest, _T.c.job).where(_T.c.digest.in_(bindparam("digests", expanding=True)))
+_FORGET = delete(_T).where(_T.c.at <= bindparam("before"))
+_REMEMBER = insert(_T)
+_COUNT = select(func.count()).select_from(schema.job)
+_COUNTED_EVERY = 256  # mails between two counts of the queue
+
+_RECEIVED = re.compile(rb"received[ \t]*:.*\r?\n(?:[ \t].*\r?\n)*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeLimits:
+    """When the door closes, and how long a mail that comes again is known."""
+
+    max_jobs: int = 100_000
+    min_free: int = 64_000_000  # bytes on the disk of the state directory
+    window: timedelta = timedelta(hours=2)  # longer than an MTA waits between two tries (Postfix: 4 000 s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Arrival:
+    digest: str
+    laid: Laid
+
+
+class Intake:
+    """Implements `ports.Intake`."""
+
+    def __init__(
+        self,
+        db: Database,
+        jobs: Jobs,
+        limits: IntakeLimits | None = None,
+        *,
+        free_bytes: Callable[[Path], int] | None = None,
+    ) -> None:
+        self._db = db
+        self._jobs = jobs
+        self._limits = limits or IntakeLimits()
+        self._free_bytes = free_bytes or _free_bytes
+        self._room = 0  # mails until the queue is counted again; used in the writer thread only
+
+    async def accept(self, mail: ReceivedMail) -> str:
+        """Commit the mail and return its job id. Raise QueueFull or BackendUnavailable.
+
+        A mail that we have already, because our 250 was lost on its way, is the job that it was (RFC 1047).
+        """
+        self._check_disk(len(mail.content))
+        large = len(mail.content) > LARGE
+        digest = await asyncio.to_thread(_digest, mail) if large else _digest(mail)
+        name = self._jobs.name()
+        job = NewJob(kind=JobKind.MAIL, lane=f"mail:{name}", payload=pack_mail(mail), body=mail.content)
+        laid = await self._jobs.lay_one(name, job)
+        return await self._db.write_each(self._insert, _Arrival(digest=digest, laid=laid))
+
+    def _insert(self, conn: Connection, arrivals: Sequence[_Arrival]) -> list[str]:
+        now = self._jobs.now()
+        conn.execute(_FORGET, {"before": now - self._limits.window})
+        rows = conn.execute(_KNOWN, {"digests": [one.digest for one in arrivals]})
+        known: dict[str, str] = {row.digest: row.job for row in rows}
+        fresh = []
+        for one in arrivals:
+            if one.digest in known:
+                self._jobs.bodies.discard(conn, one.laid.file)
+            else:
+                known[one.digest] = one.laid.id
+                fresh.append(one)
+        if fresh:
+            self._check_room(conn, len(fresh))
+            self._jobs.queue(conn, [one.laid for one in fresh])
+            conn.execute(_REMEMBER, [{"digest": one.digest, "job": one.laid.id, "at": now} for one in fresh])
+        return [known[one.digest] for one in arrivals]
+
+    def _check_room(self, conn: Connection, wanted: int) -> None:
+        """Counting costs more than a mail does: it is done now and then, and for each mail once the queue is full."""
+        if self._room < wanted:
+            free = self._limits.max_jobs - int(conn.execute(_COUNT).scalar_one())
+            if free < wanted:
+                self._room = 0
+                raise QueueFull(f"{self._limits.max_jobs} jobs wait already")
+            self._room = min(free, max(_COUNTED_EVERY, wanted))
+        self._room -= wanted
+
+    def _check_disk(self, size: int) -> None:
+        with translating():
+            free = self._free_bytes(self._db.state_dir)
+        if free - size < self._limits.min_free:
+            raise QueueFull(f"{free} bytes are free on the disk of the state directory")
+
+
+def _digest(mail: ReceivedMail) -> str:
+    """Who sent what to whom, without the Received line that we put on top: that one differs each time."""
+    envelope, peer = mail.envelope, mail.peer
+    to = sorted(one.address for one in envelope.recipients)
+    facts = [peer.role, peer.after, envelope.sender, envelope.envid, to]
+    digest = hashlib.sha256(json.dumps(facts).encode())
+    ours = _RECEIVED.match(mail.content)
+    digest.update(memoryview(mail.content)[ours.end() if ours else 0 :])
+    return digest.hexdigest()
+
+
+def _free_bytes(path: Path) -> int:
+    facts = os.statvfs(path)
+    return facts.f_bavail * facts.f_frsize
+
+
+__all__ = ["Intake", "IntakeLimits"]

@@ -1,0 +1,219 @@
+"""The rows of jobs inside a transaction: queue them, prove a lease, end them, and tell the journal.
+
+Every room of the store that ends a job does it through here, so that a lease is checked in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+
+from gateway.errors import LeaseLost
+from gateway.ports import Entry, Job, JobKind, JobState, NewJob
+from gateway.store import schema
+from gateway.store.bell import Bell
+from gateway.store.bodies import Bodies
+from gateway.store.ids import Ids, bounded
+from gateway.store.schema import LEASED
+from gateway.store.writer import after_commit
+
+_T = schema.job
+_INSERT = insert(_T)
+_INSERT_ENTRY = insert(schema.journal)
+_SAME_KEY = select(_T.c.id, _T.c.state).where(
+    _T.c.key == bindparam("same"), _T.c.state != LEASED, _T.c.key != schema.NOTHING
+)
+_LEASE = (
+    select(_T.c.id, _T.c.origin, _T.c.key, schema.content.c.file)
+    .outerjoin(schema.content, schema.content.c.job == _T.c.id)
+    .where(_T.c.id == bindparam("job_id"), _T.c.lease_token == bindparam("proof"), _T.c.state == LEASED)
+    .with_for_update(of=_T)
+)
+_DELETE = delete(_T).where(_T.c.id == bindparam("job_id"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laid:
+    """A job with its name, whose large body lies in a file already."""
+
+    id: str
+    job: NewJob
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The proof that a job is ours, and what its ending needs."""
+
+    id: str
+    origin: str
+    key: str
+    file: str
+
+
+class Jobs:
+    """What the rooms share: names, the clock, bodies, and these statements."""
+
+    def __init__(self, bodies: Bodies, bell: Bell, now: Callable[[], datetime]) -> None:
+        self.bodies = bodies
+        self.now = now
+        self._bell = bell
+        self._ids = Ids()
+
+    def name(self) -> str:
+        return self._ids.new(self.now())
+
+    async def lay(self, jobs: Iterable[NewJob]) -> tuple[Laid, ...]:
+        """Give names, and write large bodies; before the transaction, so that it need not wait for them."""
+        return tuple([await self.lay_one(self.name(), one) for one in jobs])
+
+    async def lay_one(self, name: str, job: NewJob) -> Laid:
+        return Laid(id=name, job=job, file=await self.bodies.lay(name, job.body))
+
+    def queue(self, conn: Connection, laid: Sequence[Laid], *, origin: str = "") -> tuple[str, ...]:
+        """Queue what is laid; a job whose key waits already takes its place there, and keeps the older name."""
+        if not laid:
+            return ()
+        self.ring(conn)
+        fresh = [one for one in laid if not one.job.key]
+        if fresh:
+            conn.execute(_INSERT, [self._row(one, origin) for one in fresh])
+            self.bodies.put(conn, [(one.id, one.job.body, one.file) for one in fresh])
+        keyed = {one.id: self._queue_keyed(conn, one, origin) for one in laid if one.job.key}
+        return tuple(keyed.get(one.id, one.id) for one in laid)
+
+    def _queue_keyed(self, conn: Connection, laid: Laid, origin: str) -> str:
+        old = conn.execute(_SAME_KEY, {"same": bounded(laid.job.key)}).first()
+        row = self._row(laid, origin)
+        if old is None:
+            conn.execute(_INSERT, [row])
+            self.bodies.put(conn, [(laid.id, laid.job.body, laid.file)])
+            return laid.id
+        kept = {"id", "origin"}
+        if (
+            old.state == JobState.WAITING
+        ):  # it goes on waiting for its person, who will speak of what is there then
+            kept |= {"state", "due", "reason", "created"}
+        values = {name: value for name, value in row.items() if name not in kept}
+        conn.execute(update(_T).where(_T.c.id == old.id).values(values))
+        self.bodies.replace(conn, old.id, laid.job.body, laid.file)
+        return str(old.id)
+
+    def _row(self, laid: Laid, origin: str) -> dict[str, Any]:
+        job, now = laid.job, self.now()
+        due = job.due if job.state is not JobState.DUE else job.due or now
+        return {
+            "id": laid.id,
+            "kind": str(job.kind),
+            "state": str(job.state),
+            "lane": bounded(job.lane),
+            "key": bounded(job.key),
+            "account": job.account,
+            "uid": job.uid,
+            "message_id": job.message_id,
+            "payload": dict(job.payload),
+            "attempts": 0,
+            "due": due,
+            "created": now,
+            "reason": job.reason,
+            "origin": origin or laid.id,
+            "lease_owner": "",
+            "lease_token": "",
+            "lease_until": None,
+        }
+
+    def lease(self, conn: Connection, job: Job) -> Lease:
+        """Prove that the job is still the caller's. Raises LeaseLost."""
+        row = conn.execute(_LEASE, {"job_id": job.id, "proof": job.token}).first() if job.token else None
+        if row is None:
+            raise LeaseLost(f"job {job.id}: the lease is lost")
+        return Lease(id=row.id, origin=row.origin, key=row.key, file=row.file or "")
+
+    def remove(self, conn: Connection, lease: Lease) -> None:
+        """The job, its body, its plan and the letters that were only planned are gone; its lane is free."""
+        conn.execute(_DELETE, {"job_id": lease.id})
+        self.bodies.discard(conn, lease.file)
+        self.ring(conn)
+
+    def put_back(self, conn: Connection, lease: Lease, **values: Any) -> None:
+        """The job is nobody's again. Its key may have been taken meanwhile: then it goes on without."""
+        free = {"lease_owner": "", "lease_token": "", "lease_until": None}
+        if lease.key and self.successor(conn, lease):
+            free["key"] = ""
+        conn.execute(update(_T).where(_T.c.id == lease.id).values(free | values))
+        self.ring(conn)
+
+    def successor(self, conn: Connection, lease: Lease) -> bool:
+        """Was a newer job with this key queued while the older one ran?"""
+        return bool(lease.key) and conn.execute(_SAME_KEY, {"same": lease.key}).first() is not None
+
+    def tell(
+        self, conn: Connection, entries: Sequence[Entry], *, origin: str = "", harsh: bool = False
+    ) -> None:
+        """Write the journal. `origin` "": looked up, as long as the job exists."""
+        if not entries:
+            return
+        now = self.now()
+        rows = []
+        for one in entries:
+            begun = origin or conn.execute(select(_T.c.origin).where(_T.c.id == one.job)).scalar() or one.job
+            rows.append(_entry_row(one, begun, now, harsh=harsh))
+        conn.execute(_INSERT_ENTRY, rows)
+
+    def ring(self, conn: Connection) -> None:
+        after_commit(conn, self._bell.ring)
+
+
+def job_of(row: Row[Any] | Mapping[str, Any], body: bytes = b"") -> Job:
+    """A row of the table as the journeys see it."""
+    facts = row if isinstance(row, Mapping) else row._mapping
+    return Job(
+        id=facts["id"],
+        kind=JobKind(facts["kind"]),
+        state=JobState(facts["state"]),
+        lane=facts["lane"],
+        payload=facts["payload"],
+        body=body,
+        account=facts["account"],
+        uid=facts["uid"],
+        message_id=facts["message_id"],
+        attempts=facts["attempts"],
+        due=facts["due"] or facts["created"],
+        created=facts["created"],
+        reason=facts["reason"],
+        token=facts["lease_token"],
+    )
+
+
+def with_letters(entry: Entry, letters: Sequence[str]) -> Entry:
+    return replace(entry, letters=tuple(letters)) if letters else entry
+
+
+def _entry_row(entry: Entry, origin: str, now: datetime, *, harsh: bool) -> dict[str, Any]:
+    return {
+        "time": now,
+        "job": entry.job,
+        "origin": origin,
+        "kind": entry.kind,
+        "outcome": entry.outcome,
+        "reason": entry.reason,
+        "message_id": entry.message_id,
+        "uid": entry.uid,
+        "recurrence_id": entry.recurrence_id,
+        "method": entry.method,
+        "account": entry.account,
+        "sender": entry.sender,
+        "certainty": entry.certainty,
+        "notes": [dict(one) for one in entry.notes],
+        "letters": list(entry.letters),
+        "mailed": bool(entry.letters),
+        "harsh": harsh,
+        "restore": entry.restore,
+    }
+
+
+__all__ = ["Jobs", "Laid", "Lease", "job_of", "with_letters"]

@@ -1,0 +1,242 @@
+"""Jobs with leases: claimed in batches, ended only by those who hold them (SPEC 9.1, 9.3)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from gateway.ports import Entry, Held, Job, JobKind, JobState, NewJob
+from gateway.store import claims, mailq, schema
+from gateway.store.db import Database
+from gateway.store.jobs import Jobs, Lease, job_of
+from gateway.store.schema import LEASED
+
+POLL = 1.0  # seconds: other processes ring no bell here
+SETTLING = ("settling", "settling-gone")
+
+_T = schema.job
+
+
+class Queue:
+    """Implements `ports.Queue`, and what the commands ask of a queue."""
+
+    def __init__(self, db: Database, jobs: Jobs) -> None:
+        self._db = db
+        self._jobs = jobs
+
+    async def add(self, jobs: Sequence[NewJob]) -> tuple[str, ...]:
+        """Queue jobs; the names that they have there."""
+        laid = await self._jobs.lay(jobs)
+        return await self._db.write(lambda conn: self._jobs.queue(conn, laid))
+
+    async def claim(
+        self, worker: str, *, limit: int, lease: timedelta, kinds: Sequence[JobKind] = ()
+    ) -> tuple[Job, ...]:
+        """Lease up to `limit` due jobs, at most one per lane, no lane that has a leased job; oldest due first."""
+
+        def change(conn: Connection) -> list[tuple[dict[str, Any], tuple[bytes, str]]]:
+            rows = claims.take(conn, worker, now=self._jobs.now(), lease=lease, limit=limit, kinds=kinds)
+            bodies = self._jobs.bodies.find(conn, [one["id"] for one in rows]) if rows else {}
+            return [(one, bodies.get(one["id"], (b"", ""))) for one in rows]
+
+        jobs = [await self._whole(row, *body) for row, body in await self._db.write(change)]
+        return tuple(one for one in jobs if one is not None)
+
+    async def _whole(self, row: dict[str, Any], data: bytes, file: str) -> Job | None:
+        """A job whose body is lost can never run: it is buried, and does not stop the others."""
+        job = job_of(row)
+        try:
+            return replace(job, body=await self._jobs.bodies.load(data, file))
+        except OSError as error:
+            await self.bury(job, "internal-error", entries=(_lost(job, error),))
+            return None
+
+    async def extend(self, job: Job, lease: timedelta) -> bool:
+        """Prolong the lease; False when it is lost: the worker must stop before it writes."""
+        until = self._jobs.now() + lease
+        statement = (
+            update(_T)
+            .where(_T.c.id == job.id, _T.c.lease_token == job.token, _T.c.state == LEASED)
+            .values(lease_until=until)
+        )
+        return await self._db.write(lambda conn: conn.execute(statement).rowcount == 1)
+
+    async def finish(self, job: Job, *, entries: Sequence[Entry] = (), spawn: Sequence[NewJob] = ()) -> None:
+        """Delete the job, write the journal, queue what follows. Raise LeaseLost."""
+        laid = await self._jobs.lay(spawn)
+
+        def change(conn: Connection) -> None:
+            lease = self._jobs.lease(conn, job)
+            self._jobs.tell(conn, entries, origin=lease.origin)
+            self._jobs.remove(conn, lease)
+            self._jobs.queue(conn, laid, origin=lease.origin)
+
+        await self._db.write(change)
+
+    async def retry(self, job: Job, *, due: datetime, reason: str) -> None:
+        """Try again at `due`; a newer job with the same key makes that needless."""
+
+        def change(conn: Connection) -> None:
+            lease = self._jobs.lease(conn, job)
+            if self._jobs.successor(conn, lease):
+                self._jobs.remove(conn, lease)
+                return
+            self._jobs.put_back(
+                conn, lease, state=str(JobState.DUE), due=due, reason=reason, attempts=job.attempts + 1
+            )
+
+        await self._db.write(change)
+
+    async def hold(self, job: Job, held: Held, *, entries: Sequence[Entry] = ()) -> str:
+        """Put the job into state WAITING with a held row; return the held id."""
+        name = self._jobs.name()
+
+        def change(conn: Connection) -> None:
+            lease = self._waiting(conn, job, entries, reason=held.reason, due=None)
+            conn.execute(insert(schema.held).values(_held_row(name, held, lease, self._jobs.now())))
+
+        await self._db.write(change)
+        return name
+
+    async def park(self, job: Job, *, due: datetime, reason: str, entries: Sequence[Entry] = ()) -> None:
+        """Let the job wait until its meeting is settled, or `due`."""
+        await self._db.write(lambda conn: self._waiting(conn, job, entries, reason=reason, due=due))
+
+    def _waiting(
+        self, conn: Connection, job: Job, entries: Sequence[Entry], *, reason: str, due: datetime | None
+    ) -> Lease:
+        lease = self._jobs.lease(conn, job)
+        self._jobs.tell(conn, entries, origin=lease.origin)
+        self._jobs.put_back(conn, lease, state=str(JobState.WAITING), due=due, reason=reason)
+        return lease
+
+    async def bury(self, job: Job, reason: str, *, entries: Sequence[Entry] = ()) -> None:
+        """Given up, but kept: a person may look at it and release it."""
+
+        def change(conn: Connection) -> None:
+            lease = self._jobs.lease(conn, job)
+            self._jobs.tell(conn, entries, origin=lease.origin)
+            self._jobs.put_back(conn, lease, state=str(JobState.BURIED), due=None, reason=reason)
+
+        await self._db.write(change)
+
+    async def settling(self, account: str, *, reason: str = "") -> int:
+        """How many changes of this account wait for their settle time."""
+        statement = (
+            select(func.count())
+            .select_from(_T)
+            .where(
+                _T.c.account == account,
+                _T.c.state == str(JobState.DUE),
+                _T.c.reason.in_([reason] if reason else SETTLING),
+            )
+        )
+        return await self._db.read(lambda conn: int(conn.execute(statement).scalar_one()))
+
+    async def next_due(self) -> datetime | None:
+        """When the next job that is not leased or waiting comes due; None when there is none."""
+        statement = select(func.min(_T.c.due, type_=_T.c.due.type)).where(
+            _T.c.state == str(JobState.DUE), _T.c.state != LEASED
+        )
+        return await self._db.read(lambda conn: conn.execute(statement).scalar())
+
+    async def wait_for_work(self, seconds: float) -> None:
+        """Return when a job was added, a lane became free, or after `seconds`, a second at most."""
+        await self._db.bell.wait(min(seconds, POLL))
+
+    def wake(self) -> None:
+        """Another process says that there is work."""
+        self._db.bell.ring()
+
+    async def recover(self, owner: str = "") -> int:
+        """End the leases of a worker that is known to be dead (all, when `owner` is ""); how many there were.
+
+        For the start of a daemon that holds the state directory alone: what it left behind need not time out.
+        """
+        now = self._jobs.now()
+        statement = update(_T).where(_T.c.state == LEASED, _T.c.lease_until > now).values(lease_until=now)
+        if owner:
+            statement = statement.where(_T.c.lease_owner == owner)
+        return await self._db.write(lambda conn: conn.execute(statement).rowcount)
+
+    async def sweep(self, now: float | None = None) -> int:
+        """Remove the files of bodies that a crash left without a job; how many."""
+        files = select(schema.content.c.file).where(schema.content.c.file != "")
+        known = await self._db.read(lambda conn: frozenset(conn.execute(files).scalars()))
+        return await asyncio.to_thread(self._jobs.bodies.sweep, known, now)
+
+    # --- the commands (INTERFACE 2 and 7) ----------------------------------------------------------------------------
+
+    async def list_jobs(self) -> list[dict[str, Any]]:
+        """`queue list`."""
+        return await self._db.read(mailq.listing)
+
+    async def show(self, job: str) -> dict[str, Any] | None:
+        """`queue show`; None when there is no such job."""
+        return await self._db.read(lambda conn: mailq.showing(conn, job))
+
+    async def stats(self) -> dict[str, float | None]:
+        """`queue stats`."""
+        now = self._jobs.now()
+        return await self._db.read(lambda conn: mailq.stats(conn, now))
+
+    async def drained(self, include_timers: bool) -> bool:
+        """Is no job due or leased? With `include_timers`: nor waits one for its settle or undo time."""
+        now = self._jobs.now()
+        return await self._db.read(lambda conn: mailq.drained(conn, now, timers=include_timers))
+
+    async def retry_now(self, job: str) -> bool:
+        """Do not wait for the due time; False when no job of that name waits for one."""
+        states = (str(JobState.DUE), str(JobState.WAITING))
+        return await self._db.write(
+            lambda conn: mailq.make_due(conn, self._jobs, job, states=states, timed=True)
+        )
+
+    async def release(self, job: str) -> bool:
+        """Give a buried job another life; False when no job of that name is buried."""
+        states = (str(JobState.BURIED),)
+        return await self._db.write(
+            lambda conn: mailq.make_due(conn, self._jobs, job, states=states, timed=False)
+        )
+
+    async def drop(self, job: str) -> bool:
+        """Remove a job that nobody works on, with a line in the journal; False when there is none."""
+        return await self._db.write(lambda conn: mailq.drop(conn, self._jobs, job))
+
+
+def _held_row(name: str, held: Held, lease: Lease, now: datetime) -> dict[str, Any]:
+    return {
+        "id": name,
+        "kind": held.kind,
+        "since": held.since or now,
+        "account": held.account,
+        "sender": held.sender,
+        "uid": held.uid,
+        "method": held.method,
+        "message_id": held.message_id,
+        "reason": held.reason,
+        "job": lease.id,
+        "answer": "",
+        "closed": None,
+    }
+
+
+def _lost(job: Job, error: OSError) -> Entry:
+    return Entry(
+        job=job.id,
+        kind=str(job.payload.get("source", job.kind)),
+        outcome="failed",
+        reason="internal-error",
+        message_id=job.message_id,
+        uid=job.uid,
+        account=job.account,
+        notes=({"code": "detail", "text": f"the body of the job is lost: {error.strerror}"},),
+    )
+
+
+__all__ = ["POLL", "Queue"]

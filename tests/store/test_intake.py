@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from gateway.errors import BackendUnavailable, QueueFull
+from gateway.ports import JobKind, Peer, unpack_mail
+from gateway.store.bodies import LARGE
+from gateway.store.intake import Intake, IntakeLimits
+
+LEASE = timedelta(minutes=5)
+
+
+async def jobs_of(store):
+    return await store.queue.claim("w", limit=100, lease=LEASE)
+
+
+async def test_a_mail_that_was_accepted_lies_in_the_queue_as_it_came(store, new_mail) -> None:
+    mail = new_mail("grüße")
+    name = await store.intake.accept(mail)
+    (job,) = await jobs_of(store)
+    assert (job.id, job.kind, job.lane) == (name, JobKind.MAIL, f"mail:{name}")
+    assert unpack_mail(job.payload, job.body) == mail
+
+
+async def test_an_accepted_mail_is_on_the_disk(store, new_mail, state_dir) -> None:
+    name = await store.intake.accept(new_mail())
+    other = sqlite3.connect(state_dir / "gateway.sqlite3")
+    assert other.execute("SELECT id FROM job").fetchall() == [(name,)]
+    other.close()
+
+
+async def test_fifty_mails_at_once_share_a_few_commits(store, new_mail) -> None:
+    before = store.db.commits
+    names = await asyncio.gather(*(store.intake.accept(new_mail(str(n))) for n in range(50)))
+    assert len(set(names)) == 50
+    assert store.db.commits - before <= 10
+    assert [job.id for job in await jobs_of(store)] == sorted(names)
+
+
+async def test_a_mail_that_comes_again_is_the_job_that_it_was(store, new_mail, clock) -> None:
+    name = await store.intake.accept(new_mail())
+    clock.forward(minutes=5)
+    again = new_mail()
+    assert await store.intake.accept(again) == name
+    assert len(await jobs_of(store)) == 1
+
+
+async def test_a_mail_that_comes_again_after_its_job_has_ended_makes_no_new_one(
+    store, new_mail, clock
+) -> None:
+    name = await store.intake.accept(new_mail())
+    (job,) = await jobs_of(store)
+    await store.queue.finish(job)
+    clock.forward(minutes=5)
+    assert await store.intake.accept(new_mail()) == name
+    assert await jobs_of(store) == ()
+
+
+async def test_the_same_mail_twice_at_once_is_one_job(store, new_mail) -> None:
+    names = await asyncio.gather(*(store.intake.accept(new_mail()) for _ in range(5)))
+    assert len(set(names)) == 1
+    assert len(await jobs_of(store)) == 1
+
+
+async def test_after_the_window_the_same_mail_is_another(store, new_mail, clock) -> None:
+    name = await store.intake.accept(new_mail())
+    clock.forward(hours=2)
+    assert await store.intake.accept(new_mail()) != name
+
+
+async def test_other_words_other_people_or_another_way_are_another_mail(store, new_mail) -> None:
+    mail = new_mail()
+    others = (
+        mail,
+        new_mail("else"),
+        new_mail(sender="carol@example.com"),
+        new_mail(to=("bob@example.org",)),
+        replace(mail, peer=Peer(role="outgoing")),
+        replace(mail, content=mail.content.replace(b"Subject", b"Received: from first\r\nSubject")),
+    )
+    assert len({await store.intake.accept(one) for one in others}) == len(others)
+
+
+async def test_a_large_mail_lies_in_a_file_and_its_double_leaves_none(store, new_mail, state_dir) -> None:
+    mail = new_mail("x" * LARGE)
+    name = await store.intake.accept(mail)
+    assert await store.intake.accept(mail) == name
+    assert [path.name for path in (state_dir / "content").iterdir()] == [name]
+    (job,) = await jobs_of(store)
+    assert job.body == mail.content
+
+
+async def test_a_full_queue_closes_the_door_and_opens_it_again(open_store, new_mail) -> None:
+    store = await open_store(IntakeLimits(max_jobs=3))
+    answers = await asyncio.gather(
+        *(store.intake.accept(new_mail(str(n))) for n in range(5)), return_exceptions=True
+    )
+    assert [isinstance(one, QueueFull) for one in answers].count(True) == 2
+    with pytest.raises(QueueFull):
+        await store.intake.accept(new_mail("one more"))
+    for job in await jobs_of(store):
+        await store.queue.finish(job)
+    assert await store.intake.accept(new_mail("one more"))
+
+
+async def test_a_known_mail_passes_a_full_queue(open_store, new_mail) -> None:
+    store = await open_store(IntakeLimits(max_jobs=1))
+    name = await store.intake.accept(new_mail())
+    assert await store.intake.accept(new_mail()) == name
+
+
+async def test_a_disk_below_its_floor_closes_the_door(store, new_mail) -> None:
+    intake = Intake(store.db, store.queue._jobs, IntakeLimits(min_free=1000), free_bytes=lambda path: 1100)
+    assert await intake.accept(new_mail("x"))
+    with pytest.raises(QueueFull):
+        await intake.accept(new_mail("x" * 200))
+
+
+async def test_a_state_directory_that_cannot_be_read_is_temporary(store, new_mail) -> None:
+    def broken(path) -> int:
+        raise OSError(5, "input/output error")
+
+    with pytest.raises(BackendUnavailable):
+        await Intake(store.db, store.queue._jobs, free_bytes=broken).accept(new_mail())
+
+
+async def test_a_closed_database_refuses_for_now(store, new_mail) -> None:
+    await store.close()
+    with pytest.raises(BackendUnavailable):
+        await store.intake.accept(new_mail())

@@ -1,0 +1,485 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from gateway.errors import LeaseLost
+from gateway.ports import Entry, Held, JobKind, JobState
+from gateway.store import claims, schema
+from gateway.store.bodies import LARGE
+
+LEASE = timedelta(minutes=5)
+
+
+async def claim(store, limit: int = 10, worker: str = "w", **facts):
+    return await store.queue.claim(worker, limit=limit, lease=LEASE, **facts)
+
+
+async def rows(store, table) -> int:
+    return await store.db.read(
+        lambda conn: conn.execute(select(func.count()).select_from(table)).scalar_one()
+    )
+
+
+def entry(job, **facts) -> Entry:
+    return Entry(
+        **{"job": job.id, "kind": "mail", "outcome": "applied", "reason": "invitation-stored"} | facts
+    )
+
+
+async def test_a_job_comes_back_as_it_was_queued(store, new_job, clock) -> None:
+    new = new_job(
+        payload={"source": "mail", "ä": [1, None]}, body=b"\x00body\xff", message_id="<m@x>", reason="why"
+    )
+    (name,) = await store.queue.add([new])
+    (job,) = await claim(store)
+    assert (job.id, job.kind, job.state, job.lane) == (name, JobKind.APPLY, JobState.LEASED, new.lane)
+    assert (job.payload, job.body, job.account, job.uid) == (new.payload, new.body, new.account, new.uid)
+    assert (job.message_id, job.attempts, job.reason) == ("<m@x>", 0, "why")
+    assert job.due == job.created == clock.now()
+    assert job.token
+
+
+async def test_the_oldest_due_comes_first_and_nothing_before_its_time(store, new_job, clock) -> None:
+    late, early, future = (
+        new_job(f"lane-{n}", due=clock.now() + timedelta(seconds=seconds))
+        for n, seconds in enumerate((-1, -9, 1))
+    )
+    names = await store.queue.add([late, early, future])
+    assert [job.id for job in await claim(store)] == [names[1], names[0]]
+    clock.forward(seconds=1)
+    assert [job.id for job in await claim(store)] == [names[2]]
+
+
+async def test_jobs_of_one_moment_run_in_the_order_in_which_they_came(store, new_job) -> None:
+    names = await store.queue.add([new_job(f"lane-{n}") for n in range(40)])
+    assert tuple(job.id for job in await claim(store, limit=40)) == names
+
+
+async def test_a_claim_takes_no_more_than_asked(store, new_job) -> None:
+    await store.queue.add([new_job(f"lane-{n}") for n in range(5)])
+    assert len(await claim(store, limit=3)) == 3
+    assert len(await claim(store, limit=3)) == 2
+
+
+async def test_a_claim_can_ask_for_kinds(store, new_job) -> None:
+    await store.queue.add([new_job("a"), new_job("b", kind=JobKind.LETTER)])
+    assert [job.kind for job in await claim(store, kinds=(JobKind.LETTER,))] == [JobKind.LETTER]
+
+
+async def test_a_lane_is_a_line(store, new_job) -> None:
+    first, second, other = await store.queue.add([new_job("a"), new_job("a"), new_job("b")])
+    got = await claim(store)
+    assert [job.id for job in got] == [first, other]
+    assert await claim(store) == ()
+    await store.queue.finish(got[0])
+    assert [job.id for job in await claim(store)] == [second]
+
+
+async def test_a_lane_longer_than_any_index_is_still_one_lane(store, new_job) -> None:
+    lane = "alice|" + "x" * 9000
+    await store.queue.add([new_job(lane), new_job(lane), new_job(lane + "y")])
+    assert len(await claim(store)) == 2
+
+
+async def test_two_workers_never_hold_jobs_of_one_lane(open_store, new_job) -> None:
+    one, two = await open_store(), await open_store()
+    await one.queue.add([new_job(f"lane-{n % 3}") for n in range(9)])
+    got = await asyncio.gather(claim(one, worker="1"), claim(two, worker="2"))
+    lanes = [job.lane for jobs in got for job in jobs]
+    assert sorted(lanes) == ["lane-0", "lane-1", "lane-2"]
+
+
+async def test_an_expired_lease_is_claimable_again_and_its_old_owner_writes_nothing(
+    store, new_job, clock
+) -> None:
+    await store.queue.add([new_job(), new_job()])
+    (old,) = await claim(store)
+    clock.forward(minutes=5)
+    (new,) = await claim(store)
+    assert (new.id, new.attempts) == (old.id, 1)
+    assert new.token != old.token
+    with pytest.raises(LeaseLost):
+        await store.queue.finish(old, entries=[entry(old)], spawn=[new_job("b")])
+    assert await rows(store, schema.journal) == 0
+    assert await rows(store, schema.job) == 2
+    await store.queue.finish(new)
+
+
+async def test_every_ending_needs_the_lease(store, new_job, clock) -> None:
+    await store.queue.add([new_job()])
+    (job,) = await claim(store)
+    await store.queue.finish(job)
+    queue = store.queue
+    endings = (
+        queue.finish(job),
+        queue.retry(job, due=clock.now(), reason="x"),
+        queue.hold(job, Held(kind="mail", account="a", reason="r")),
+        queue.park(job, due=clock.now(), reason="x"),
+        queue.bury(job, "x"),
+    )
+    for ending in endings:
+        with pytest.raises(LeaseLost):
+            await ending
+    assert not await queue.extend(job, LEASE)
+    assert await rows(store, schema.held) == 0
+
+
+async def test_a_prolonged_lease_is_not_taken(store, new_job, clock) -> None:
+    await store.queue.add([new_job()])
+    (job,) = await claim(store)
+    clock.forward(minutes=4)
+    assert await store.queue.extend(job, LEASE)
+    clock.forward(minutes=4)
+    assert await claim(store) == ()
+    await store.queue.finish(job)
+
+
+async def test_a_lease_that_ran_out_unnoticed_still_ends_its_job(store, new_job, clock) -> None:
+    await store.queue.add([new_job()])
+    (job,) = await claim(store)
+    clock.forward(hours=1)
+    await store.queue.finish(job)
+    assert await rows(store, schema.job) == 0
+
+
+async def test_the_leases_of_a_dead_worker_are_ended_at_once(store, new_job) -> None:
+    await store.queue.add([new_job("a"), new_job("b")])
+    (dead,) = await claim(store, limit=1, worker="dead")
+    (alive,) = await claim(store, limit=1, worker="alive")
+    assert await store.queue.recover("dead") == 1
+    assert [job.id for job in await claim(store)] == [dead.id]
+    assert await store.queue.recover() == 2
+    assert {job.id for job in await claim(store)} == {dead.id, alive.id}
+
+
+async def test_finishing_writes_the_journal_and_queues_what_follows_at_once(store, new_job) -> None:
+    await store.queue.add([new_job(body=b"x")])
+    (job,) = await claim(store)
+    await store.queue.finish(job, entries=[entry(job)], spawn=[new_job("b"), new_job("c")])
+    assert [one.lane for one in await claim(store)] == ["b", "c"]
+    assert await rows(store, schema.journal) == 1
+    assert await rows(store, schema.content) == 0
+
+
+async def test_a_retry_counts_and_waits(store, new_job, clock) -> None:
+    await store.queue.add([new_job()])
+    (job,) = await claim(store)
+    await store.queue.retry(job, due=clock.now() + timedelta(minutes=1), reason="backend-unavailable")
+    assert await claim(store) == ()
+    clock.forward(minutes=1)
+    (again,) = await claim(store)
+    assert (again.attempts, again.reason, again.created) == (1, "backend-unavailable", job.created)
+
+
+async def test_a_retried_job_does_not_block_its_lane(store, new_job, clock) -> None:
+    await store.queue.add([new_job("a"), new_job("a")])
+    (first,) = await claim(store)
+    await store.queue.retry(first, due=clock.now() + timedelta(minutes=1), reason="x")
+    (second,) = await claim(store)
+    assert second.id != first.id
+
+
+async def test_a_newer_job_with_the_same_key_replaces_the_older_and_its_due_time(
+    store, new_job, clock
+) -> None:
+    later = clock.now() + timedelta(seconds=30)
+    (name,) = await store.queue.add([new_job(key="k", due=later, body=b"one", payload={"n": 1})])
+    clock.forward(seconds=20)
+    later = clock.now() + timedelta(seconds=30)
+    again = await store.queue.add([new_job(key="k", due=later, body=b"two", payload={"n": 2})])
+    assert again == (name,)
+    clock.forward(seconds=29)
+    assert await claim(store) == ()
+    clock.forward(seconds=1)
+    (job,) = await claim(store)
+    assert (job.payload, job.body) == ({"n": 2}, b"two")
+
+
+async def test_a_leased_job_is_not_replaced(store, new_job) -> None:
+    (first,) = await store.queue.add([new_job(key="k")])
+    (job,) = await claim(store)
+    (second,) = await store.queue.add([new_job(key="k")])
+    assert first != second
+    await store.queue.finish(job)
+    assert [one.id for one in await claim(store)] == [second]
+
+
+async def test_a_retry_gives_way_to_the_newer_job_of_its_key(store, new_job, clock) -> None:
+    await store.queue.add([new_job(key="k", body=b"old")])
+    (job,) = await claim(store)
+    (newer,) = await store.queue.add([new_job(key="k")])
+    await store.queue.retry(job, due=clock.now(), reason="x")
+    assert [one["id"] for one in await store.queue.list_jobs()] == [newer]
+
+
+async def test_a_held_job_and_a_newer_one_of_its_key_live_side_by_side(store, new_job) -> None:
+    await store.queue.add([new_job(key="k")])
+    (job,) = await claim(store)
+    await store.queue.add([new_job(key="k")])
+    await store.queue.hold(job, Held(kind="burst", account="a", reason="burst"))
+    assert {one["state"] for one in await store.queue.list_jobs()} == {"due", "waiting"}
+
+
+async def test_a_change_of_what_is_held_waits_with_it(store, new_job) -> None:
+    (name,) = await store.queue.add([new_job(key="k", payload={"n": 1})])
+    (job,) = await claim(store)
+    await store.queue.hold(job, Held(kind="burst", account="a", reason="burst"))
+    assert await store.queue.add([new_job(key="k", payload={"n": 2})]) == (name,)
+    shown = await store.queue.show(name)
+    assert (shown["state"], shown["payload"], shown["due"]) == ("waiting", {"n": 2}, None)
+
+
+async def test_a_buried_job_is_revived_by_a_newer_one_of_its_key(store, new_job) -> None:
+    (name,) = await store.queue.add([new_job(key="k")])
+    (job,) = await claim(store)
+    await store.queue.bury(job, "given-up")
+    assert await claim(store) == ()
+    await store.queue.add([new_job(key="k")])
+    assert [one.id for one in await claim(store)] == [name]
+
+
+async def test_a_held_job_waits_for_a_person(store, new_job, clock) -> None:
+    await store.queue.add([new_job()])
+    (job,) = await claim(store)
+    held = Held(kind="mail", account="alice@example.org", reason="not-authenticated", job=job.id)
+    assert await store.queue.hold(job, held, entries=[entry(job, outcome="held")])
+    clock.forward(days=99)
+    assert await claim(store) == ()
+    assert await store.queue.next_due() is None
+    assert await rows(store, schema.journal) == 1
+
+
+async def test_a_parked_job_comes_due_by_itself_at_the_end(store, new_job, clock) -> None:
+    await store.queue.add([new_job()])
+    (job,) = await claim(store)
+    await store.queue.park(
+        job, due=clock.now() + timedelta(hours=72), reason="unknown-uid", entries=[entry(job)]
+    )
+    assert await claim(store) == ()
+    assert await store.queue.next_due() is None
+    clock.forward(hours=72)
+    (again,) = await claim(store)
+    assert (again.reason, again.attempts) == ("unknown-uid", 0)
+
+
+async def test_a_buried_job_is_kept_and_can_be_released(store, new_job, clock) -> None:
+    await store.queue.add([new_job(body=b"kept")])
+    (job,) = await claim(store)
+    await store.queue.bury(job, "given-up", entries=[entry(job, outcome="failed")])
+    clock.forward(days=9)
+    assert await claim(store) == ()
+    assert not await store.queue.retry_now(job.id)
+    assert await store.queue.release(job.id)
+    (again,) = await claim(store)
+    assert (again.body, again.attempts, again.created) == (b"kept", 0, clock.now())
+    assert not await store.queue.release(job.id)
+
+
+async def test_what_settles_is_counted_by_account_and_reason(store, new_job, clock) -> None:
+    later = clock.now() + timedelta(seconds=30)
+    await store.queue.add(
+        [
+            new_job("a", reason="settling", due=later, key="1"),
+            new_job("b", reason="settling", due=later, key="2"),
+            new_job("c", reason="settling-gone", due=later, key="3"),
+            new_job("d", reason="settling", due=later, account="other"),
+            new_job("e", reason="else", due=later),
+        ]
+    )
+    settling = store.queue.settling
+    assert await settling("alice@example.org") == 3
+    assert await settling("alice@example.org", reason="settling-gone") == 1
+    clock.forward(seconds=30)
+    await claim(store)
+    assert await settling("alice@example.org") == 0
+
+
+async def test_next_due_is_the_earliest_that_waits_for_time_alone(store, new_job, clock) -> None:
+    assert await store.queue.next_due() is None
+    due = clock.now() + timedelta(seconds=7)
+    await store.queue.add([new_job("a", due=due + timedelta(1)), new_job("b", due=due)])
+    assert await store.queue.next_due() == due
+
+
+async def test_a_large_body_lies_in_a_file_that_ends_with_its_job(store, new_job, state_dir) -> None:
+    body = b"x" * (LARGE + 1)
+    await store.queue.add([new_job(body=body)])
+    (file,) = (state_dir / "content").iterdir()
+    assert await store.db.read(lambda conn: conn.execute(select(schema.content.c.data)).scalar()) is None
+    (job,) = await claim(store)
+    assert job.body == body
+    await store.queue.finish(job)
+    assert not file.exists()
+
+
+async def test_a_replaced_body_leaves_no_file(store, new_job, state_dir) -> None:
+    big, small = b"x" * (LARGE + 1), b"y"
+    for body in (small, big, big + b"!", small, b""):
+        await store.queue.add([new_job(key="k", body=body)])
+        assert len(list((state_dir / "content").glob("*"))) == (len(body) > LARGE)
+    (job,) = await claim(store)
+    assert job.body == b""
+
+
+async def test_a_lost_body_buries_its_job_and_stops_no_other(store, new_job, state_dir) -> None:
+    lost, other = await store.queue.add([new_job("a", body=b"x" * (LARGE + 1)), new_job("b")])
+    (state_dir / "content" / lost).unlink()
+    assert [job.id for job in await claim(store)] == [other]
+    shown = await store.queue.show(lost)
+    assert (shown["state"], shown["reason"]) == ("buried", "internal-error")
+
+
+async def test_files_without_a_job_are_swept_once_nobody_can_be_about_to_name_them(
+    store, new_job, state_dir
+) -> None:
+    (name,) = await store.queue.add([new_job(body=b"x" * (LARGE + 1))])
+    orphan = state_dir / "content" / "orphan"
+    orphan.write_bytes(b"")
+    now = orphan.stat().st_mtime
+    assert await store.queue.sweep(now + 3000) == 0
+    assert await store.queue.sweep(now + 4000) == 1
+    assert [path.name for path in (state_dir / "content").iterdir()] == [name]
+
+
+async def test_the_worker_wakes_when_work_comes_or_a_lane_is_free(store, new_job) -> None:
+    await store.queue.add([new_job()])
+    await asyncio.wait_for(store.queue.wait_for_work(60), 0.9)
+    (job,) = await claim(store)
+    await store.queue.finish(job)
+    await asyncio.wait_for(store.queue.wait_for_work(60), 0.9)
+    waiting = asyncio.create_task(store.queue.wait_for_work(60))
+    await asyncio.sleep(0)
+    store.queue.wake()
+    await asyncio.wait_for(waiting, 0.9)
+    await store.queue.wait_for_work(0.001)
+
+
+# --- the commands ----------------------------------------------------------------------------------------------------
+
+
+async def test_the_list_shows_each_job_with_null_for_what_is_not_there(store, new_job, clock) -> None:
+    (name,) = await store.queue.add([new_job(kind=JobKind.MAIL, account="", uid="")])
+    assert await store.queue.list_jobs() == [
+        {
+            "id": name,
+            "kind": "mail",
+            "state": "due",
+            "account": None,
+            "uid": None,
+            "message_id": None,
+            "attempts": 0,
+            "due": "2027-03-10T09:30:00.000Z",
+            "reason": None,
+        }
+    ]
+    shown = await store.queue.show(name)
+    assert (shown["created"], shown["lease_until"]) == ("2027-03-10T09:30:00.000Z", None)
+    assert await store.queue.show("nothing") is None
+
+
+async def test_the_figures_count_each_job_once(store, new_job, clock) -> None:
+    later = clock.now() + timedelta(minutes=1)
+    assert (await store.queue.stats())["oldest_seconds"] is None
+    await store.queue.add([new_job(f"lane-{n}") for n in range(4)])
+    held, parked, buried, _ = await claim(store)
+    await store.queue.hold(held, Held(kind="mail", account="a", reason="r"))
+    await store.queue.park(parked, due=later, reason="unknown-uid")
+    await store.queue.bury(buried, "given-up")
+    await store.queue.add([new_job("l1", kind=JobKind.LETTER)])
+    (letter,) = await claim(store)
+    await store.queue.retry(letter, due=later, reason="451")
+    await store.queue.add([new_job("l2", kind=JobKind.LETTER), new_job("x"), new_job("y", due=later)])
+    clock.forward(seconds=3)
+    assert await store.queue.stats() == {
+        "due": 2,
+        "leased": 1,
+        "waiting": 2,
+        "parked": 1,
+        "held": 1,
+        "buried": 1,
+        "letters_due": 1,
+        "letters_deferred": 1,
+        "oldest_seconds": 3.0,
+    }
+
+
+async def test_drained_means_nothing_due_or_leased(store, new_job, clock) -> None:
+    drained = store.queue.drained
+    assert await drained(True)
+    await store.queue.add([new_job()])
+    assert not await drained(False)
+    (job,) = await claim(store)
+    assert not await drained(False)
+    await store.queue.retry(job, due=clock.now() + timedelta(minutes=1), reason="x")
+    assert await drained(True), "what waits for a peer does not count"
+    await store.queue.add([new_job("b", due=clock.now() + timedelta(seconds=30), reason="settling")])
+    assert await drained(False)
+    assert not await drained(True), "what waits for a timer counts when asked for"
+    clock.forward(minutes=1)
+    assert not await drained(False)
+
+
+async def test_what_waits_for_a_person_or_a_peer_is_drained(store, new_job, clock) -> None:
+    await store.queue.add([new_job(f"lane-{n}") for n in range(3)])
+    held, parked, buried = await claim(store)
+    await store.queue.hold(held, Held(kind="mail", account="a", reason="r"))
+    await store.queue.park(parked, due=clock.now() + timedelta(hours=1), reason="unknown-uid")
+    await store.queue.bury(buried, "given-up")
+    assert await store.queue.drained(True)
+
+
+async def test_a_person_can_make_a_waiting_job_run_now(store, new_job, clock) -> None:
+    (name,) = await store.queue.add([new_job(due=clock.now() + timedelta(hours=1))])
+    assert await store.queue.retry_now(name)
+    assert [job.id for job in await claim(store)] == [name]
+    assert not await store.queue.retry_now(name), "it runs"
+    assert not await store.queue.retry_now("nothing")
+
+
+async def test_a_held_job_is_not_retried(store, new_job) -> None:
+    await store.queue.add([new_job()])
+    (job,) = await claim(store)
+    await store.queue.hold(job, Held(kind="mail", account="a", reason="r"))
+    assert not await store.queue.retry_now(job.id)
+
+
+async def test_a_dropped_job_leaves_a_line_in_the_journal(store, new_job, state_dir) -> None:
+    (name,) = await store.queue.add([new_job(body=b"x" * (LARGE + 1), message_id="<m@x>")])
+    assert await store.queue.drop(name)
+    assert await store.queue.list_jobs() == []
+    assert list((state_dir / "content").iterdir()) == []
+    line = await store.db.read(lambda conn: conn.execute(select(schema.journal)).one())
+    assert (line.job, line.outcome, line.reason, line.message_id) == (name, "failed", "dropped", "<m@x>")
+    assert not await store.queue.drop(name)
+
+
+async def test_a_job_that_runs_is_not_dropped(store, new_job) -> None:
+    (name,) = await store.queue.add([new_job()])
+    await claim(store)
+    assert not await store.queue.drop(name)
+
+
+async def test_dropping_a_held_job_closes_what_is_held(store, new_job) -> None:
+    await store.queue.add([new_job()])
+    (job,) = await claim(store)
+    await store.queue.hold(job, Held(kind="mail", account="a", reason="r"))
+    assert await store.queue.drop(job.id)
+    assert await store.held.list() == []
+
+
+async def test_claims_go_by_the_indexes(store) -> None:
+    def plan(conn) -> str:
+        text = str(claims._READY.compile(conn.engine, compile_kwargs={"render_postcompile": True}))
+        rows = conn.exec_driver_sql("EXPLAIN QUERY PLAN " + text, tuple([1] * text.count("?")))
+        return "\n".join(row[3] for row in rows)
+
+    steps = await store.db.read(plan)
+    assert "SEARCH job USING INDEX ix_job_due" in steps
+    assert "uq_job_lane" in steps
+    assert "ix_job_lane" in steps
+    assert "SCAN" not in steps
+    assert "TEMP B-TREE" not in steps

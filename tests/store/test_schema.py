@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from gateway.store import migrate, schema
+from gateway.store.instants import Instant, micros, rfc3339
+
+
+def written(path: Path) -> set[tuple[str, ...]]:
+    """Every table and index as SQLite holds it; the order of a table's constraints says nothing."""
+    with sqlite3.connect(path) as conn:
+        rows = conn.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    conn.close()
+    found = [row[0] for row in rows if "alembic_version" not in row[0]]
+    return {tuple(sorted(line.strip().rstrip(",") for line in one.splitlines())) for one in found}
+
+
+def test_the_revisions_make_exactly_the_tables_of_the_metadata(empty_database: Path, tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'direct'}")
+    schema.metadata.create_all(engine)
+    engine.dispose()
+    assert written(empty_database) == written(tmp_path / "direct")
+
+
+def test_alembic_finds_no_difference(empty_database: Path) -> None:
+    engine = create_engine(f"sqlite:///{empty_database}")
+    with engine.connect() as conn:
+        assert compare_metadata(MigrationContext.configure(conn), schema.metadata) == []
+    engine.dispose()
+
+
+def test_the_newest_revision_is_the_one_that_the_schema_names() -> None:
+    assert migrate.newest() == schema.REVISION
+
+
+def test_every_table_can_be_made_in_postgresql() -> None:
+    dialect = postgresql.dialect()
+    for table in schema.metadata.sorted_tables:
+        assert str(CreateTable(table).compile(dialect=dialect))
+        for index in table.indexes:
+            assert str(CreateIndex(index).compile(dialect=dialect))
+
+
+def test_a_moment_comes_back_to_the_microsecond() -> None:
+    moment = datetime(2027, 3, 10, 9, 30, 1, 999_999, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    back = Instant().process_result_value(micros(moment), None)
+    assert back == moment
+    assert back is not None and back.tzinfo is UTC
+
+
+def test_a_naive_moment_is_refused() -> None:
+    with pytest.raises(TypeError):
+        micros(datetime(2027, 3, 10))
+
+
+def test_a_moment_is_shown_in_utc() -> None:
+    assert (
+        rfc3339(datetime(2027, 3, 10, 9, 30, tzinfo=timezone(timedelta(hours=1))))
+        == "2027-03-10T08:30:00.000Z"
+    )
+    assert rfc3339(None) is None
