@@ -62,14 +62,20 @@ class Radicale:
             f"[storage]\nfilesystem_folder = {folder}/collections\n[logging]\nlevel = warning\n"
         )
         self.log = folder / "log"
-        with self.log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "radicale", "--config", str(folder / "config")], stdout=output, stderr=output
-            )
-        wait_for(lambda: httpx.get(self.url).status_code < 500, self.process, "radicale", self.log)
+        self.folder = folder
+        self.restart()
         for user in users:
             with self.client(user) as client:
                 client.request("MKCALENDAR", f"/{user}/calendar/").raise_for_status()
+
+    def restart(self) -> None:
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "radicale", "--config", str(self.folder / "config")],
+                stdout=output,
+                stderr=output,
+            )
+        wait_for(lambda: httpx.get(self.url).status_code < 500, self.process, "radicale", self.log)
 
     def client(self, user: str) -> httpx.Client:
         return httpx.Client(base_url=self.url, auth=(user, PASSWORD), timeout=30)
@@ -171,7 +177,11 @@ class Gateway:
     def letters(self) -> list[EmailMessage]:
         """Everything that left into the Maildir, oldest first."""
         folder = self.maildir / "new"
-        paths = sorted(folder.iterdir(), key=lambda path: (path.stat().st_mtime_ns, path.name)) if folder.exists() else []
+        paths = (
+            sorted(folder.iterdir(), key=lambda path: (path.stat().st_mtime_ns, path.name))
+            if folder.exists()
+            else []
+        )
         return [email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in paths]  # type: ignore[misc]
 
     def take_letters(self) -> list[EmailMessage]:
@@ -196,9 +206,29 @@ class Gateway:
 
     def put(self, user: str, uid: str, text: str) -> None:
         """What the user's calendar client does when he saves."""
-        path = next((path for path, old in self.objects(user).items() if f"UID:{uid}\n" in old), f"/{user}/calendar/{uid}.ics")
+        path = next(
+            (path for path, old in self.objects(user).items() if f"UID:{uid}\n" in old),
+            f"/{user}/calendar/{uid}.ics",
+        )
         with self.radicale.client(user) as client:
-            client.put(path, content=text.encode(), headers={"Content-Type": "text/calendar"}).raise_for_status()
+            client.put(
+                path, content=text.encode(), headers={"Content-Type": "text/calendar"}
+            ).raise_for_status()
+
+    def put_new(self, user: str, uid: str, text: str) -> None:
+        with self.radicale.client(user) as client:
+            client.put(
+                f"/{user}/calendar/{uid}.ics",
+                content=text.encode(),
+                headers={"Content-Type": "text/calendar"},
+            ).raise_for_status()
+
+    def reconfigure(self, *, smarthost: str) -> None:
+        """Another smarthost, and a restart."""
+        self.stop()
+        text = self.config.read_text()
+        self.config.write_text(text.replace(f"maildir:{self.maildir}", smarthost))
+        self.start()
 
     def delete(self, user: str, uid: str) -> None:
         path = next(path for path, old in self.objects(user).items() if f"UID:{uid}\n" in old)
