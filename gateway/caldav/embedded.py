@@ -94,6 +94,17 @@ class EmbeddedRadicale:
             await asyncio.to_thread(child.wait)
 
     def _launch(self) -> None:
+        config = self._write_files()
+        with (self._folder / "log").open("wb") as log:
+            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
+                [sys.executable, "-P", "-c", _CHILD, str(os.getpid()), "--config", str(config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+            )
+
+    def _write_files(self) -> Path:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._port = self._port or self._free_port()
         (self._folder / "port").write_text(f"{self._port}\n")
@@ -104,14 +115,7 @@ class EmbeddedRadicale:
         )
         config = self._folder / "config"
         config.write_text(self._config(), encoding="utf-8")
-        with (self._folder / "log").open("wb") as log:
-            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
-                [sys.executable, "-P", "-c", _CHILD, str(os.getpid()), "--config", str(config)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self._folder,
-            )
+        return config
 
     def _config(self) -> str:
         """Everybody owns what lies under his name, and nothing else. Radicale's own 8 connections are too few."""

@@ -1,0 +1,112 @@
+"""Objects are read in batches; what a server leaves out is asked for, and one bad object does not spoil the rest."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.caldav.client import OBJECT_LIMIT, ServerSettings
+from gateway.caldav.discover import Calendar
+from gateway.caldav.faults import BrokenAnswer
+from gateway.caldav.fetch import MULTIGET, get, get_many, search
+from gateway.caldav.xml import CALDAV, DAV, parse
+from gateway.errors import BackendUnavailable
+from gateway.ports import Collection
+
+PATH = "/caldav.php/alice/calendar/"
+CALENDAR = Calendar(
+    collection=Collection(path=PATH, components=frozenset({"VEVENT"})), reports=frozenset({MULTIGET})
+)
+
+
+@pytest.fixture
+def client(open_client, scripted):
+    return open_client(ServerSettings(url="http://host/"), server=scripted)
+
+
+async def test_what_a_multiget_leaves_out_is_asked_for_one_by_one(client, scripted, recorded, event):
+    scripted.on("REPORT", PATH, recorded("davical-multiget.xml"))
+    scripted.on("GET", f"{PATH}two.ics", event("two"), status=200, ETag='"2"')
+    found = await get_many(client, CALENDAR, [f"{PATH}one.ics", f"{PATH}two.ics", f"{PATH}gone.ics"])
+    assert [(one.href, one.etag) for one in found] == [
+        (f"{PATH}one.ics", '"5e1f"'),
+        (f"{PATH}two.ics", '"2"'),
+    ]
+
+
+async def test_a_multiget_that_is_no_xml_is_replaced_by_single_reads(client, scripted, event):
+    scripted.on("REPORT", PATH, b'<multistatus xmlns="DAV:">\x0b</multistatus>')
+    for name in ("a", "b"):
+        scripted.on("GET", f"{PATH}{name}.ics", event(name), status=200, ETag=f'"{name}"')
+    found = await get_many(client, CALENDAR, [f"{PATH}a.ics", f"{PATH}b.ics"])
+    assert [one.etag for one in found] == ['"a"', '"b"']
+
+
+async def test_a_server_that_fails_is_not_asked_again_in_the_small(client, scripted):
+    scripted.on("REPORT", PATH, status=503)
+    with pytest.raises(BackendUnavailable):
+        await get_many(client, CALENDAR, [f"{PATH}a.ics", f"{PATH}b.ics"])
+    assert scripted.methods() == ["REPORT"]
+
+
+async def test_many_objects_are_asked_for_in_batches_and_each_once(client, scripted):
+    scripted.on("REPORT", PATH, b'<multistatus xmlns="DAV:"/>')
+    await get_many(client, CALENDAR, [f"{PATH}{number % 120}.ics" for number in range(240)])
+    sizes = [
+        len(list(parse(one.content).iter(f"{DAV}href"))) for one in scripted.asked if one.method == "REPORT"
+    ]
+    assert sizes == [50, 50, 20]
+
+
+async def test_a_server_without_multiget_is_asked_one_by_one(client, scripted, event):
+    scripted.on("GET", f"{PATH}a.ics", event("a"), status=200, ETag='"1"')
+    poor = Calendar(collection=CALENDAR.collection, reports=frozenset({f"{CALDAV}calendar-query"}))
+    assert len(await get_many(client, poor, [f"{PATH}a.ics", f"{PATH}b.ics"])) == 1
+    assert set(scripted.methods()) == {"GET"}
+
+
+async def test_a_monster_among_many_is_left_out(client, scripted, event):
+    scripted.on("GET", f"{PATH}a.ics", event("a") + b" " * OBJECT_LIMIT, status=200, ETag='"1"')
+    scripted.on("GET", f"{PATH}b.ics", event("b"), status=200, ETag='"2"')
+    poor = Calendar(collection=CALENDAR.collection, reports=frozenset({f"{CALDAV}calendar-query"}))
+    assert [one.etag for one in await get_many(client, poor, [f"{PATH}a.ics", f"{PATH}b.ics"])] == ['"2"']
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_what_is_not_there_is_none(client, scripted, status: int):
+    scripted.on("GET", "/a.ics", status=status)
+    assert await get(client, "/a.ics") is None
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>Log in</html>", b"BEGIN:VCARD\r\n"])
+async def test_what_is_no_calendar_raises(client, scripted, body: bytes):
+    scripted.on("GET", "/a.ics", body, status=200, ETag='"1"')
+    with pytest.raises(BrokenAnswer):
+        await get(client, "/a.ics")
+
+
+async def test_an_etag_that_get_does_not_tell_is_asked_for(client, scripted, event):
+    scripted.on("GET", "/a.ics", event("a"), status=200)
+    scripted.on(
+        "PROPFIND",
+        "/a.ics",
+        b'<d:multistatus xmlns:d="DAV:"><d:response><d:href>/a.ics</d:href><d:propstat><d:prop><d:getetag>abc</d:getetag>'
+        b"</d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response></d:multistatus>",
+    )
+    found = await get(client, "/a.ics")
+    assert found is not None and found.etag == '"abc"'
+
+
+async def test_a_substring_hit_is_not_the_object(client, scripted, recorded, event):
+    path = "/alice/recorded/"
+    scripted.on("REPORT", path, recorded("radicale-query.xml"))
+    scripted.on("GET", f"{path}three.ics", event("three"), status=200, ETag='"3"')
+    radicale = Calendar(collection=Collection(path=path))
+    found = await search(client, radicale, "three")
+    assert found is not None and found.href == f"{path}three.ics"
+    assert await search(client, radicale, "thr") is None
+    assert scripted.methods() == ["REPORT", "GET", "REPORT"]
+
+
+async def test_a_uid_that_cannot_be_asked_for_is_not_found(client, scripted):
+    assert await search(client, CALENDAR, "\x01") is None
+    assert scripted.asked == []
