@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-import idna
+from gateway.ical.address import address as canonical
+from gateway.ical.address import domain
 
 LINE = 78
 WORD = 75  # RFC 2047 2
@@ -53,13 +54,8 @@ def cut(text: str, limit: int) -> str:
 
 def mail_domain(address: str) -> str:
     """The domain of an address, or a domain itself, as lower-case A-label."""
-    domain = plain(address).rpartition("@")[2].rstrip(".").lower()
-    if domain.isascii():
-        return domain
-    try:
-        return idna.encode(domain, uts46=True).decode("ascii")
-    except idna.IDNAError:
-        return domain
+    text = plain(address).rpartition("@")[2].rstrip(".").lower()
+    return text if text.isascii() else domain(canonical(f"x@{text}")) or text
 
 
 def needs_smtputf8(address: str) -> bool:

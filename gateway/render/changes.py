@@ -26,7 +26,7 @@ class Row:
     now: str = ""
 
 
-def rows(now: Facts, before: Facts, changed: tuple[str, ...], voice: Voice) -> tuple[Row, ...]:
+def rows(now: Facts, before: Facts, changed: tuple[str, ...], *, voice: Voice) -> tuple[Row, ...]:
     """The rows for the fields that a summary names as changed, in the order of the letter."""
     fields = set(changed)
     out = []

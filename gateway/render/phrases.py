@@ -1,4 +1,4 @@
-"""The sentences of a letter: what it is, who does it, what follows. Whole sentences, so that they can be translated."""
+"""The sentences of a letter, each whole so that it can be translated: what it is, who does it, what follows."""
 
 from __future__ import annotations
 

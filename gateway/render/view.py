@@ -71,7 +71,7 @@ def view(sheet: Sheet, voice: Voice) -> View:
     summary, now = sheet.summary, sheet.summary.now
     changes: tuple[Row, ...] = ()
     if summary.kind == "update" and summary.before is not None:
-        changes = rows(now, summary.before, summary.changed, voice)
+        changes = rows(now, summary.before, summary.changed, voice=voice)
     guests = tuple(_answer(guest, voice) for guest in _people(now))
     return View(
         kind=summary.kind,

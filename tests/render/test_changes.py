@@ -33,12 +33,12 @@ At = Callable[..., When]
 )
 def test_a_changed_field_has_its_row(name: str, value: str, row: Row, meeting: Facts, speak: Speak) -> None:
     changes: dict[str, Any] = {name: value}
-    assert rows(replace(meeting, **changes), meeting, (name,), speak()) == (row,)
+    assert rows(replace(meeting, **changes), meeting, (name,), voice=speak()) == (row,)
 
 
 def test_a_new_time_is_one_row(meeting: Facts, speak: Speak, at: At) -> None:
     now = replace(meeting, start=at("2026-11-24 10:00"), end=at("2026-11-24 11:00"))
-    (row,) = rows(now, meeting, ("start", "end"), speak())
+    (row,) = rows(now, meeting, ("start", "end"), voice=speak())
     assert row.was == "Monday, 23 November 2026, 15:00 – 16:30"
     assert row.now == "Tuesday, 24 November 2026, 10:00 – 11:00"
 
@@ -47,26 +47,26 @@ def test_a_new_zone_is_said(meeting: Facts, speak: Speak, at: At) -> None:
     now = replace(
         meeting, start=at("2026-11-23 15:00", "Europe/London"), end=at("2026-11-23 16:30", "Europe/London")
     )
-    (row,) = rows(now, meeting, ("start", "end"), speak("en-GB", ""))
+    (row,) = rows(now, meeting, ("start", "end"), voice=speak("en-GB", ""))
     assert row.was.endswith("(Berlin time, UTC+1)") and row.now.endswith("(London time, UTC)")
 
 
 def test_a_description_shows_the_lines_that_differ(meeting: Facts, speak: Speak) -> None:
     now = replace(meeting, description=meeting.description.replace("First", "1st") + "\nmore")
-    (row,) = rows(now, meeting, ("description",), speak())
+    (row,) = rows(now, meeting, ("description",), voice=speak())
     assert (row.was, row.now) == ("First line", "1st line\nmore")
 
 
 def test_a_long_difference_is_cut_after_ten_lines(meeting: Facts, speak: Speak) -> None:
     now = replace(meeting, description="\n".join(map(str, range(30))))
-    (row,) = rows(now, meeting, ("description",), speak())
+    (row,) = rows(now, meeting, ("description",), voice=speak())
     assert row.now.split("\n") == [*map(str, range(10)), "…"]
 
 
 def test_guests_are_named_who_came_and_who_went(meeting: Facts, speak: Speak) -> None:
     eve = Guest(address="eve@example.com", name="Eve")
     now = replace(meeting, guests=(*meeting.guests[:2], eve))
-    assert rows(now, meeting, ("guests",), speak()) == (
+    assert rows(now, meeting, ("guests",), voice=speak()) == (
         Row(label="Guests added", now="Eve"),
         Row(label="Guests removed", now="dan@example.com"),
     )
@@ -74,4 +74,4 @@ def test_guests_are_named_who_came_and_who_went(meeting: Facts, speak: Speak) ->
 
 def test_an_answer_of_a_guest_is_no_change(meeting: Facts, speak: Speak) -> None:
     now = replace(meeting, guests=tuple(replace(one, partstat="ACCEPTED") for one in meeting.guests))
-    assert rows(now, meeting, ("guests",), speak()) == ()
+    assert rows(now, meeting, ("guests",), voice=speak()) == ()
