@@ -109,13 +109,13 @@ def test_another_host_is_elsewhere_another_scheme_is_a_proxy():
     "uid", ["a:b", "a;b", "a/b", "a b", "ü", "x" * 300, ".hidden", "", "..", "a%2Fb", "it's"]
 )
 def test_odd_and_long_uids_are_hashed(uid: str):
-    path = object_path("/home/cal/", uid)
-    assert path == canonical(path) and parent(path) == "/home/cal/"
-    assert len(path) == len("/home/cal/") + 64 + len(".ics")
+    path = object_path("/alice/cal/", uid)
+    assert path == canonical(path) and parent(path) == "/alice/cal/"
+    assert len(path) == len("/alice/cal/") + 64 + len(".ics")
 
 
 def test_a_plain_uid_is_its_own_name():
-    assert object_path("/home/cal", "4F2@example.org") == "/home/cal/4F2@example.org.ics"
+    assert object_path("/alice/cal", "4F2@example.org") == "/alice/cal/4F2@example.org.ics"
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
