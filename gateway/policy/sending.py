@@ -1,4 +1,4 @@
-"""Who sends? One ordered table of named rules per (meeting, attendee); the first that fits decides (SPEC 5.4).
+"""Who sends is one ordered table of named rules per meeting and attendee: the first that fits decides (SPEC 5.4).
 
 Nothing else in the gateway asks this. Two senders mean every guest gets two mails; no sender means nobody knows.
 """
