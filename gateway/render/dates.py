@@ -138,7 +138,7 @@ def place(moment: Shown, voice: Voice) -> str:
 
 
 def length(start: When, end: When | None, voice: Voice) -> str:
-    """How long it takes: `1 hour, 30 minutes`; "" for nothing."""
+    """How long it takes: `1 hour and 30 minutes`; "" for nothing."""
     if end is None:
         return ""
     exact = start.utc is not None and end.utc is not None
@@ -151,7 +151,8 @@ def length(start: When, end: When | None, voice: Voice) -> str:
         amount, seconds = divmod(seconds, size)
         if amount:
             parts.append(str(format_unit(amount, f"duration-{name}", locale=voice.locale)))
-    return str(format_list(parts, style="unit", locale=voice.locale))
+    # Not the style "unit": Babel has only parts of it for most languages, and fails on three items.
+    return str(format_list(parts, locale=voice.locale))
 
 
 def _lines(begin: Shown, finish: Shown, voice: Voice) -> tuple[str, ...]:

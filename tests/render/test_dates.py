@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+from babel.core import Locale
 
 from gateway.itip.model import When
 from gateway.render.dates import length, short, short_zone, span
@@ -115,6 +118,15 @@ def test_a_subject_names_the_zone_shortly(zone: str, name: str, speak: Speak, at
 def test_the_short_form_is_one_line(speak: Speak, at: At) -> None:
     assert short(at("2026-11-23 15:00"), speak()) == "Mon, 23 Nov 2026, 15:00"
     assert short(at("2026-11-23"), speak()) == "Mon, 23 Nov 2026"
+
+
+@pytest.mark.parametrize(
+    "locale", ["en", "de", "fr", "es", "it", "nl", "pt-BR", "pl", "ja", "ar", "he", "ru", "zh-Hans", "ro-RO"]
+)
+def test_every_language_says_how_long(locale: str, speak: Speak, at: At) -> None:
+    voice = replace(speak(), locale=Locale.parse(locale, sep="-"))
+    shown = span(at("2026-11-23 15:00"), at("2026-11-24 16:30"), voice)
+    assert len(re.findall(r"\w+", shown.length)) >= 3 and shown.leaf.day
 
 
 @pytest.mark.parametrize("edge", ["0001-01-01 00:00", "9999-12-31 23:59"])

@@ -265,7 +265,7 @@ def test_both_schemes_are_declared(html: str) -> None:
 
 def test_old_values_carry_the_word_was(meeting: Facts, sheet: MakeSheet, letters: Letters) -> None:
     html = letters.render(sheet(summary("update", meeting))).html
-    assert "was <del>Room 1</del>" in html
+    assert "was <del><bdi>Room 1</bdi></del>" in html
 
 
 def luminance(colour: str) -> float:
