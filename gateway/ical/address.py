@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NewType
 from urllib.parse import unquote
 
-import idna
+from gateway.accounts import domain_name
 
 Address = NewType("Address", str)
 
@@ -22,7 +22,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u200b\u2028\u2029\ufeff]")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.ASCII)
 _MAIL = re.compile(r"(?!/)[^\s@<>:]+@[^\s@<>,;:/\\\"]+\Z")
 _NAMED = re.compile(r"[^<]*<([^<>]*)>\Z")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_QUOTED_ATOM = re.compile(r"\"([^\s\"\\@<>:,;]+)\"\Z")
 
 
 def address(text: str) -> Address:
@@ -76,20 +76,9 @@ def _mail(rest: str) -> Address:
     local, at, host = decoded.strip().strip("<>").strip().rpartition("@")
     if not at:
         return Address(host.lower())
-    return Address(f"{unicodedata.normalize('NFC', local.strip()).lower()}@{_a_labels(host.strip())}")
-
-
-def _a_labels(host: str) -> str:
-    """RFC 5891 4.4: the domain as it stands in the DNS; one that is no IDN stays as written."""
-    lower = host.lower().rstrip(".")
-    if lower.isascii():
-        return lower
-    if _SURROGATE.search(lower):
-        return lower
-    try:
-        return idna.encode(lower, uts46=True).decode("ascii")
-    except (idna.IDNAError, UnicodeError):
-        return lower
+    if plain := _QUOTED_ATOM.match(local.strip()):
+        local = plain[1]  # RFC 5321 4.1.2: quotes that need not be are no part of the name
+    return Address(f"{unicodedata.normalize('NFC', local.strip()).lower()}@{domain_name(host)}")
 
 
 __all__ = ["Address", "address", "domain", "is_mail", "mailto"]

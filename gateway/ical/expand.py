@@ -74,7 +74,7 @@ class _Interval(int):
 
 
 def times(
-    rule: Rule, start: datetime, window: tuple[datetime, datetime], budget: Budget
+    rule: Rule, start: datetime, window: tuple[datetime, datetime], *, budget: Budget
 ) -> Iterator[datetime]:
     """The rule's wall clock times in the half-open window, in order; `start` is DTSTART's, UNTIL is not looked at.
 
@@ -82,11 +82,13 @@ def times(
     """
     after, before = window
     left = rule.count
-    if left is not None and start != next(_walk(rule, start, (start, before), budget), start):
+    if left is not None and start != next(_walk(rule, start, (start, before), budget=budget), start):
         left -= (
             1  # RFC 5545 3.3.10: DTSTART counts as the first occurrence, even one that the rule does not give
         )
-    for found in _walk(rule, start, (start if left is not None else max(after, start), before), budget):
+    for found in _walk(
+        rule, start, (start if left is not None else max(after, start), before), budget=budget
+    ):
         if found >= before:
             return
         if left is not None:
@@ -98,12 +100,12 @@ def times(
 
 
 def _walk(
-    rule: Rule, start: datetime, window: tuple[datetime, datetime], budget: Budget
+    rule: Rule, start: datetime, window: tuple[datetime, datetime], *, budget: Budget
 ) -> Iterator[datetime]:
     """Every time from `window[0]` on, until a little behind `window[1]`."""
     try:
         base = _base(rule, start, window[0])
-        found: rrule.rrule = _ruled(rule, base, _interval(rule, base, window[1], budget))
+        found: rrule.rrule = _ruled(rule, base, _interval(rule, base, window[1], budget=budget))
         for time in found:
             if time >= window[0]:
                 yield time
@@ -115,7 +117,7 @@ def _walk(
         raise MalformedCalendar(f"a rule that cannot be expanded: {error}") from error
 
 
-def _interval(rule: Rule, base: datetime, before: datetime, budget: Budget) -> _Interval:
+def _interval(rule: Rule, base: datetime, before: datetime, *, budget: Budget) -> _Interval:
     weight = _CANDIDATES[rule.freq] * max(1, len(rule.part("BYSETPOS"))) + rule.times_a_day() // 24
     interval = _Interval(rule.interval)
     interval.budget, interval.weight = budget, weight

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 # Everything is possessive: a hostile line costs one pass.
 _VALUE = r'(?:"[^"]*+"|\((?:UTC|GMT)[+-]\d\d:\d\d\)[^";:]*+|[^",;:]*+)'
 _VALUES = rf"{_VALUE}(?:,{_VALUE})*+"
+_LIST = re.compile(_VALUES)
 _HEAD = re.compile(rf'[^;:"]*+(?:;[^=;:"]*+(?:={_VALUES})?+)*+:')
 _PARAM = re.compile(rf';([^=;:"]*+)(?:=({_VALUES}))?+(?=;|\Z)')
 _BROKEN_URI = re.compile(r"=(?:mailto|https?|ldaps?|cid):\Z", re.IGNORECASE)
@@ -120,12 +121,10 @@ def _values(name: str, value: str) -> tuple[str, ...]:
         if name == "CN":  # no parameter has escapes, yet Lotus and others write CN=Doe\\, Jane
             value = value.replace("\\,", ",")
         parts = (value,) if name in _SINGLE else tuple(value.split(","))
-    elif value[0] == value[-1] == '"' and (value.count('"') == 2 or name in _SINGLE):
-        parts = (value[1:-1].replace('\\"', '"'),)  # Outlook: CN="a \\"b\\" c"
-    elif name in _SINGLE or "\\" in value or value.count('"') % 2:
-        parts = (value.strip('"'),)
-    else:
+    elif _LIST.fullmatch(value):
         parts = tuple(quoted or plain for quoted, plain in _ITEM.findall(value))
+    else:
+        parts = (value.removeprefix('"').removesuffix('"').replace('\\"', '"'),)  # Outlook: CN="a \"b\" c"
     return tuple(map(_decoded, parts))
 
 

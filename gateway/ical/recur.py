@@ -153,7 +153,7 @@ class _Series:
 
     def _expanded(self, rule: Rule, after: datetime, before: datetime) -> Iterator[_Instance]:
         until = _until(rule, self.begin)
-        for local in times(rule, self.begin.local, (after, before), self.budget):
+        for local in times(rule, self.begin.local, (after, before), budget=self.budget):
             if until is not None and local > until:
                 return
             yield _Instance(self.begin.at_local(local), None)
@@ -315,7 +315,7 @@ def _probe(rule: Rule, begin: Moment, budget: Budget) -> None:
     """A rule must come once within `_PROBE_STEPS` candidate days: those who expand it on their side have no leash."""
     mine = Budget(min(_PROBE_STEPS, budget.left))
     at = begin.local
-    never = next(times(rule, at, (at, datetime.max), mine), None) is None  # noqa: DTZ901 - wall clock
+    never = next(times(rule, at, (at, datetime.max), budget=mine), None) is None  # noqa: DTZ901 - wall clock
     budget.take(_PROBE_STEPS - mine.left if mine.left < _PROBE_STEPS else 0)
     if never:
         raise LimitExceeded("a rule that never comes", code="expansion-limit")

@@ -73,7 +73,7 @@ class Property:
         self._address: Address | None = None
 
     @classmethod
-    def read(cls, name: str, head: str, value: str, line: str) -> Property:
+    def read(cls, name: str, head: str, value: str, *, line: str) -> Property:
         """A line as the lexer found it; its parameters are split when somebody asks for them."""
         new = cls.__new__(cls)
         new.name = name.upper()  # type: ignore[misc]
@@ -383,7 +383,7 @@ class _Reader:
     def _line(self, line: str, physical: str) -> None:
         parts = split_line(line)
         if parts is None:
-            self._add(Property.read("", "", line, physical))
+            self._add(Property.read("", "", line, line=physical))
             return
         name, head, value = parts
         if len(name) == 5 and name.upper() == "BEGIN" and not head:
@@ -391,7 +391,7 @@ class _Reader:
         elif len(name) == 3 and name.upper() == "END" and not head:
             self._end(value.strip().upper(), physical)
         else:
-            self._add(Property.read(name, head, value, physical))
+            self._add(Property.read(name, head, value, line=physical))
 
     def _add(self, new: Property) -> None:
         self.properties += 1

@@ -20,7 +20,7 @@ FAR = datetime(9999, 12, 31)
 def expand(
     text: str, start: datetime, after: datetime, before: datetime, steps: int = 200_000
 ) -> list[datetime]:
-    return list(times(read_rule(text, start), start, (after, before), Budget(steps)))
+    return list(times(read_rule(text, start), start, (after, before), budget=Budget(steps)))
 
 
 PARTS = st.fixed_dictionaries(
@@ -63,7 +63,7 @@ def test_a_walk_without_results_ends_behind_the_window() -> None:
     budget = Budget(200_000)
     start = datetime(2027, 1, 1)
     rule = read_rule("FREQ=YEARLY;BYYEARDAY=366;BYMONTH=1", start)
-    assert list(times(rule, start, (start, datetime(2030, 1, 1)), budget)) == []
+    assert list(times(rule, start, (start, datetime(2030, 1, 1)), budget=budget)) == []
     assert budget.left > 190_000
 
 
@@ -73,13 +73,15 @@ def test_every_frequency_pays_for_every_period(freq: str) -> None:
     start = datetime(2027, 1, 1)
     rule = read_rule(f"FREQ={freq};BYYEARDAY=366;BYMONTH=1", start)
     with pytest.raises(LimitExceeded):
-        list(times(rule, start, (start, FAR), budget))
+        list(times(rule, start, (start, FAR), budget=budget))
 
 
 def test_an_old_series_is_not_walked_from_its_start() -> None:
     budget = Budget(100)
     start = datetime(1970, 1, 1, 9)
-    found = times(read_rule("FREQ=DAILY", start), start, (datetime(2027, 1, 1), datetime(2027, 1, 8)), budget)
+    found = times(
+        read_rule("FREQ=DAILY", start), start, (datetime(2027, 1, 1), datetime(2027, 1, 8)), budget=budget
+    )
     assert len(list(found)) == 7
     assert budget.left > 80
 

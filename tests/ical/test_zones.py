@@ -9,7 +9,6 @@ import pytest
 from gateway.errors import LimitExceeded
 from gateway.ical.times import Form, moment
 from gateway.ical.tree import Component, parse, prop
-from gateway.ical.windows_zones import WINDOWS_ZONES
 from gateway.ical.zones import Zones, iana_name
 
 OUTLOOK = """BEGIN:VTIMEZONE
@@ -166,12 +165,6 @@ def test_joined_zones_keep_their_own_meaning() -> None:
     theirs = zones(FIXED.format(name="X", offset="+0500") + FIXED.format(name="Y", offset="+0500"))
     both = ours.joined(theirs)
     assert (hour("X", both), hour("Y", both)) == (9, 5)
-
-
-def test_the_windows_table_is_that_of_cldr() -> None:
-    babel = pytest.importorskip("babel.core")
-    cldr = {name.casefold(): zone for name, zone in babel.get_global("windows_zone_mapping").items()}
-    assert dict(WINDOWS_ZONES) == cldr
 
 
 def test_a_zone_is_no_component_of_time() -> None:
