@@ -17,7 +17,7 @@ class Collector:
     def __init__(self, most: int) -> None:
         self._buffer = bytearray(b"\r\n")  # DATA's own line end: a mail may be empty
         self._most = most
-        # Stuffed dots do not count (RFC 1870 3), so the raw bound is looser; it is there for the memory alone.
+        # Stuffed dots do not count (RFC 1870 5), so the raw bound is looser; it is there for the memory alone.
         self._stop = most + most // 2 + len(_END)
         self._dropped = 0
 
@@ -45,10 +45,11 @@ class Collector:
         """The mail with its dots unstuffed; None when it was over the limit."""
         if self._dropped:
             return None
-        content = bytes(memoryview(self._buffer)[2:])
+        buffer = self._buffer
         # RFC 5321 4.5.2
-        if b"\r\n." in self._buffer:
-            content = bytes(self._buffer.replace(b"\r\n.", b"\r\n"))[2:]
+        if b"\r\n." in buffer:
+            buffer = buffer.replace(b"\r\n.", b"\r\n")
+        content = bytes(memoryview(buffer)[2:])
         return content if len(content) <= self._most else None
 
 

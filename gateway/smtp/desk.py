@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Coroutine
 from typing import Any, Protocol
@@ -50,8 +51,11 @@ class Desk:
         while self._commits:
             await asyncio.wait(self._commits)
 
+    def report(self, name: str, **facts: Any) -> None:
+        """Tell of an event. Whoever listens cannot change by a failure what became of the mail."""
+        with contextlib.suppress(Exception):
+            self.callables.on_event(name, **facts)
+
     def refused(self, peer: Peer, reply: str, reason: str, **facts: Any) -> None:
         """Report a mail (or a recipient) that we did not take."""
-        self.callables.on_event(
-            "mail.refused", role=peer.role, peer=peer.address, code=reply[:3], reason=reason, **facts
-        )
+        self.report("mail.refused", role=peer.role, peer=peer.address, code=reply[:3], reason=reason, **facts)

@@ -24,7 +24,7 @@ async def hand_over(
     if trace.hops(content) > settings.max_received:
         return _refuse(desk, peer, replies.LOOP, "mail-loop")
     if not transaction.recipients:
-        desk.callables.on_event(
+        desk.report(
             "mail.accepted", role=peer.role, peer=peer.address, reason="unknown-recipient", size=len(content)
         )
         return replies.ACCEPTED
@@ -52,7 +52,7 @@ async def _commit(desk: Desk, mail: ReceivedMail, *, dropped: int, straightened:
         facts["dropped"] = dropped
     if straightened:
         facts["straightened"] = True
-    desk.callables.on_event("mail.accepted", role=mail.peer.role, peer=mail.peer.address, **facts)
+    desk.report("mail.accepted", role=mail.peer.role, peer=mail.peer.address, **facts)
     return replies.ACCEPTED
 
 

@@ -62,7 +62,7 @@ def mail_parameters(text: str, settings: ListenerSettings) -> MailParameters | s
 
 
 def _size_problem(given: dict[str, str | None], most: int) -> str:
-    """RFC 1870 5 and 6.1."""
+    """RFC 1870 6."""
     if "SIZE" not in given:
         return ""
     size = given["SIZE"] or ""

@@ -19,7 +19,8 @@ from gateway.smtp.wire import HangUp, Wire
 T = TypeVar("T")
 
 _MAX_COMMAND = 4096  # RFC 5321 4.5.3.1.4 asks for 512, and the extensions add to it
-_MAX_AUTH = 12_288  # RFC 4954 4.3
+_MAX_NAME = 255
+_MAX_AUTH = 12_288  # RFC 4954 4
 _GROUPED = frozenset(
     {"MAIL", "RCPT", "RSET"}
 )  # RFC 2920 3.2 (2): replies that may wait for those of the group
@@ -131,7 +132,7 @@ class GatewaySMTP(Wire):
         if not argument or " " in argument:
             return self._wrong(replies.SYNTAX_HELO)
         self.forget()
-        self._helo, self._extended = argument, extended
+        self._helo, self._extended = argument[:_MAX_NAME], extended
         return ""
 
     def _extensions(self) -> list[str]:
@@ -228,6 +229,7 @@ class GatewaySMTP(Wire):
         await self.push(replies.GO_AHEAD)
         collector = Collector(self.desk.settings.max_message)
         await self.read_mail(collector)
+        self._errors = 0  # it speaks SMTP
         try:
             reply = await hand_over(
                 self.desk, transaction, self.peer, content=collector.content(), extended=self._extended

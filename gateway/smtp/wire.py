@@ -99,7 +99,7 @@ class Wire(SMTP):
                 await self.push(self._refusal)
                 return
             await self.converse()
-        except (HangUp, ConnectionError, TLSSetupException):
+        except (HangUp, OSError, TLSSetupException):
             pass
         finally:
             if self._handler_coroutine is not None:
@@ -107,7 +107,7 @@ class Wire(SMTP):
             self._hang_up()
 
     async def converse(self) -> None:
-        raise NotImplementedError
+        """The session; a subclass has it."""
 
     def _hang_up(self) -> None:
         self._stop_timer()
@@ -152,7 +152,11 @@ class Wire(SMTP):
         if self._held:
             self._writer.write(bytes(self._held))
             self._held.clear()
+            if not self._paused:  # type: ignore[attr-defined]
+                return
+            self._start_timer(self.timeouts.command)  # a client that does not read is as silent as any other
             await self._writer.drain()
+            self._stop_timer()
 
     def dismiss(self, reply: str) -> None:
         """Say a last word out of turn, and end the session."""
@@ -171,11 +175,11 @@ class Wire(SMTP):
 
     async def read_line(self, most: int) -> bytes | None:
         """The next line with its end; None: it was longer than `most` (and is thrown away). Raise HangUp at the end."""
+        await self._flush()
         if _LINE_END not in self._reader._buffer:  # type: ignore[attr-defined]
             self._start_timer(self.timeouts.command)
         self._listening = True
         try:
-            await self._flush()
             line = await self._reader.readuntil(_LINE_END)
         except asyncio.LimitOverrunError as overrun:
             await self._skip_line(overrun)
@@ -203,7 +207,17 @@ class Wire(SMTP):
                 self._stop_timer()
 
     async def read_mail(self, collector: Collector) -> None:
-        """Feed chunks until the end of data. Raise HangUp when it does not come: what came is forgotten."""
+        """Feed chunks until the end of data. Raise HangUp when it does not come: what came is forgotten.
+
+        Nor is there a way back to commands after any other surprise in here: the rest of the mail would be taken for them.
+        """
+        try:
+            rest = await self._feed(collector)
+        except Exception as error:
+            raise HangUp from error
+        self._reader._buffer[:0] = rest  # type: ignore[attr-defined]
+
+    async def _feed(self, collector: Collector) -> bytes:
         ends = self.loop.time() + self.timeouts.mail
         rest: bytes | None = None
         while rest is None:
@@ -216,7 +230,7 @@ class Wire(SMTP):
             if collector.hopeless:
                 await self.push(replies.TOO_BIG)
                 raise HangUp
-        self._reader._buffer[:0] = rest  # type: ignore[attr-defined]
+        return rest
 
     async def start_tls(self) -> None:
         """RFC 3207 4: whatever the client sent in clear after STARTTLS is thrown away, before and after the handshake."""

@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.ports import ReceivedMail
+from gateway.smtp import wire
+from gateway.smtp.data import Collector
 from gateway.smtp.listener import listen
-from gateway.smtp.settings import ListenerSettings
+from gateway.smtp.settings import ListenerSettings, Timeouts
 
 END_OF_DATA_VARIANTS = [
     b"\n.\n",
@@ -213,7 +215,7 @@ def test_any_bytes_end_in_replies_and_no_mail_without_its_end(protocol: str, rol
             )
         )
 
-        @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
         @given(TALK, st.booleans())
         def check(data: bytes, opened: bool) -> None:
             data = OPENING + data if opened else data
@@ -269,3 +271,29 @@ def test_it_runs_on_uvloop(certificate: Any, trusting: ssl.SSLContext, tls: bool
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(play())
     assert queue.mails[0].content.endswith(b"\r\n.\r\n")
+
+
+async def test_a_surprise_in_the_middle_of_a_mail_never_makes_commands_of_it(
+    start: Any, monkeypatch: Any
+) -> None:
+    def broken(self: Collector, chunk: bytes) -> bytes | None:
+        raise MemoryError
+
+    bench = await start()
+    client = await bench.connect()
+    await client.begin("alice@example.org")
+    monkeypatch.setattr(Collector, "feed", broken)
+    await client.send(b"NOOP\r\nQUIT\r\n")
+    assert await client.rest() == b""
+
+
+async def test_a_client_that_never_reads_is_let_go(start: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(wire, "_LINGER", 0.01)
+    bench = await start(timeouts=Timeouts(command=0.1), max_errors=10**9)
+    client = await bench.connect()
+    await client.reply()
+    client.writer.transport.pause_reading()
+    client.writer.write(b"HELP\r\n" * 3_000_000)
+    while bench.server._desk.door._inside:
+        await asyncio.sleep(0.001)
+    assert not bench.server._desk.sessions
