@@ -19,7 +19,7 @@ from gateway.accounts import Account
 from gateway.caldav.faults import BrokenAnswer
 from gateway.caldav.href import Origin, origin_of
 from gateway.caldav.xml import MultiStatus, parse_multistatus, precondition
-from gateway.errors import BackendError, BackendRefused, BackendUnavailable, PreconditionFailed
+from gateway.errors import BackendError, BackendRefused, BackendUnavailable, ConfigError, PreconditionFailed
 
 OBJECT_LIMIT = 16 * 1024 * 1024  # bytes of one answer about one object
 REPORT_LIMIT = 32 * 1024 * 1024  # bytes of a multistatus
@@ -269,7 +269,10 @@ class Connections:
         transport: Callable[[ServerSettings], httpx.AsyncBaseTransport] | None = None,
     ) -> None:
         self.settings = settings
-        self.origin = origin_of(settings.url)
+        try:
+            self.origin = origin_of(settings.url)
+        except ValueError as error:
+            raise ConfigError((f"server {settings.name}: {error}",)) from error
         self._make_transport = transport or _transport
         self._transport: httpx.AsyncBaseTransport | None = None
         self._gate = asyncio.Semaphore(settings.connections)

@@ -99,6 +99,7 @@ class EmbeddedRadicale:
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
                 [sys.executable, "-P", "-c", _CHILD, str(os.getpid()), "--config", str(config)],
                 stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for us: the last writes need a server
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,

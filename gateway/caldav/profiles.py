@@ -82,10 +82,8 @@ PROFILES: Mapping[str, Profile] = {
 SIGNS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("nextcloud", "dav", ("nextcloud-checksum-update", "nc-calendar-", "nc-enable-birthday-calendar")),
     ("owncloud", "dav", ("oc-resource-sharing", "oc-calendar-publishing")),
-    ("baikal", "www-authenticate", ("baikaldav",)),
     ("sabre", "x-sabre-version", ("",)),
     ("davical", "x-davical-version", ("",)),
-    ("davical", "www-authenticate", ("davical",)),
     ("cyrus", "server", ("cyrus",)),
     ("sogo", "server", ("sogo",)),
     ("stalwart", "server", ("stalwart",)),
@@ -106,6 +104,9 @@ PLACES = (
     ("/sogo/dav/", "sogo"),
     ("/remote.php/dav/", "nextcloud"),
     ("/caldav.php/", "davical"),
+    ("/dav.php/", "baikal"),
+    ("/dav/cal/", "stalwart"),
+    ("/caldav/v2/", "google"),
     ("/zimbra/", "zimbra"),
 )
 XANDIKOS_TOKENS = frozenset({"calendar-access", "add-member", "sync-collection", "quota"})

@@ -174,8 +174,9 @@ class Scripted:
     def methods(self) -> list[str]:
         return [one.method for one in self.asked]
 
-    def _handle(self, request: httpx.Request) -> httpx.Response:
+    async def _handle(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request)
+        await asyncio.sleep(0)
         left = self._answers.get((request.method, request.url.raw_path.decode()), [])
         if not left:
             return httpx.Response(404)

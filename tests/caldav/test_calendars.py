@@ -9,8 +9,10 @@ from dataclasses import replace
 import pytest
 
 from gateway.accounts import Account
-from gateway.caldav.calendars import CalDavCalendars
-from gateway.errors import BackendRefused, PreconditionFailed
+from gateway.caldav.calendars import REFRESH, CalDavCalendars
+from gateway.caldav.client import ServerSettings
+from gateway.caldav.xml import make_calendar
+from gateway.errors import BackendRefused, BackendUnavailable, PreconditionFailed
 
 Event = Callable[..., bytes]
 ODD_UID = "a:b;c/ü <&> %2F@x"
@@ -200,3 +202,67 @@ async def test_a_hint_that_is_forbidden_now_is_passed_over(radicale, open_calend
     with pytest.raises(BackendRefused):
         await calendars.get(account, "/user0/calendar/a.ics")
     assert await calendars.find(account, "a", hints=("/user0/calendar/a.ics",)) is None
+
+
+PROPPATCH = """<d:propertyupdate xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav"><d:set><d:prop>
+<c:calendar-user-address-set><d:href>mailto:{}</d:href></c:calendar-user-address-set></d:prop></d:set></d:propertyupdate>"""
+
+
+async def test_an_organizers_change_gets_past_a_scheduling_xandikos(xandikos, open_calendars, event: Event):
+    """Which refuses it by 412 attendee-allowed in an attendee's copy."""
+    calendars: CalDavCalendars = open_calendars(xandikos.settings)
+    account = xandikos.account()
+    home = (await calendars.invitations(account)).path
+    await calendars._client(account).request(
+        "PROPPATCH",
+        f"/{account.username}/",
+        body=PROPPATCH.format(account.address).encode(),
+        headers={"Content-Type": "application/xml"},
+    )
+    people = ("ORGANIZER:mailto:ext@example.net", f"ATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:{account.address}")
+    href = calendars.new_href(home, "one")
+    first = await calendars.put(account, href, event("one", "Old", *people), etag="")
+    second = await calendars.put(
+        account, href, event("one", "New", *people, "LOCATION:Here"), etag=first.etag
+    )
+    assert b"SUMMARY:New" in second.data and second.etag != first.etag
+    found = await calendars.find(account, "one")
+    assert found is not None and (found.href, found.etag) == (href, second.etag)
+
+
+async def test_a_new_calendar_is_seen_after_a_while(lab, open_calendars):
+    now = 0.0
+    calendars: CalDavCalendars = open_calendars(lab.settings, clock=lambda: now)
+    account = lab.account()
+    (first,) = await calendars.collections(account)
+    new = f"{first.path.rstrip('/')}-new/"
+    reply = await calendars._client(account).request(
+        "MKCALENDAR", new, body=make_calendar("New"), headers={"Content-Type": "application/xml"}
+    )
+    assert reply.status == 201 and await calendars.collections(account) == (first,)
+    now = REFRESH.total_seconds()
+    assert {one.path for one in await calendars.collections(account)} == {first.path, new}
+
+
+async def test_a_calendar_that_was_deleted_is_an_error_once_and_then_unknown(lab, open_calendars):
+    calendars: CalDavCalendars = open_calendars(lab.settings)
+    account = lab.account()
+    (first,) = await calendars.collections(account)
+    token = (await calendars.sync(account, first.path, token="", known={})).token
+    await calendars._client(account).request("DELETE", first.path)
+    with pytest.raises(BackendRefused):
+        await calendars.sync(account, first.path, token=token, known={f"{first.path}a.ics": '"1"'})
+    assert await calendars.collections(account) == ()
+
+
+async def test_a_dead_server_costs_those_who_wait_one_question(open_calendars, scripted):
+    scripted.on("PROPFIND", "/dav/", status=503)
+    calendars: CalDavCalendars = open_calendars(
+        ServerSettings(url="http://host/dav/"), transport=scripted.transport
+    )
+    account = Account(address="alice@example.org", username="alice", password="x")
+    asked = await asyncio.gather(*(calendars.collections(account) for _ in range(5)), return_exceptions=True)
+    assert all(isinstance(one, BackendUnavailable) for one in asked) and len(scripted.asked) == 1
+    with pytest.raises(BackendUnavailable):
+        await calendars.collections(account)
+    assert len(scripted.asked) == 2

@@ -13,7 +13,7 @@ from gateway.accounts import Account
 from gateway.caldav.client import Connections, ServerSettings, credential_of
 from gateway.caldav.faults import BrokenAnswer
 from gateway.caldav.xml import DAV, propfind
-from gateway.errors import BackendRefused, BackendUnavailable, PreconditionFailed
+from gateway.errors import BackendRefused, BackendUnavailable, ConfigError, PreconditionFailed
 
 BODY = propfind(f"{DAV}getetag")
 LISTING = b'<multistatus xmlns="DAV:"><response><href>/a/</href><status>HTTP/1.1 200 OK</status></response></multistatus>'
@@ -269,3 +269,9 @@ async def test_a_failure_names_the_request_but_never_to_the_peer(scripted, open_
         (await client.request("GET", "/secret/path")).expect(200)
     assert "/secret/path" in caught.value.detail and "/secret/path" not in caught.value.public
     assert isinstance(scripted.asked[0], httpx.Request)
+
+
+@pytest.mark.parametrize("url", ["embedded:other", "http://host:port/", "ldap://host/"])
+def test_a_url_that_is_none_is_a_configuration_error(url: str):
+    with pytest.raises(ConfigError):
+        Connections(ServerSettings(url=url))
