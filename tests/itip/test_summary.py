@@ -1,0 +1,135 @@
+"""A summary holds what a reader needs, in his privacy, and survives JSON exactly."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.ical.address import Address
+from gateway.ical.event import CalendarObject, parse_object
+from gateway.itip.model import Facts, Guest, Summary, When
+from gateway.itip.summary import changed, dump, facts, load, summarize
+
+NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
+BOB = Address("bob@example.org")
+SERIES = """UID:one@example.org
+DTSTAMP:20261101T100000Z
+SEQUENCE:2
+DTSTART;TZID=Europe/Berlin:20261123T110000
+DTEND;TZID=Europe/Berlin:20261123T120000
+RRULE:FREQ=WEEKLY;COUNT=10
+SUMMARY:Plan\\, part 1
+LOCATION:Room
+URL:https://example.org/1
+CONFERENCE;VALUE=URI:https://meet.example.org/a
+X-GOOGLE-CONFERENCE:https://meet.google.com/b
+ORGANIZER;CN=Alice:mailto:alice@example.org
+ATTENDEE;PARTSTAT=ACCEPTED:mailto:alice@example.org
+ATTENDEE;PARTSTAT=TENTATIVE;CN="Bob, B.";ROLE=OPT-PARTICIPANT:mailto:bob@example.org
+ATTENDEE;CUTYPE=ROOM;CN=Room 1:mailto:room1@example.org
+"""
+
+
+def meeting(*texts: str) -> CalendarObject:
+    body = "".join(f"BEGIN:VEVENT\n{text}END:VEVENT\n" for text in texts)
+    return parse_object(f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//t//EN\n{body}END:VCALENDAR\n".encode())
+
+
+def told(of: CalendarObject, key: str = "", guest_list: str = "full") -> Facts:
+    return facts(of, key, viewer=BOB, guest_list=guest_list, now=NOW)
+
+
+def test_the_facts_of_a_series() -> None:
+    found = told(meeting(SERIES))
+    assert (found.title, found.location, found.sequence) == ("Plan, part 1", "Room", 2)
+    assert found.conference == ("https://meet.example.org/a", "https://meet.google.com/b")
+    assert found.rule == "FREQ=WEEKLY;COUNT=10"
+    assert found.start == When(
+        form="zoned",
+        local=datetime(2026, 11, 23, 11),
+        zone="Europe/Berlin",
+        utc=datetime(2026, 11, 23, 10, tzinfo=UTC),
+    )
+    assert [one.local.day for one in found.next_dates] == [23, 30, 7]
+    assert found.recurrence is None
+
+
+def test_the_organizer_is_no_guest_and_knows_his_answer() -> None:
+    found = told(meeting(SERIES))
+    assert found.organizer == Guest(
+        address="alice@example.org", name="Alice", partstat="ACCEPTED", role="CHAIR"
+    )
+    assert found.guests == (
+        Guest(address=BOB, name="Bob, B.", partstat="TENTATIVE", role="OPT-PARTICIPANT"),
+        Guest(address="room1@example.org", name="Room 1", cutype="ROOM"),
+    )
+
+
+def test_a_private_guest_list_shows_the_viewer_only() -> None:
+    assert [one.address for one in told(meeting(SERIES), guest_list="self").guests] == [BOB]
+
+
+def test_one_date_of_a_series_is_told_by_its_own_time() -> None:
+    found = told(meeting(SERIES), "20261130T100000Z")
+    assert found.start is not None
+    assert found.recurrence == found.start
+    assert (found.start.local.day, found.rule, found.next_dates) == (30, "", ())
+
+
+def test_a_day_ends_with_the_next_one() -> None:
+    day = meeting(
+        SERIES.replace("DTSTART;TZID=Europe/Berlin:20261123T110000", "DTSTART;VALUE=DATE:20261123")
+        .replace("DTEND;TZID=Europe/Berlin:20261123T120000\n", "")
+        .replace("RRULE:FREQ=WEEKLY;COUNT=10\n", "")
+    )
+    found = told(day)
+    assert found.start == When(form="date", local=datetime(2026, 11, 23))
+    assert found.end == When(form="date", local=datetime(2026, 11, 24))
+
+
+CHANGES = [
+    (("", ""), ()),
+    (("T110000", "T103000"), ("start",)),
+    (("T120000", "T130000"), ("end",)),
+    (("Plan", "Plan B"), ("title",)),
+    (("Room\n", "Hall\n"), ("location",)),
+    (("PARTSTAT=TENTATIVE", "PARTSTAT=ACCEPTED"), ()),
+    (("ATTENDEE;CUTYPE=ROOM;CN=Room 1:mailto:room1@example.org\n", ""), ("guests",)),
+    (("SEQUENCE:2", "SEQUENCE:3"), ()),
+    (("SUMMARY", "STATUS:CONFIRMED\nSUMMARY"), ()),
+    (("SUMMARY", "STATUS:TENTATIVE\nSUMMARY"), ("status",)),
+    (("COUNT=10", "COUNT=5"), ("rule",)),
+    (("Europe/Berlin", "/mozilla.org/20050126_1/Europe/Berlin"), ()),
+]
+
+
+@pytest.mark.parametrize(("change", "names"), CHANGES)
+def test_what_changed_is_named(change: tuple[str, str], names: tuple[str, ...]) -> None:
+    after = SERIES.replace(*change) if change[0] else SERIES
+    assert changed(told(meeting(SERIES)), told(meeting(after))) == names
+
+
+def test_a_summary_survives_json_exactly() -> None:
+    after = meeting(SERIES.replace("T110000", "T103000"))
+    line = after.attendee(BOB)
+    full = summarize(
+        "update",
+        after,
+        meeting(SERIES),
+        now=NOW,
+        viewer=BOB,
+        partstat="ACCEPTED",
+        attendee=line,
+        further=("20261130T093000Z",),
+    )
+    assert full.before is not None
+    assert full.changed == ("start",)
+    assert full.instances[0].recurrence is not None
+    assert load(json.loads(json.dumps(dump(full)))) == full
+
+
+def test_the_barest_summary_survives_json_too() -> None:
+    bare = Summary(kind="reply", now=Facts(kind="VTODO", uid="1", sequence=0))
+    assert load(json.loads(json.dumps(dump(bare)))) == bare
