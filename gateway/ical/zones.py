@@ -24,7 +24,7 @@ _UTC_NAMES = frozenset({"UTC", "Z", "ETC/UTC", "UCT", "ZULU", "UNIVERSAL", "GMT"
 _SHOWN = re.compile(r"\((?:UTC|GMT)(?:([+-])(\d\d)[:.]?(\d\d))?\)\s*(.*)")
 _REGIONS = ("Europe", "America", "Asia", "Africa", "Australia", "Pacific", "Atlantic")
 # Instants at which two definitions of a zone are compared: every season of two years.
-_PROBES = tuple(datetime(year, month, 15, 12, tzinfo=UTC) for year in (2025, 2026) for month in range(1, 13))
+PROBES = tuple(datetime(year, month, 15, 12, tzinfo=UTC) for year in (2025, 2026) for month in range(1, 13))
 
 
 class Zones:
@@ -136,7 +136,7 @@ def _by_shown_name(tzid: str) -> str | None:
     for place in places.split(",")[:8]:
         for region in _REGIONS:
             name = f"{region}/{place.strip().replace(' ', '_')}"
-            if _exists(name) and offset in {ZoneInfo(name).utcoffset(probe) for probe in _PROBES[:12]}:
+            if _exists(name) and offset in {ZoneInfo(name).utcoffset(probe) for probe in PROBES[:12]}:
                 return name
     return None
 
@@ -153,7 +153,7 @@ def _exists(name: str) -> bool:
 
 
 def _agree(one: tzinfo, other: tzinfo) -> bool:
-    return all(probe.astimezone(one).utcoffset() == probe.astimezone(other).utcoffset() for probe in _PROBES)
+    return all(probe.astimezone(one).utcoffset() == probe.astimezone(other).utcoffset() for probe in PROBES)
 
 
 def clean_tzid(tzid: str) -> str:
@@ -161,4 +161,4 @@ def clean_tzid(tzid: str) -> str:
     return tzid.strip().strip("\"'").strip()
 
 
-__all__ = ["Zones", "clean_tzid", "iana_name", "named_zone"]
+__all__ = ["PROBES", "Zones", "clean_tzid", "iana_name", "named_zone"]
