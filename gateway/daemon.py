@@ -16,6 +16,7 @@ from gateway import wiring
 from gateway.accounts import Account
 from gateway.config import Config, later, load, not_yet, warnings
 from gateway.errors import ConfigError, GatewayError
+from gateway.log import configure
 from gateway.store.lock import state_lock, wake_socket
 
 GRACE = 30.0  # seconds that leased jobs and open connections get at SIGTERM
@@ -28,6 +29,7 @@ def serve(config: Config, path: Path | None, *, demo: bool = False) -> int:
     """Run until SIGTERM or SIGINT. Raises ConfigError, StateDirBusy and what the start of a part raises."""
     if missing := not_yet(config):
         raise ConfigError(missing)
+    configure(format=config.log.format, level=config.log.level)
     for line in (*warnings(config), *later(config)):
         log.warning("%s", line)
     with state_lock(config.gateway.state_dir):

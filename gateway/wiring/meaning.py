@@ -110,9 +110,10 @@ def words_of(config: Config) -> Words:
 
 
 def _templates_root() -> Path:
-    """Inside the wheel beside this file, in a checkout beside the package."""
-    here = Path(__file__).resolve().parent
-    return next(path for path in (here / "templates", here.parent / "templates") if path.is_dir())
+    """In the wheel inside the package, in a checkout beside it."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "templates"
+    return inside if inside.is_dir() else package.parent / "templates"
 
 
 def tokens_of(config: Config) -> Tokens:
