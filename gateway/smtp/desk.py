@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import traceback
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, Protocol
 
+from gateway.errors import GatewayError
 from gateway.ports import Peer
 from gateway.smtp.limits import Door, Networks
 from gateway.smtp.settings import Callables, ListenerSettings
@@ -50,6 +53,15 @@ class Desk:
         """Return when no commit is under way."""
         while self._commits:
             await asyncio.wait(self._commits)
+
+    def failed(self, peer: Peer, reply: str, error: Exception) -> None:
+        """Report that something of ours broke: where, and its own words only when they are ours (no stranger's secrets)."""
+        ours = isinstance(error, GatewayError)
+        frames = traceback.extract_tb(error.__traceback__)[-6:]
+        trail = " < ".join(f"{Path(one.filename).name}:{one.lineno} {one.name}" for one in reversed(frames))
+        reason = error.code if isinstance(error, GatewayError) else "internal-error"
+        words = f"{type(error).__name__}: {error}" if ours else type(error).__name__
+        self.refused(peer, reply, reason, error=words, trail=trail)
 
     def report(self, name: str, **facts: Any) -> None:
         """Tell of an event. Whoever listens cannot change by a failure what became of the mail."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.errors import GatewayError, PeerError, QueueFull
+from gateway.errors import PeerError, QueueFull
 from gateway.ports import Peer, ReceivedMail
 from gateway.smtp import replies, trace
 from gateway.smtp.data import has_line_over, straighten
@@ -41,8 +41,8 @@ async def _commit(desk: Desk, mail: ReceivedMail, *, dropped: int, straightened:
         job = await desk.callables.intake.accept(mail)
     except Exception as error:
         reply = reply_to(error)
-        reason = error.code if isinstance(error, GatewayError) else "internal-error"
-        return _refuse(desk, mail.peer, reply, reason, error=_say(error))
+        desk.failed(mail.peer, reply, error)
+        return reply
     facts: dict[str, object] = {
         "job": job,
         "size": len(mail.content),
@@ -63,10 +63,6 @@ def reply_to(error: Exception) -> str:
     if isinstance(error, PeerError):
         return f"554 5.6.0 {error.public}"
     return replies.TEMPORARY
-
-
-def _say(error: Exception) -> str:
-    return error.detail if isinstance(error, GatewayError) else f"{type(error).__name__}: {error}"
 
 
 def _refuse(desk: Desk, peer: Peer, reply: str, reason: str, **facts: object) -> str:

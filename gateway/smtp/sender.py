@@ -44,7 +44,7 @@ class Sender:
                 return Sent(state="deferred", code=trouble.code, text=str(trouble))
             except Exception as error:
                 # `ports.Smarthost` promises not to raise; an unknown exception counts as temporary.
-                return Sent(state="deferred", text=f"{type(error).__name__}: {error}")
+                return Sent(state="deferred", text=type(error).__name__)
 
     async def close(self) -> None:
         kept, self._kept = self._kept, []

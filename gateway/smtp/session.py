@@ -112,7 +112,7 @@ class GatewaySMTP(Wire):
             if self.transport is None or self.transport.is_closing():
                 raise HangUp from error
             reply = reply_to(error)
-            self.desk.refused(self.peer, reply, "internal-error", error=f"{type(error).__name__}: {error}")
+            self.desk.failed(self.peer, reply, error)
             return reply
 
     def _wrong(self, reply: str) -> str:
@@ -342,7 +342,7 @@ class GatewaySMTP(Wire):
         try:
             user = await _settle(authenticate(login.username, login.password)) if authenticate else None
         except Exception as error:
-            self.desk.refused(self.peer, replies.AUTH_TEMPORARY, "internal-error", error=type(error).__name__)
+            self.desk.failed(self.peer, replies.AUTH_TEMPORARY, error)
             return replies.AUTH_TEMPORARY
         if not user:
             self.desk.refused(self.peer, replies.AUTH_FAILED, "not-authenticated")

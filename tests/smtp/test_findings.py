@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import BackendUnavailable, MalformedMail, QueueFull
+from gateway.errors import BackendUnavailable, GatewayError, MalformedMail, QueueFull
 from gateway.smtp import wire
 from gateway.smtp.data import Collector
 from gateway.smtp.settings import Timeouts
@@ -69,7 +69,11 @@ async def test_03_an_exception_is_a_code_and_its_text_stays_here(
     await client.begin("alice@example.org")
     await client.send(b"Subject: x\r\n.\r\n")
     assert await client.reply() == [reply]
-    assert bench.events[-1][0] == "mail.refused"
+    name, facts = bench.events[-1]
+    assert name == "mail.refused"
+    assert facts["error"].startswith(type(error).__name__)
+    assert facts["trail"].startswith("conftest.py:")
+    assert isinstance(error, GatewayError) or SECRET not in str(facts)
     bench.queue.error = None
     await client.say("MAIL FROM:<>", "RCPT TO:<bob@example.org>", "DATA")
     await client.send(b".\r\n")
