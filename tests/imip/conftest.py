@@ -93,7 +93,7 @@ def calendar(
     ).encode()
 
 
-def new_letter(summary: Summary, **changes: Any) -> NewLetter:
+def new_letter(summary: Summary, /, **changes: Any) -> NewLetter:
     """A letter from Alice to Bob."""
     values: dict[str, Any] = {
         "account": "alice@example.org",

@@ -9,6 +9,7 @@ import email
 import os
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from email import policy
 from email.message import EmailMessage, Message
 from pathlib import Path
@@ -17,12 +18,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.ical.address import address
+from gateway.ical.event import CalendarObject, parse_object
 from gateway.ical.tree import parse
 from gateway.imip.letter import Reader
 from gateway.imip.lint import faults
 from gateway.imip.tokens import Tokens
 from gateway.imip.write import LetterParts, write
-from gateway.itip.model import Reason
+from gateway.itip.changes import changes
+from gateway.itip.model import Context, Reason
+from gateway.itip.summary import dump
 from gateway.ports import Letter, OutgoingMail
 
 GOLDEN = Path(__file__).parent / "letters"
@@ -245,6 +250,65 @@ def test_an_unknown_reader_sees_the_zone_of_the_event(cases: dict[str, Letter], 
     parts = composed(cases["invitation"], reader=Reader())
     assert isinstance(parts, LetterParts)
     assert "15:00 – 16:30" in parts.text and "Berlin time, UTC+1" in parts.text
+
+
+# --- what itip decides, from a calendar to the mail ----------------------------------------------------------------
+
+NOW = datetime(2026, 11, 10, tzinfo=UTC)
+SINGLE = "DTSTART;TZID=Europe/Berlin:20261123T150000\nDTEND;TZID=Europe/Berlin:20261123T160000\n"
+LATER = SINGLE.replace("20261123", "20261124")
+WEEKLY = SINGLE + "RRULE:FREQ=WEEKLY;COUNT=5\n"
+GUESTS = "".join(
+    f"ATTENDEE;SCHEDULE-STATUS=1.1;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:{one}\n"
+    for one in ("bob@example.net", "carol@example.com")
+)
+
+
+def meeting(times: str, *, guests: str = GUESTS, kind: str = "VEVENT", further: str = "") -> CalendarObject:
+    """A meeting as Alice's calendar program stored it, with what must not leave."""
+    head = f"BEGIN:{kind}\nUID:u1@example.org\nDTSTAMP:20261101T080000Z\nSUMMARY:Plan\n"
+    tail = (
+        f"ORGANIZER;CN=Alice;SCHEDULE-AGENT=SERVER:mailto:alice@example.org\n{guests}"
+        f"BEGIN:VALARM\nACTION:AUDIO\nTRIGGER:-PT5M\nEND:VALARM\nEND:{kind}\n"
+    )
+    body = f"{head}{times}{tail}" + (f"{head}{further}{tail}" if further else "")
+    text = f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//x//y\n{body}END:VCALENDAR\n"
+    return parse_object(text.replace("\n", "\r\n").encode())
+
+
+OVERRIDE = "RECURRENCE-ID;TZID=Europe/Berlin:20261130T150000\n" + SINGLE.replace("20261123", "20261201")
+ROADS = {
+    "a new meeting": (None, meeting(SINGLE)),
+    "a moved one": (meeting(SINGLE), meeting(LATER)),
+    "a cancelled one": (meeting(SINGLE), None),
+    "a guest less": (meeting(SINGLE), meeting(SINGLE, guests=GUESTS.partition("\n")[0] + "\n")),
+    "a series": (None, meeting(WEEKLY)),
+    "a moved date of a series": (meeting(WEEKLY), meeting(WEEKLY, further=OVERRIDE)),
+    "a date less": (meeting(WEEKLY), meeting(WEEKLY + "EXDATE;TZID=Europe/Berlin:20261130T150000\n")),
+    "a whole day": (None, meeting("DTSTART;VALUE=DATE:20261123\nDTEND;VALUE=DATE:20261124\n")),
+    "a time in UTC": (None, meeting("DTSTART:20261123T140000Z\nDTEND:20261123T150000Z\n")),
+    "a task": (None, meeting("DUE;TZID=Europe/Berlin:20261123T150000\n", kind="VTODO")),
+}
+
+
+@pytest.mark.parametrize("domains", [("example.org",), ("other.example",)], ids=["user", "agent"])
+@pytest.mark.parametrize("road", ROADS)
+def test_what_itip_sends_leaves_without_fault(
+    road: str, domains: tuple[str, ...], a_letter: Callable[..., Letter], composed: Composed
+) -> None:
+    before, after = ROADS[road]
+    context = Context(owner=frozenset({address("alice@example.org")}), now=NOW)
+    outgoing = changes(before, after, context).outgoing
+    assert outgoing
+    for one in outgoing:
+        letter = a_letter(
+            method=str(one.method),
+            sender=one.sender,
+            recipient=one.recipient,
+            calendar=one.object.data,
+            summary=dump(one.summary),
+        )
+        assert faults(sent(composed, letter, domains=domains).content) == ()
 
 
 # --- hostile ---------------------------------------------------------------------------------------------------------
