@@ -103,8 +103,12 @@ def _new_answers(
         line = roles.line_in(component, context.owner)
         if line is None or is_cancelled(component):
             continue
-        if partstat(line) in _ANSWERS and partstat(line) != _old_answer(before, key, context):
-            found[key] = partstat(line)
+        answer = partstat(line)
+        otherwise = (
+            "" in found and answer != found[""]
+        )  # said along, or the answer to the series would reach it
+        if answer in _ANSWERS and (otherwise or answer != _old_answer(before, key, context)):
+            found[key] = answer
     found.update(_declined_by_exclusion(before, after, context))
     return {key: answer for key, answer in found.items() if not _said_with_series(key, found, context)}
 

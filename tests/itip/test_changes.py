@@ -417,6 +417,8 @@ ATTENDEE_CASES = {
         [change(EXCLUDED, ("PARTSTAT=ACCEPTED;CN=Bob", "PARTSTAT=DECLINED;CN=Bob"))], {}),
     "an imported copy with dates taken out": (None, [change(EXCLUDED, ("PARTSTAT=ACCEPTED;CN=Bob", "CN=Bob"))], {}),
     "the series, but not one date": ([ASKED_SERIES], [SERIES, override(DECLINED)], {"": "ACCEPTED", NEXT: "DECLINED"}),
+    "the series, and one date that was answered otherwise": (
+        [ASKED_SERIES, override(DECLINED)], [SERIES, override(DECLINED)], {"": "ACCEPTED", NEXT: "DECLINED"}),
     "the series and an override of his own": ([ASKED_SERIES], [SERIES, override()], {"": "ACCEPTED"}),
     "an override for an alarm": ([SERIES], [SERIES, override(SINGLE + PRIVATE)], {}),
     "guest of one date, accepted": ([override(ASKED)], [override()], {NEXT: "ACCEPTED"}),
