@@ -6,13 +6,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway import ports
 from gateway.store.bodies import Bodies
 from gateway.store.db import Database
 from gateway.store.held import HeldItems
 from gateway.store.intake import Intake, IntakeLimits
 from gateway.store.jobs import Jobs
+from gateway.store.journal import Journal
+from gateway.store.ledger import Ledger
+from gateway.store.plans import Plans
 from gateway.store.queue import Queue
+from gateway.store.snapshots import Snapshots
 
 
 def _now() -> datetime:
@@ -33,10 +36,13 @@ class Store:
     ) -> None:
         self.db = Database(url, state_dir)
         jobs = Jobs(Bodies(state_dir), self.db.bell, now)
+        self.intake = Intake(self.db, jobs, limits)
         self.queue = Queue(self.db, jobs)
         self.held = HeldItems(self.db, jobs)
-        self.intake: ports.Intake = Intake(self.db, jobs, limits)
-        _: ports.Queue = self.queue
+        self.plans = Plans(self.db, jobs, message_domain)
+        self.ledger = Ledger(self.db)
+        self.journal = Journal(self.db, jobs)
+        self.snapshots = Snapshots(self.db, jobs)
 
     async def start(self) -> None:
         """Upgrade the schema and open. Raises ConfigError when it is newer than this program."""

@@ -1,0 +1,256 @@
+"""Plan, write, settle: what is kept while a decision is carried out, and the one transaction that ends it (SPEC 9.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from gateway.errors import LeaseLost
+from gateway.ports import (
+    Entry,
+    Job,
+    JobKind,
+    JobState,
+    Letter,
+    MarkRow,
+    NewJob,
+    NewLetter,
+    Plan,
+    Snapshot,
+)
+from gateway.store import ledger, letters, schema, snapshots
+from gateway.store.db import Database
+from gateway.store.jobs import Jobs, Laid, with_letters
+
+_T = schema.plan
+_L = schema.letter
+_J = schema.job
+_GONE = ("remove", "forget")
+
+
+class Plans:
+    """Implements `ports.Plans`; `domain` is the right side of our Message-IDs."""
+
+    def __init__(self, db: Database, jobs: Jobs, domain: str) -> None:
+        self._db = db
+        self._jobs = jobs
+        self._domain = domain
+
+    async def plan(self, job: Job, plan: Plan, letters: Sequence[NewLetter]) -> Plan:
+        """Forget the job's earlier plan, if any, and write this one with its letters in state planned."""
+        named = [(self._jobs.name(), one) for one in letters]
+        whole = replace(plan, id=self._jobs.name(), job=job.id, letters=tuple(name for name, _ in named))
+        await self._db.write(lambda conn: self._plan(conn, job, whole, named))
+        return whole
+
+    def _plan(self, conn: Connection, job: Job, plan: Plan, named: Sequence[tuple[str, NewLetter]]) -> None:
+        self._jobs.lease(conn, job)
+        now = self._jobs.now()
+        conn.execute(delete(_T).where(_T.c.job == job.id))  # and with it the letters that were only planned
+        conn.execute(insert(_T).values(_row(plan, now)))
+        letters.write_planned(conn, named, plan=plan.id, job=job.id, domain=self._domain, now=now)
+
+    async def open_plan(self, job: Job) -> Plan | None:
+        """The plan that an earlier run of this job left behind."""
+
+        def question(conn: Connection) -> Plan | None:
+            row = conn.execute(select(_T).where(_T.c.job == job.id)).first()
+            if row is None:
+                return None
+            names = conn.execute(select(_L.c.id).where(_L.c.plan == row.id).order_by(_L.c.number)).scalars()
+            return _plan(row, tuple(names))
+
+        return await self._db.read(question)
+
+    async def settle(
+        self,
+        job: Job,
+        plan: Plan,
+        *,
+        snapshot: Snapshot | None,
+        gone: Sequence[str] = (),
+        spawn: Sequence[NewJob] = (),
+    ) -> None:
+        """Snapshot, marks, journal entry, letters ready and queued, job deleted. Raise LeaseLost."""
+        laid = await self._jobs.lay(spawn)
+
+        def change(conn: Connection) -> None:
+            self._settle(conn, job, plan, snapshot=snapshot, gone=gone, laid=laid)
+
+        await self._db.write(change)
+
+    def _settle(
+        self,
+        conn: Connection,
+        job: Job,
+        plan: Plan,
+        *,
+        snapshot: Snapshot | None,
+        gone: Sequence[str],
+        laid: Sequence[Laid],
+    ) -> None:
+        lease = self._jobs.lease(conn, job)
+        open_one = conn.execute(select(_T.c.id).where(_T.c.id == plan.id, _T.c.job == job.id)).first()
+        if open_one is None:
+            raise LeaseLost(f"job {job.id}: its plan was forgotten")
+        now = self._jobs.now()
+        snapshots.drop(conn, [(plan.account, href) for href in gone])
+        _settle_snapshot(conn, plan, snapshot, now)
+        ledger.write_marks(conn, plan.account, plan.uid, plan.marks, now=now)
+        ready = self._release_letters(conn, plan, now)
+        if plan.entry is not None:
+            entry = with_letters(plan.entry, [row.id for row in ready])
+            harsh = any(_is_harsh(entry.method, row) for row in ready)
+            self._jobs.tell(conn, (entry,), origin=lease.origin, harsh=harsh)
+        self._jobs.queue(conn, [self._letter_job(row) for row in ready], origin=lease.origin)
+        self._jobs.queue(conn, laid, origin=lease.origin)
+        self._jobs.remove(conn, lease)
+        self._wake_parked(conn, plan, now)
+
+    def _release_letters(self, conn: Connection, plan: Plan, now: datetime) -> list[Any]:
+        """Planned letters become ready, and no longer hang on the plan."""
+        columns = (_L.c.id, _L.c.account, _L.c.uid, _L.c.recipient, _L.c.message_id, _L.c.summary)
+        rows = list(conn.execute(select(*columns).where(_L.c.plan == plan.id).order_by(_L.c.number)))
+        if rows:
+            values = {"state": "ready", "plan": None, "changed": now}
+            conn.execute(update(_L).where(_L.c.plan == plan.id).values(values))
+        return rows
+
+    def _letter_job(self, row: Row[Any]) -> Laid:
+        job = NewJob(
+            kind=JobKind.LETTER,
+            lane=f"letter:{row.recipient}:{row.uid}",
+            payload={"letter": row.id},
+            account=row.account,
+            uid=row.uid,
+            message_id=row.message_id,
+        )
+        return Laid(id=self._jobs.name(), job=job)
+
+    def _wake_parked(self, conn: Connection, plan: Plan, now: datetime) -> None:
+        """What waited for this meeting looks again; a held job has no due time, and goes on waiting."""
+        parked = (
+            _J.c.account == plan.account,
+            _J.c.uid == plan.uid,
+            _J.c.state == str(JobState.WAITING),
+            _J.c.due.is_not(None),
+        )
+        conn.execute(update(_J).where(*parked).values(state=str(JobState.DUE), due=now))
+
+    async def letter(self, letter_id: str) -> Letter | None:
+        """One letter, whatever its state."""
+        row = await self._db.read(lambda conn: conn.execute(select(_L).where(_L.c.id == letter_id)).first())
+        return None if row is None else letters.letter_of(row)
+
+    async def letter_done(
+        self, job: Job, letter_id: str, *, state: str, reason: str, entries: Sequence[Entry] = ()
+    ) -> None:
+        """End a LETTER job: state sent or failed. One transaction."""
+
+        def change(conn: Connection) -> None:
+            lease = self._jobs.lease(conn, job)
+            self._mark(conn, letter_id, state, reason)
+            self._jobs.tell(conn, entries, origin=lease.origin)
+            self._jobs.remove(conn, lease)
+
+        await self._db.write(change)
+
+    async def letter_deferred(self, job: Job, letter_id: str, *, due: datetime, reason: str) -> None:
+        """Try the letter again at `due`."""
+
+        def change(conn: Connection) -> None:
+            lease = self._jobs.lease(conn, job)
+            self._mark(conn, letter_id, "deferred", reason)
+            values = {"state": str(JobState.DUE), "due": due, "reason": reason, "attempts": job.attempts + 1}
+            self._jobs.put_back(conn, lease, **values)
+
+        await self._db.write(change)
+
+    def _mark(self, conn: Connection, letter_id: str, state: str, reason: str) -> None:
+        values = {"state": state, "reason": reason, "changed": self._jobs.now()}
+        conn.execute(update(_L).where(_L.c.id == letter_id).values(values))
+
+    async def letters_sent(self, account: str, uid: str) -> tuple[Letter, ...]:
+        """What has left about this meeting, oldest first."""
+        statement = (
+            select(_L)
+            .where(_L.c.account == account, _L.c.uid == uid, _L.c.state == "sent")
+            .order_by(_L.c.number)
+        )
+        rows = await self._db.read(lambda conn: conn.execute(statement).all())
+        return tuple(letters.letter_of(row) for row in rows)
+
+
+def _settle_snapshot(conn: Connection, plan: Plan, snapshot: Snapshot | None, now: datetime) -> None:
+    """The calendar as it is now. A person's edit that has not settled keeps its older snapshot, so that it is still
+    seen as a change; but the organizer's last version is a fact, and the next merge needs it."""
+    if plan.action in _GONE:
+        snapshots.drop(conn, [(plan.account, plan.href)])
+    if snapshot is not None:
+        snapshots.write(conn, (snapshot,), now=now)
+    elif plan.keep_snapshot and plan.base is not None:
+        table = schema.snapshot
+        here = (table.c.account == plan.account, table.c.href == plan.href)
+        conn.execute(update(table).where(*here).values(base=plan.base))
+
+
+def _is_harsh(method: str, letter: Row[Any]) -> bool:
+    """A cancellation, or an answer that declines: the burst breaker lets fewer of these pass (SPEC 5.3)."""
+    return method == "CANCEL" or (method == "REPLY" and letter.summary.get("partstat") == "DECLINED")
+
+
+def _row(plan: Plan, now: datetime) -> dict[str, Any]:
+    entry = asdict(plan.entry) if plan.entry is not None else None
+    restore = entry.pop("restore") if entry is not None else None
+    return {
+        "id": plan.id,
+        "job": plan.job,
+        "account": plan.account,
+        "uid": plan.uid,
+        "action": plan.action,
+        "collection": plan.collection,
+        "href": plan.href,
+        "etag": plan.etag,
+        "data": plan.data,
+        "fingerprint": plan.fingerprint,
+        "keep_snapshot": plan.keep_snapshot,
+        "base": plan.base,
+        "marks": [[one.recurrence_id, one.party, dict(one.mark)] for one in plan.marks],
+        "entry": entry,
+        "restore": restore,
+        "created": now,
+    }
+
+
+def _plan(row: Row[Any], names: tuple[str, ...]) -> Plan:
+    return Plan(
+        id=row.id,
+        job=row.job,
+        account=row.account,
+        uid=row.uid,
+        action=row.action,
+        collection=row.collection,
+        href=row.href,
+        etag=row.etag,
+        data=row.data,
+        fingerprint=row.fingerprint,
+        keep_snapshot=row.keep_snapshot,
+        base=row.base,
+        marks=tuple(MarkRow(recurrence_id=one[0], party=one[1], mark=one[2]) for one in row.marks),
+        entry=_entry(row.entry, row.restore),
+        letters=names,
+    )
+
+
+def _entry(facts: dict[str, Any] | None, restore: bytes | None) -> Entry | None:
+    if facts is None:
+        return None
+    lists = {"notes": tuple(facts["notes"]), "letters": tuple(facts["letters"])}
+    return Entry(**{**facts, **lists, "restore": restore})
+
+
+__all__ = ["Plans"]

@@ -1,0 +1,189 @@
+"""Calendar objects as we last settled them, the UID index that they are, and the state of the watched collections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, or_, select, update
+
+from gateway.ports import CollectionState, NewJob, Snapshot
+from gateway.store import schema
+from gateway.store.db import Database
+from gateway.store.jobs import Jobs
+
+_T = schema.snapshot
+_C = schema.collection
+_J = schema.journal
+_INSERT = insert(_T)
+_DELETE = delete(_T).where(_T.c.account == bindparam("of_account"), _T.c.href == bindparam("of_href"))
+
+
+class Snapshots:
+    """Implements `ports.Snapshots`."""
+
+    def __init__(self, db: Database, jobs: Jobs) -> None:
+        self._db = db
+        self._jobs = jobs
+
+    async def of_collection(self, account: str, collection: str) -> tuple[Snapshot, ...]:
+        return await self._where(_T.c.account == account, _T.c.collection == collection)
+
+    async def by_uid(self, account: str, uid: str) -> tuple[Snapshot, ...]:
+        """Where this meeting lies, as far as we know; more than one where a server lets that be."""
+        return await self._where(_T.c.account == account, _T.c.uid == uid)
+
+    async def by_href(self, account: str, href: str) -> Snapshot | None:
+        found = await self._where(_T.c.account == account, _T.c.href == href)
+        return found[0] if found else None
+
+    async def _where(self, *conditions: ColumnElement[bool]) -> tuple[Snapshot, ...]:
+        statement = select(_T).where(*conditions).order_by(_T.c.href)
+        rows = await self._db.read(lambda conn: conn.execute(statement).all())
+        return tuple(_snapshot(row) for row in rows)
+
+    async def etags(self, account: str, collection: str) -> Mapping[str, str]:
+        """href -> ETag of everything known there; without the data."""
+        statement = select(_T.c.href, _T.c.etag).where(_T.c.account == account, _T.c.collection == collection)
+        rows = await self._db.read(lambda conn: conn.execute(statement).all())
+        return {row.href: row.etag for row in rows}
+
+    async def collections(self, account: str | None = None) -> tuple[CollectionState, ...]:
+        """What we know of the collections of one account, or of all."""
+        statement = select(_C).order_by(_C.c.account, _C.c.path)
+        if account is not None:
+            statement = statement.where(_C.c.account == account)
+        rows = await self._db.read(lambda conn: conn.execute(statement).all())
+        return tuple(_state(row) for row in rows)
+
+    async def lease_collection(self, account: str, path: str, worker: str, lease: timedelta) -> bool:
+        """Only one at a time looks at a collection, across processes; False: somebody else does."""
+        return await self._db.write(
+            lambda conn: _lease(conn, account, path, worker, now=self._jobs.now(), lease=lease)
+        )
+
+    async def synced(
+        self,
+        state: CollectionState,
+        *,
+        put: Sequence[Snapshot] = (),
+        gone: Sequence[str] = (),
+        spawn: Sequence[NewJob] = (),
+    ) -> None:
+        """End one watch round of one collection in one transaction; releases its lease."""
+        laid = await self._jobs.lay(spawn)
+
+        def change(conn: Connection) -> None:
+            _put_state(conn, state)
+            drop(conn, [(state.account, href) for href in gone])
+            write(conn, put, now=self._jobs.now())
+            self._jobs.queue(conn, laid)
+
+        await self._db.write(change)
+
+    async def changed_meetings(
+        self, account: str, collection: str, since: datetime, *, harsh: bool = False
+    ) -> int:
+        """How many UIDs of this account have a change with letters since then, in whichever of its collections.
+
+        `harsh`: with a cancellation, or an answer that declines.
+        """
+        statement = select(func.count(_J.c.uid.distinct())).where(
+            _J.c.account == account, _J.c.kind == "change", _J.c.time >= since, _J.c.mailed
+        )
+        if harsh:
+            statement = statement.where(_J.c.harsh)
+        return await self._db.read(lambda conn: int(conn.execute(statement).scalar_one()))
+
+    async def recover(self, worker: str = "") -> int:
+        """End the leases of a watcher that is known to be dead (all, when `worker` is ""); how many there were."""
+        statement = update(_C).where(_C.c.lease_until.is_not(None)).values(lease_owner="", lease_until=None)
+        if worker:
+            statement = statement.where(_C.c.lease_owner == worker)
+        return await self._db.write(lambda conn: conn.execute(statement).rowcount)
+
+
+def write(conn: Connection, snapshots: Iterable[Snapshot], *, now: datetime) -> None:
+    """Put these in the place of what was known of their hrefs."""
+    latest = {(one.account, one.href): one for one in snapshots}
+    if latest:
+        drop(conn, latest)
+        conn.execute(_INSERT, [_row(one, now) for one in latest.values()])
+
+
+def drop(conn: Connection, places: Iterable[tuple[str, str]]) -> None:
+    """Forget what lay at (account, href)."""
+    rows = [{"of_account": account, "of_href": href} for account, href in places]
+    if rows:
+        conn.execute(_DELETE, rows)
+
+
+def _row(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
+    return {
+        "account": snapshot.account,
+        "href": snapshot.href,
+        "collection": snapshot.collection,
+        "uid": snapshot.uid,
+        "etag": snapshot.etag,
+        "fingerprint": snapshot.fingerprint,
+        "data": snapshot.data,
+        "base": snapshot.base,
+        "changed": now,
+    }
+
+
+def _snapshot(row: Row[Any]) -> Snapshot:
+    return Snapshot(
+        account=row.account,
+        collection=row.collection,
+        href=row.href,
+        uid=row.uid,
+        etag=row.etag,
+        fingerprint=row.fingerprint,
+        data=row.data,
+        base=row.base,
+    )
+
+
+def _state(row: Row[Any]) -> CollectionState:
+    return CollectionState(
+        account=row.account,
+        path=row.path,
+        token=row.token,
+        baseline=row.baseline,
+        due=row.due,
+        interval=row.interval,
+        synced_at=row.synced_at,
+        error=row.error,
+    )
+
+
+def _put_state(conn: Connection, state: CollectionState) -> None:
+    values = {
+        "token": state.token,
+        "baseline": state.baseline,
+        "due": state.due,
+        "interval": state.interval,
+        "synced_at": state.synced_at,
+        "error": state.error,
+        "lease_owner": "",
+        "lease_until": None,
+    }
+    here = (_C.c.account == state.account, _C.c.path == state.path)
+    if conn.execute(update(_C).where(*here).values(values)).rowcount == 0:
+        conn.execute(insert(_C).values(account=state.account, path=state.path, **values))
+
+
+def _lease(
+    conn: Connection, account: str, path: str, worker: str, *, now: datetime, lease: timedelta
+) -> bool:
+    here = (_C.c.account == account, _C.c.path == path)
+    if conn.execute(select(_C.c.path).where(*here)).first() is None:
+        _put_state(conn, CollectionState(account=account, path=path))
+    free = or_(_C.c.lease_until.is_(None), _C.c.lease_until <= now)
+    taken = update(_C).where(*here, free).values(lease_owner=worker, lease_until=now + lease)
+    return conn.execute(taken).rowcount == 1
+
+
+__all__ = ["Snapshots", "drop", "write"]

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from gateway.ports import CollectionState, Snapshot
+
+ALICE, CAL = "alice@example.org", "/alice/cal/"
+LEASE = timedelta(minutes=10)
+
+
+def shot(name: str, **facts) -> Snapshot:
+    plain = {
+        "account": ALICE,
+        "collection": CAL,
+        "href": f"{CAL}{name}.ics",
+        "uid": name,
+        "etag": f'"{name}"',
+        "fingerprint": f"f-{name}",
+        "data": b"BEGIN:VCALENDAR",
+    }
+    return Snapshot(**plain | facts)
+
+
+def state(clock, **facts) -> CollectionState:
+    plain = {
+        "account": ALICE,
+        "path": CAL,
+        "token": "t1",
+        "baseline": True,
+        "due": clock.now() + timedelta(seconds=60),
+        "interval": 90.5,
+        "synced_at": clock.now(),
+        "error": "",
+    }
+    return CollectionState(**plain | facts)
+
+
+async def test_a_round_ends_with_all_it_saw(store, clock, new_job) -> None:
+    await store.snapshots.synced(state(clock), put=[shot("a"), shot("b", base=b"base", data=b"")])
+    await store.snapshots.synced(
+        state(clock, token="t2"),
+        put=[shot("b", etag='"new"')],
+        gone=[f"{CAL}a.ics"],
+        spawn=[new_job(key="change|x")],
+    )
+    assert await store.snapshots.collections(ALICE) == (state(clock, token="t2"),)
+    assert await store.snapshots.of_collection(ALICE, CAL) == (shot("b", etag='"new"'),)
+    assert len(await store.queue.list_jobs()) == 1
+
+
+async def test_snapshots_are_found_by_uid_href_and_collection(store, clock) -> None:
+    shots = [
+        shot("a"),
+        shot("b", href="/elsewhere/b.ics", collection="/elsewhere/"),
+        shot("c", account="bob"),
+    ]
+    await store.snapshots.synced(state(clock), put=shots)
+    assert await store.snapshots.by_uid(ALICE, "b") == (shots[1],)
+    assert await store.snapshots.by_uid(ALICE, "c") == ()
+    assert await store.snapshots.by_href(ALICE, f"{CAL}a.ics") == shots[0]
+    assert await store.snapshots.by_href(ALICE, "/nothing") is None
+    assert await store.snapshots.etags(ALICE, CAL) == {f"{CAL}a.ics": '"a"'}
+
+
+async def test_an_object_that_lies_twice_is_found_twice(store, clock) -> None:
+    await store.snapshots.synced(state(clock), put=[shot("a"), shot("a", href=f"{CAL}twin.ics")])
+    assert len(await store.snapshots.by_uid(ALICE, "a")) == 2
+
+
+async def test_of_two_sights_of_one_href_the_last_counts(store, clock) -> None:
+    await store.snapshots.synced(state(clock), put=[shot("a"), shot("a", etag='"2"')])
+    assert await store.snapshots.etags(ALICE, CAL) == {f"{CAL}a.ics": '"2"'}
+
+
+async def test_the_same_href_of_two_accounts_is_two_snapshots(store, clock) -> None:
+    await store.snapshots.synced(state(clock), put=[shot("a"), shot("a", account="bob")])
+    await store.snapshots.synced(state(clock), gone=[f"{CAL}a.ics"])
+    assert await store.snapshots.by_href("bob", f"{CAL}a.ics") is not None
+
+
+async def test_only_one_looks_at_a_collection_at_a_time(open_store, clock) -> None:
+    one, two = await open_store(), await open_store()
+    assert await one.snapshots.lease_collection(ALICE, CAL, "1", LEASE)
+    assert not await two.snapshots.lease_collection(ALICE, CAL, "2", LEASE)
+    assert not await one.snapshots.lease_collection(ALICE, CAL, "1", LEASE)
+    assert await two.snapshots.lease_collection(ALICE, "/other/", "2", LEASE)
+    await one.snapshots.synced(state(clock))
+    assert await two.snapshots.lease_collection(ALICE, CAL, "2", LEASE)
+
+
+async def test_the_lease_of_a_dead_watcher_runs_out_or_is_ended(store, clock) -> None:
+    take = store.snapshots.lease_collection
+    assert await take(ALICE, CAL, "1", LEASE)
+    clock.forward(minutes=10)
+    assert await take(ALICE, CAL, "2", LEASE)
+    assert await store.snapshots.recover("1") == 0
+    assert await store.snapshots.recover() == 1
+    assert await take(ALICE, CAL, "3", LEASE)
+
+
+async def test_a_lease_keeps_what_is_known_of_the_collection(store, clock) -> None:
+    await store.snapshots.synced(state(clock))
+    await store.snapshots.lease_collection(ALICE, CAL, "1", LEASE)
+    assert await store.snapshots.collections() == (state(clock),)
+
+
+async def test_a_collection_that_was_never_read_through_has_no_baseline(store) -> None:
+    await store.snapshots.lease_collection(ALICE, CAL, "1", LEASE)
+    assert await store.snapshots.collections() == (CollectionState(account=ALICE, path=CAL),)
+    assert await store.snapshots.collections("bob") == ()
+
+
+async def test_a_big_first_sight_is_one_transaction(store, clock) -> None:
+    before = store.db.commits
+    await store.snapshots.synced(state(clock), put=[shot(f"e{n}") for n in range(3000)])
+    assert store.db.commits - before == 1
+    assert len(await store.snapshots.etags(ALICE, CAL)) == 3000
