@@ -148,7 +148,7 @@ async def _homes(client: DavClient, account: Account) -> tuple[str, tuple[str, .
             return "", homes or (parent(configured),), ""
         raise BackendRefused(f"{account.address}: the server names no principal for this login")
     found = await client.propfind(principal, propfind(*_HOME), depth=0)
-    member = found.member(principal) or next(iter(found.members), None)
+    member = found.member(found.path) or next(iter(found.members), None)
     if member is not None:
         homes = _homes_of(client, member) or homes
     if not homes:

@@ -103,7 +103,7 @@ def _resource(member: Member) -> Resource | None:
 
 async def _etag_of(client: DavClient, path: str) -> str:
     found = await client.propfind(path, propfind(f"{DAV}getetag"), depth=0)
-    member = found.member(path)
+    member = found.member(found.path)
     return entity_tag(member.text(f"{DAV}getetag")) if member is not None else ""
 
 

@@ -62,7 +62,7 @@ async def _pages(client: DavClient, path: str, token: str) -> SyncResult:
             raise _RefusedError
         cut = False
         for member in page.members:
-            if member.path.rstrip("/") == path.rstrip("/"):
+            if member.path.rstrip("/") == page.path.rstrip("/"):
                 cut = cut or member.status == _CUT
             elif not member.path.endswith("/"):
                 seen[member.path] = _etag(member)
@@ -87,7 +87,7 @@ async def _report(client: DavClient, path: str, token: str) -> MultiStatus:
 async def _listing(client: DavClient, path: str) -> SyncResult:
     """Every member and its ETag by PROPFIND; the collection itself must be in the answer, or it is not a listing."""
     found = await client.propfind(path, propfind(f"{DAV}getetag", f"{DAV}resourcetype"), depth=1)
-    own = found.member(path)
+    own = found.member(found.path)
     if own is None or own.status:
         raise BrokenAnswer(f"PROPFIND {path}: a listing without the collection itself")
     seen: dict[str, str | None] = {}

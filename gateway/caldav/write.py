@@ -123,7 +123,7 @@ async def _exists(client: DavClient, path: str) -> bool:
         found = await client.propfind(path, propfind(f"{DAV}resourcetype"), depth=0)
     except (BackendRefused, PreconditionFailed):
         return False
-    own = found.member(path)
+    own = found.member(found.path)
     return own is not None and not own.status
 
 

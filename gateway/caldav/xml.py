@@ -64,6 +64,7 @@ class MultiStatus:
     """A multistatus answer; `sync_token` only after a sync-collection report (RFC 6578 6.4)."""
 
     members: tuple[Member, ...]
+    path: str = "/"  # where the answer came from, after redirects
     sync_token: str = ""
 
     def member(self, path: str) -> Member | None:
@@ -178,7 +179,8 @@ def parse_multistatus(body: bytes, *, base: str) -> MultiStatus:
     if root.tag != f"{DAV}multistatus":
         raise BrokenAnswer(f"expected a multistatus, got {root.tag[:100]}")
     members = [member for one in root.iterfind(f"{DAV}response") for member in _members(one, base)]
-    return MultiStatus(members=tuple(members), sync_token=(root.findtext(f"{DAV}sync-token") or "").strip())
+    token = (root.findtext(f"{DAV}sync-token") or "").strip()
+    return MultiStatus(members=tuple(members), path=base, sync_token=token)
 
 
 def precondition(body: bytes) -> str:

@@ -213,3 +213,11 @@ async def test_a_member_that_may_not_be_read_is_not_gone(client, scripted):
     scripted.on("REPORT", "/c/", page("t", ("/c/a.ics", '"1"'), ("/c/secret.ics", "HTTP/1.1 403 Forbidden")))
     result = await changes_since(client, calendar("/c/", SYNC), "")
     assert result.changes == (A, Change(href="/c/secret.ics", etag=""))
+
+
+async def test_a_calendar_that_moved_is_listed_where_it_is(client, scripted):
+    """Cyrus sends a shared calendar's user to a path under his own home."""
+    scripted.on("PROPFIND", "/c/", status=301, Location="/d/")
+    scripted.on("PROPFIND", "/d/", page("", ("/d/", '"9"'), ("/d/a.ics", '"1"')))
+    result = await changes_since(client, calendar("/c/", "{DAV:}expand-property"), "")
+    assert result.changes == (Change(href="/d/a.ics", etag='"1"'),)
