@@ -81,19 +81,13 @@ def cancel(stored: CalendarObject | None, message: Message, context: Context) ->
         ranks.append(rank)
     if not marks:
         return _nothing(parts, ranks) if ranks else _no_such_instance(missing)
-    if "" in {part.key for part in parts if _hits_us(part, context)} and scene.deletes:
-        change: Change = Remove()
-        base = None
-    else:
-        after = standing_of(message, {**context.marks, **marks})
-        new, base = follow(scene, after, ())
-        change = _change(stored, new)
+    new, base = follow(scene, standing_of(message, {**context.marks, **marks}), ())
     return Decision(
         outcome=Outcome.APPLIED,
         reason=_struck(parts, context),
-        change=change,
+        change=_change(stored, new),
         marks=marks,
-        base=base if context.base is not None else None,
+        base=base if context.base is not None and new is not None else None,
         notes=(*_notes(parts, ranks), *(_missing_note(part) for part in missing)),
         recurrence_id=_only_key(parts),
     )
@@ -220,14 +214,13 @@ def _cancel_unknown(scene: Scene, parts: tuple[Part, ...]) -> Decision:
     marks: dict[MarkKey, Mark] = {}
     ranks: list[Rank] = []
     for part in parts:
-        if _hits_us(part, scene.context):
-            found, rank = _strikes(scene, part)
-            marks |= found
-            ranks.append(rank)
+        found, rank = _strikes(scene, part) if _hits_us(part, scene.context) else _removes(scene, part)
+        marks |= found
+        ranks.append(rank)
     known = scene.standing.content("") is not None or scene.standing.cancel("") is not None
     if known and not marks:
         return _nothing(parts, ranks)
-    trusted = scene.proven and message.sender == message.object.organizer
+    trusted = scene.proven and message.sender is not None and message.sender == message.object.organizer
     if known:
         return Decision(outcome=Outcome.UNCHANGED, reason=Reason.UNKNOWN_UID, marks=marks if trusted else {})
     return Decision(

@@ -217,7 +217,11 @@ def _excluding(
     excluded: Mapping[str, times.Moment],
     frame: CalendarObject,
 ) -> Components:
-    """The owner's own EXDATEs carried over; with policy `delete` also those of instances that were called off."""
+    """The owner's own EXDATEs carried over; with policy `delete` what was called off is taken out."""
+    whole = after.active_cancel("") if scene.deletes else None
+    if whole is not None:
+        left = {key: one for key, one in out.items() if key and after.said_after(key, whole)}
+        return {key: one for key, one in left.items() if not after.in_force(key)}
     master = out.get("")
     if master is None:
         return {key: one for key, one in out.items() if not (scene.deletes and after.in_force(key))}
