@@ -297,10 +297,12 @@ def _sequence(of: CalendarObject, key: str) -> int | None:
 
 
 def _by_dtstamp(mark: Mark, new: Stamp) -> Rank:
+    # The digest holds the DTSTAMP as it was sent: a repeated message is the same one, even where a clock that runs ahead
+    # had its DTSTAMP clamped to two different arrivals.
+    if mark.digest and mark.digest == new.digest:
+        return DUPLICATE
     if mark.dtstamp is not None and new.dtstamp is not None and mark.dtstamp != new.dtstamp:
         return NEWER if new.dtstamp > mark.dtstamp else OLDER_DTSTAMP
-    if mark.digest == new.digest:
-        return DUPLICATE
     if mark.mail_date is not None and new.mail_date is not None and mark.mail_date != new.mail_date:
         newer = new.mail_date > mark.mail_date
     else:
