@@ -56,10 +56,11 @@ def _organizer(before: CalendarObject | None, after: CalendarObject | None, cont
 
 
 def _is_over(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> bool:
-    """SPEC 5.3: nobody is told of what is over, unless the change itself moved it there."""
-    if context.policy.past_events != "skip":
+    """SPEC 5.3: nobody is told of what is over, unless the change itself moved it there. An overdue task is not over."""
+    states = [one for one in (before, after) if one is not None]
+    if context.policy.past_events != "skip" or any(one.kind == "VTODO" for one in states):
         return False
-    ends = [recur.last_end(one) for one in (before, after) if one is not None]
+    ends = [recur.last_end(one) for one in states]
     return all(end is not None and end <= context.now for end in ends)
 
 

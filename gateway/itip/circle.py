@@ -28,15 +28,15 @@ class Circle:
     notes: tuple[Note, ...] = ()
 
     def request(
-        self, who: Address, concern: Concern, ready: CalendarObject, *, before: CalendarObject | None
+        self, who: Address, concern: Concern, shown: CalendarObject, *, before: CalendarObject | None
     ) -> Outgoing:
-        """His REQUEST: all he has of the meeting, or the instances that concern him."""
+        """His REQUEST, out of the `shareable` meeting: all he has of it, or the instances that concern him."""
         privacy = self.context.policy.guest_list
-        shown = view(ready, who, guest_list=privacy, only=None if concern.full else concern.asked)
+        his = view(shown, who, guest_list=privacy, only=None if concern.full else concern.asked)
         later = (
             timedelta(seconds=1) if concern.lost else timedelta()
         )  # the CANCEL beside it must not overtake it
-        message = compose.request(shown, ready, self._stamp(later))
+        message = compose.request(his, shown, self._stamp(later))
         keys = tuple(key for key, _ in components_by_key(message))
         summary = summarize(
             "invitation" if concern.first else "update",
@@ -61,7 +61,7 @@ class Circle:
     ) -> Outgoing:
         """His CANCEL, of what he has lost; it lists him alone, whatever the guest list was."""
         shown = {
-            key: restrict_guests(leaving(was[key]), who, "self").put(prop("SEQUENCE", str(sequences[key])))
+            key: leaving(restrict_guests(was[key], who, "self")).put(prop("SEQUENCE", str(sequences[key])))
             for key in sorted(concern.lost)
         }
         message = compose.cancel(shown, source, self._stamp(), uninvited=concern.uninvited)

@@ -88,7 +88,7 @@ def difference(
     if any(after.component(key) is None for key in reset):
         reset = frozenset(key for key in reset if after.component(key) is not None) | {""}
     keys = _candidates(before, after)
-    if skip_past:
+    if skip_past and after.kind != "VTODO":  # an overdue task is not over
         keys = frozenset(key for key in keys if not key or not _over(key, (before, after), now))
     return Difference(
         before=before,

@@ -22,7 +22,7 @@ from gateway.itip.difference import Concern, Difference, difference
 from gateway.itip.model import Context, Decision, Mark, MarkKey, Outcome, Outgoing, Reason, Store
 from gateway.itip.order import ORGANIZER
 from gateway.itip.significance import components_by_key
-from gateway.itip.views import is_cancelled
+from gateway.itip.views import is_cancelled, shareable
 
 # RFC 5546 3.2.2.3: who sent a deputy has given no answer that a new time could void.
 _KEPT_ANSWERS: Final = frozenset({"DELEGATED", "NEEDS-ACTION"})
@@ -109,13 +109,14 @@ def _told(
     raised = frozenset({"", *found.after.overrides}) if again else gone | found.raised
     wanted = sequences.due(before, found.after, marks, raised=raised)
     ready = sequences.with_sequences(_with_answers_void(found, circle), wanted)
+    shown = shareable(ready)
     letters: list[Outgoing] = []
     cancelled = sequences.lost(before, ready, gone, marks=marks) if before is not None else {}
     for who, concern in concerns.items():
         if concern.lost and before is not None:
             letters.append(circle.cancel(who, concern, found.was, sequences=cancelled, source=before))
         if concern.asked:
-            letters.append(circle.request(who, concern, ready, before=found.before))
+            letters.append(circle.request(who, concern, shown, before=found.before))
     fallen = {key: cancelled[key] for one in concerns.values() for key in one.lost - one.uninvited}
     return _finish(
         letters,

@@ -177,7 +177,7 @@ def _added_himself(before: CalendarObject | None, context: Context) -> bool:
 
 def _over(copy: CalendarObject, key: str, context: Context) -> bool:
     component = copy.component(key) if key else None
-    if component is None or context.policy.past_events != "skip":
+    if component is None or context.policy.past_events != "skip" or copy.kind == "VTODO":
         return False
     end = times.end(component, copy.zones)
     return end is not None and end.instant() <= context.now

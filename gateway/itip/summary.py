@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from gateway.ical import recur, times
@@ -96,6 +97,9 @@ def changed(before: Facts, now: Facts) -> tuple[str, ...]:
     return tuple(name for name in _COMPARED if _compared(before, name) != _compared(now, name))
 
 
+@lru_cache(
+    maxsize=4096
+)  # each letter lists every guest: without it a thousand of them make a million of these
 def guest(found: Property) -> Guest:
     """An ATTENDEE line as a reader sees it."""
     return Guest(
@@ -182,7 +186,13 @@ def _compared(told: Facts, name: str) -> object:
 
 
 def _dump_guest(one: Guest) -> dict[str, Any]:
-    return {item.name: getattr(one, item.name) for item in fields(one)}
+    return {
+        "address": one.address,
+        "name": one.name,
+        "partstat": one.partstat,
+        "role": one.role,
+        "cutype": one.cutype,
+    }
 
 
 def _dump_when(one: When | None) -> dict[str, Any] | None:

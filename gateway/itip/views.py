@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.ical.address import Address, is_mail, mailto
-from gateway.ical.event import CalendarObject, attendee_of, partstat, person
-from gateway.ical.tree import Component, Parameter, Property, prop
+from gateway.ical.event import CalendarObject, attendee_of, partstat
+from gateway.ical.tree import Component, Property, prop
 from gateway.itip.roles import identities
 from gateway.itip.significance import components_by_key
 
@@ -30,9 +30,9 @@ _PRIVATE: Final = (
     "X-APPLE-SORT-ORDER",
     "X-APPLE-EWS-",
     "X-APPLE-SERVER",
+    "X-RESPONSE-COMMENT",  # a guest's words to the organizer, as Google writes them
 )
 _DROPPED: Final = frozenset({"COLOR", "REQUEST-STATUS", "METHOD"})
-_ANSWER_TEXT: Final = "X-RESPONSE-COMMENT"  # Google writes a guest's words to the organizer there
 
 
 def is_private(name: str) -> bool:
@@ -50,6 +50,11 @@ def leaving(component: Component) -> Component:
         elif child.name not in _DROPPED and not is_private(child.name):
             kept.append(_leaving_line(child))
     return component.with_children(kept)
+
+
+def shareable(meeting: CalendarObject) -> CalendarObject:
+    """The meeting without what is nobody else's business."""
+    return meeting.with_components({key: leaving(one) for key, one in components_by_key(meeting)})
 
 
 def is_cancelled(component: Component) -> bool:
@@ -72,27 +77,24 @@ def view(
     guest_list: str = "full",
     only: frozenset[str] | None = None,
 ) -> dict[str, Component]:
-    """What he is shown, by key; with `only` just these. From a series the dates he is not part of are excluded."""
+    """What he is shown of a `shareable` meeting, by key; with `only` just these. Dates without him are excluded."""
     keys = instances_of(meeting, who)
     shown: dict[str, Component] = {}
     for key, component in components_by_key(meeting):
         if key in keys and (only is None or key in only):
-            clean = leaving(component) if key else _without_others(leaving(component), meeting, keys)
-            shown[key] = restrict_guests(clean, who, guest_list)
+            his = component if key else _without_others(component, meeting, keys)
+            shown[key] = restrict_guests(his, who, guest_list)
     return shown
 
 
 def restrict_guests(component: Component, who: Address, guest_list: str) -> Component:
-    """Guest list privacy: `self` leaves his own line only. Always: asks for an answer where none was given, keeps words private."""
-    lines: list[Property | Component] = []
-    for child in component.children:
-        if not isinstance(child, Property) or child.name != "ATTENDEE":
-            lines.append(child)
-        elif who in (child.address, person(child)):
-            lines.append(_asking(child))
-        elif guest_list != "self":
-            lines.append(_without(child, _ANSWER_TEXT))
-    return component.with_children(lines)
+    """Guest list privacy: `self` leaves his own line only. Who has not answered is asked to."""
+    own = attendee_of(component, who)
+    if guest_list == "self":
+        component = component.with_children(
+            child for child in component.children if child is own or child.name != "ATTENDEE"
+        )
+    return component if own is None else component.replace(own, _asking(own))
 
 
 def _without_others(master: Component, meeting: CalendarObject, keys: frozenset[str]) -> Component:
@@ -117,13 +119,8 @@ def _leaving_line(line: Property) -> Property:
         # Apple and DAVx5 write principals; only a mail address means anything outside.
         mail = next((one for one in sorted(identities(line)) if is_mail(one)), None)
         line = line if mail is None else line.with_value(mailto(mail))
-    private = [item.name for item in line.params if is_private(item.name)]
-    return _without(line, *private) if private else line
-
-
-def _without(line: Property, *names: str) -> Property:
-    params: tuple[Parameter, ...] = tuple(item for item in line.params if item.name not in names)
+    params = tuple(item for item in line.params if not is_private(item.name))
     return line if len(params) == len(line.params) else Property(line.name, line.value, params)
 
 
-__all__ = ["instances_of", "is_cancelled", "is_private", "leaving", "restrict_guests", "view"]
+__all__ = ["instances_of", "is_cancelled", "is_private", "leaving", "restrict_guests", "shareable", "view"]

@@ -483,6 +483,35 @@ def test_a_past_meeting_is_not_answered() -> None:
     assert decision.reason is Reason.PAST_EVENT
 
 
+# --- tasks ---------------------------------------------------------------------------------------------------------
+
+TASK = """UID:task@example.org
+DTSTAMP:20261101T100000Z
+DUE:20261123T110000Z
+SUMMARY:Paint
+ORGANIZER:mailto:alice@example.org
+ATTENDEE:mailto:bob@example.org
+"""
+
+
+def task(text: str = TASK) -> CalendarObject:
+    return parse_object(f"{HEAD}BEGIN:VTODO\n{text}END:VTODO\nEND:VCALENDAR\n".encode())
+
+
+def test_a_task_is_assigned_put_off_and_done() -> None:
+    def step(before: CalendarObject | None, after: CalendarObject, who: Address = ALICE) -> Decision:
+        return changes(before, after, Context(owner=frozenset({who}), now=PAST))
+
+    (assigned,) = step(None, task()).outgoing
+    assert not violations(assigned.object, assigned.method)
+    assert (assigned.summary.kind, assigned.summary.now.kind) == ("invitation", "VTODO")
+    put_off = step(task(), task(change(TASK, ("20261123", "20261201"))))
+    assert stored(put_off).sequence() == 1
+    (done,) = step(task(), task(change(TASK, ("ATTENDEE", "ATTENDEE;PARTSTAT=COMPLETED"))), BOB).outgoing
+    assert not violations(done.object, done.method)
+    assert (done.summary.partstat, answers(done.object)) == ("COMPLETED", {"bob": "COMPLETED"})
+
+
 # --- properties ------------------------------------------------------------------------------------------------------
 
 COSMETIC = [

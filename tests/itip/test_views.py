@@ -7,7 +7,7 @@ import pytest
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, parse_object
 from gateway.ical.tree import Component, prop
-from gateway.itip.views import instances_of, is_private, leaving, view
+from gateway.itip.views import instances_of, is_private, leaving, shareable, view
 
 BOB, CAROL, DAVE = (Address(f"{who}@example.org") for who in ("bob", "carol", "dave"))
 COMMON = "UID:1\nDTSTAMP:20261101T100000Z\nORGANIZER:mailto:alice@example.org\n"
@@ -65,7 +65,7 @@ def test_a_private_guest_list_holds_him_alone() -> None:
 def test_another_guests_words_to_the_organizer_stay_there() -> None:
     office = meeting(MASTER + 'ATTENDEE;X-RESPONSE-COMMENT="no":mailto:bob@example.org\n' + CAROLS)
     assert b"X-RESPONSE-COMMENT" not in b"".join(
-        one.line.encode() for one in view(office, CAROL)[""].all("ATTENDEE")
+        one.line.encode() for one in view(shareable(office), CAROL)[""].all("ATTENDEE")
     )
 
 
