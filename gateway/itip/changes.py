@@ -7,6 +7,8 @@ neither               nothing
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.ical import recur
 from gateway.ical.address import Address, is_mail
 from gateway.ical.event import CalendarObject
@@ -15,6 +17,8 @@ from gateway.itip.inviting import inviting
 from gateway.itip.model import Context, Decision, Outcome, Reason, Role
 from gateway.itip.replying import replying
 
+_SCHEDULED: Final = frozenset({"VEVENT", "VTODO"})  # RFC 5546 3: a journal knows no REQUEST
+
 
 def changes(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> Decision:
     """What a change of the calendar of `context.owner` comes to (SPEC 5.2, 5.5).
@@ -22,6 +26,8 @@ def changes(before: CalendarObject | None, after: CalendarObject | None, context
     `before` None: the object is new; `after` None: it was deleted. Raise MalformedCalendar for what nobody can read or
     expand within bounds.
     """
+    if any(one is not None and one.kind not in _SCHEDULED for one in (before, after)):
+        return Decision(outcome=Outcome.UNSUPPORTED, reason=Reason.UNSUPPORTED_COMPONENT)
     role = _role(before, after, context)
     if role is Role.STRANGER:
         return Decision(outcome=Outcome.IGNORED, reason=Reason.NOT_OUR_ORGANIZER)

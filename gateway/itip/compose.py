@@ -87,7 +87,9 @@ def complete(component: Component, zones: Zones, stamp: Stamp) -> Component:
 
 def _complete_event(event: Component, zones: Zones) -> Component:
     """RFC 5545 3.6.1: an event without DTEND and DURATION lasts a day, or no time at all."""
-    if event.first("DTEND") is not None or event.first("DURATION") is not None:
+    if event.first("DTEND") is not None:
+        return event.without("DURATION")  # clients have left both; DTEND is what they show
+    if event.first("DURATION") is not None:
         return event
     start = times.start(event, zones)
     return event.add(prop("DURATION", "P1D" if start is not None and start.is_date else "PT0S"))
@@ -95,6 +97,8 @@ def _complete_event(event: Component, zones: Zones) -> Component:
 
 def _complete_task(task: Component, stamp: Stamp) -> Component:
     """RFC 5546 3.4.2 wants PRIORITY and DTSTART, which RFC 5545 does not; a DURATION needs the DTSTART that it has."""
+    if task.first("DUE") is not None:
+        task = task.without("DURATION")
     if task.first("PRIORITY") is None:
         task = task.add(prop("PRIORITY", "0"))
     if task.first("DTSTART") is not None:

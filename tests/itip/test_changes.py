@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.errors import MalformedCalendar
 from gateway.ical.address import Address
-from gateway.ical.event import CalendarObject, parse_object, partstat
+from gateway.ical.event import CalendarObject, parse_object, partstat, split
+from gateway.ical.tree import parse
 from gateway.itip.changes import changes
 from gateway.itip.model import (
     Context,
@@ -23,6 +26,7 @@ from gateway.itip.model import (
     Reason,
     Store,
 )
+from gateway.itip.summary import dump, load
 from gateway.itip.tables import violations
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -510,6 +514,38 @@ def test_a_task_is_assigned_put_off_and_done() -> None:
     (done,) = step(task(), task(change(TASK, ("ATTENDEE", "ATTENDEE;PARTSTAT=COMPLETED"))), BOB).outgoing
     assert not violations(done.object, done.method)
     assert (done.summary.partstat, answers(done.object)) == ("COMPLETED", {"bob": "COMPLETED"})
+
+
+def test_a_journal_schedules_nothing() -> None:
+    journal = parse_object(f"{HEAD}BEGIN:VJOURNAL\n{TASK}END:VJOURNAL\nEND:VCALENDAR\n".encode())
+    decision = run(None, journal)
+    assert (decision.outcome, decision.reason) == (Outcome.UNSUPPORTED, Reason.UNSUPPORTED_COMPONENT)
+
+
+# --- what programs really write --------------------------------------------------------------------------------------
+
+
+def test_whatever_a_calendar_holds_either_leaves_lawfully_or_is_refused(shared: Path) -> None:
+    then = datetime(1990, 1, 1, tzinfo=UTC)
+    sent = 0
+    for path in sorted((shared / "corpus").rglob("*.ics")):
+        try:
+            objects = split(parse(path.read_bytes()))
+        except MalformedCalendar:
+            continue
+        for found in objects:
+            for who in {found.organizer, *(line.address for line in found.attendees())} - {None}:
+                for before, after in ((None, found), (found, None), (found, found)):
+                    try:
+                        decision = changes(before, after, Context(owner=frozenset({who}), now=then))
+                    except MalformedCalendar:
+                        continue
+                    assert before is not after or not decision.outgoing
+                    for letter in decision.outgoing:
+                        assert not violations(letter.object, letter.method)
+                        assert load(dump(letter.summary)) == letter.summary
+                        sent += 1
+    assert sent > 100
 
 
 # --- properties ------------------------------------------------------------------------------------------------------
