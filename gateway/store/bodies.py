@@ -48,7 +48,7 @@ class Bodies:
         if filled:
             conn.execute(_INSERT, filled)
 
-    def replace(self, conn: Connection, job: str, body: bytes, file: str) -> None:
+    def replace(self, conn: Connection, job: str, *, body: bytes, file: str) -> None:
         """Another body for a job that is queued already."""
         table = schema.content
         old = conn.execute(select(table.c.file).where(table.c.job == job)).scalar()

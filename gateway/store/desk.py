@@ -48,6 +48,15 @@ class Store:
         """Upgrade the schema and open. Raises ConfigError when it is newer than this program."""
         await self.db.start()
 
+    async def recover(self) -> None:
+        """Take up at once what a process that died has left: its leases, and files that no row names.
+
+        Only for who works on this database alone: under the lock of the state directory, with SQLite.
+        """
+        await self.queue.recover()
+        await self.snapshots.recover()
+        await self.queue.sweep()
+
     async def close(self) -> None:
         """Commit what is waiting, then close."""
         await self.db.close()

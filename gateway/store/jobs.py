@@ -100,7 +100,7 @@ class Jobs:
             kept |= {"state", "due", "reason", "created"}
         values = {name: value for name, value in row.items() if name not in kept}
         conn.execute(update(_T).where(_T.c.id == old.id).values(values))
-        self.bodies.replace(conn, old.id, laid.job.body, laid.file)
+        self.bodies.replace(conn, old.id, body=laid.job.body, file=laid.file)
         return str(old.id)
 
     def _row(self, laid: Laid, origin: str) -> dict[str, Any]:

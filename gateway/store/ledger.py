@@ -38,7 +38,7 @@ class Ledger:
         return tuple(MarkRow(recurrence_id=row.recurrence_id, party=row.party, mark=row.mark) for row in rows)
 
 
-def write_marks(conn: Connection, account: str, uid: str, marks: Sequence[MarkRow], *, now: datetime) -> None:
+def write_marks(conn: Connection, account: str, uid: str, *, marks: Sequence[MarkRow], now: datetime) -> None:
     """Put these in the place of what stands there; of two for one place the last counts."""
     latest = {(one.recurrence_id, one.party): one for one in marks}
     if not latest:

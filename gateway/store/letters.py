@@ -25,7 +25,7 @@ _ID_BYTES = 20
 _NEVER_SEEN = ("failed", "dropped")
 
 
-def message_id(job: str, letter: NewLetter, domain: str, twin: int = 0) -> str:
+def message_id(job: str, letter: NewLetter, domain: str, *, twin: int = 0) -> str:
     """RFC 5322 3.6.4; `twin` tells letters apart that one decision sends to one person about one instance."""
     facts = [job, letter.recipient, letter.method, letter.recurrence_id]
     digest = hashlib.sha256(json.dumps(facts + [twin] * bool(twin)).encode()).digest()
@@ -50,7 +50,7 @@ def write_planned(
     rows = []
     for name, one in letters:
         place = (one.recipient, one.method, one.recurrence_id)
-        own = message_id(job, one, domain, twins[place])
+        own = message_id(job, one, domain, twin=twins[place])
         twins[place] += 1
         previous, root = threads.get(one.recipient, ("", own))
         threads[one.recipient] = (own, root)

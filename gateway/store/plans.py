@@ -24,7 +24,7 @@ from gateway.ports import (
 )
 from gateway.store import ledger, letters, schema, snapshots
 from gateway.store.db import Database
-from gateway.store.jobs import Jobs, Laid, with_letters
+from gateway.store.jobs import Jobs, Laid, Lease, with_letters
 
 _T = schema.plan
 _L = schema.letter
@@ -79,35 +79,29 @@ class Plans:
         laid = await self._jobs.lay(spawn)
 
         def change(conn: Connection) -> None:
-            self._settle(conn, job, plan, snapshot=snapshot, gone=gone, laid=laid)
+            lease = self._open(conn, job, plan)
+            _settle_snapshot(conn, plan, snapshot, gone=gone, now=self._jobs.now())
+            self._settle(conn, plan, lease)
+            self._jobs.queue(conn, laid, origin=lease.origin)
 
         await self._db.write(change)
 
-    def _settle(
-        self,
-        conn: Connection,
-        job: Job,
-        plan: Plan,
-        *,
-        snapshot: Snapshot | None,
-        gone: Sequence[str],
-        laid: Sequence[Laid],
-    ) -> None:
+    def _open(self, conn: Connection, job: Job, plan: Plan) -> Lease:
+        """Job and plan are still the caller's. Raises LeaseLost."""
         lease = self._jobs.lease(conn, job)
-        open_one = conn.execute(select(_T.c.id).where(_T.c.id == plan.id, _T.c.job == job.id)).first()
-        if open_one is None:
+        if conn.execute(select(_T.c.id).where(_T.c.id == plan.id, _T.c.job == job.id)).first() is None:
             raise LeaseLost(f"job {job.id}: its plan was forgotten")
+        return lease
+
+    def _settle(self, conn: Connection, plan: Plan, lease: Lease) -> None:
         now = self._jobs.now()
-        snapshots.drop(conn, [(plan.account, href) for href in gone])
-        _settle_snapshot(conn, plan, snapshot, now)
-        ledger.write_marks(conn, plan.account, plan.uid, plan.marks, now=now)
+        ledger.write_marks(conn, plan.account, plan.uid, marks=plan.marks, now=now)
         ready = self._release_letters(conn, plan, now)
         if plan.entry is not None:
             entry = with_letters(plan.entry, [row.id for row in ready])
             harsh = any(_is_harsh(entry.method, row) for row in ready)
             self._jobs.tell(conn, (entry,), origin=lease.origin, harsh=harsh)
         self._jobs.queue(conn, [self._letter_job(row) for row in ready], origin=lease.origin)
-        self._jobs.queue(conn, laid, origin=lease.origin)
         self._jobs.remove(conn, lease)
         self._wake_parked(conn, plan, now)
 
@@ -185,17 +179,13 @@ class Plans:
         return tuple(letters.letter_of(row) for row in rows)
 
 
-def _settle_snapshot(conn: Connection, plan: Plan, snapshot: Snapshot | None, now: datetime) -> None:
-    """The calendar as it is now. A person's edit that has not settled keeps its older snapshot, so that it is still
-    seen as a change; but the organizer's last version is a fact, and the next merge needs it."""
-    if plan.action in _GONE:
-        snapshots.drop(conn, [(plan.account, plan.href)])
+def _settle_snapshot(
+    conn: Connection, plan: Plan, snapshot: Snapshot | None, *, gone: Sequence[str], now: datetime
+) -> None:
+    hrefs = [plan.href, *gone] if plan.action in _GONE else gone
+    snapshots.drop(conn, [(plan.account, href) for href in hrefs])
     if snapshot is not None:
         snapshots.write(conn, (snapshot,), now=now)
-    elif plan.keep_snapshot and plan.base is not None:
-        table = schema.snapshot
-        here = (table.c.account == plan.account, table.c.href == plan.href)
-        conn.execute(update(table).where(*here).values(base=plan.base))
 
 
 def _is_harsh(method: str, letter: Row[Any]) -> bool:

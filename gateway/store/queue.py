@@ -126,13 +126,13 @@ class Queue:
         await self._db.write(change)
 
     async def settling(self, account: str, *, reason: str = "") -> int:
-        """How many changes of this account wait for their settle time."""
+        """How many changes of this account wait for their settle time or are just being decided."""
         statement = (
             select(func.count())
             .select_from(_T)
             .where(
                 _T.c.account == account,
-                _T.c.state == str(JobState.DUE),
+                _T.c.state.in_([str(JobState.DUE), str(JobState.LEASED)]),
                 _T.c.reason.in_([reason] if reason else SETTLING),
             )
         )

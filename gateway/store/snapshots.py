@@ -85,15 +85,15 @@ class Snapshots:
     async def changed_meetings(
         self, account: str, collection: str, since: datetime, *, harsh: bool = False
     ) -> int:
-        """How many UIDs of this account have a change with letters since then, in whichever of its collections.
-
-        `harsh`: with a cancellation, or an answer that declines.
+        """How many UIDs of this account have a change with letters since then, in whichever of its collections, or were
+        held as a burst. `harsh`: of those with letters only cancellations, and answers that decline.
         """
         statement = select(func.count(_J.c.uid.distinct())).where(
-            _J.c.account == account, _J.c.kind == "change", _J.c.time >= since, _J.c.mailed
+            _J.c.account == account,
+            _J.c.kind == "change",
+            _J.c.time >= since,
+            or_(_J.c.harsh if harsh else _J.c.mailed, _J.c.reason == "burst"),
         )
-        if harsh:
-            statement = statement.where(_J.c.harsh)
         return await self._db.read(lambda conn: int(conn.execute(statement).scalar_one()))
 
     async def recover(self, worker: str = "") -> int:

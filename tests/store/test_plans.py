@@ -148,7 +148,7 @@ def test_a_message_id_tells_apart_what_one_decision_sends() -> None:
         a_letter(recurrence_id="20270310T090000Z"),
     )
     ids = {message_id("job", one, "d") for one in letters} | {message_id("job2", letters[0], "d")}
-    ids.add(message_id("job", letters[0], "d", 1))
+    ids.add(message_id("job", letters[0], "d", twin=1))
     assert len(ids) == 6
 
 
@@ -221,12 +221,12 @@ async def test_what_is_gone_loses_its_snapshot(store, new_job, action) -> None:
     assert await store.snapshots.by_uid(ALICE, UID) == ()
 
 
-async def test_an_unsettled_edit_keeps_its_snapshot_but_learns_the_organizers_version(store, new_job) -> None:
-    await settled(store, new_job, snapshot=a_snapshot())
+async def test_a_meeting_that_was_moved_loses_the_snapshot_of_its_old_place(store, new_job) -> None:
+    await settled(store, new_job, snapshot=a_snapshot(href="/alice/old/uid-1.ics"))
     job = await leased(store, new_job)
-    planned = await store.plans.plan(job, a_plan(job, keep_snapshot=True, base=b"newer"), ())
-    await store.plans.settle(job, planned, snapshot=None)
-    assert await store.snapshots.by_uid(ALICE, UID) == (a_snapshot(base=b"newer"),)
+    planned = await store.plans.plan(job, a_plan(job), ())
+    await store.plans.settle(job, planned, snapshot=a_snapshot(), gone=["/alice/old/uid-1.ics"])
+    assert await store.snapshots.by_uid(ALICE, UID) == (a_snapshot(),)
 
 
 async def test_an_action_of_none_leaves_the_snapshot(store, new_job) -> None:
@@ -340,7 +340,7 @@ async def test_a_thousand_guests_are_planned_in_one_go(store, new_job) -> None:
     ).message_id
 
 
-async def test_burst_counts_meetings_that_caused_letters(store, new_job, clock) -> None:
+async def test_a_burst_counts_meetings_that_caused_letters_or_were_held(store, new_job, clock) -> None:
     since = clock.now()
 
     async def change(
@@ -360,9 +360,12 @@ async def test_burst_counts_meetings_that_caused_letters(store, new_job, clock) 
     await change("d", "REPLY", "DECLINED")
     await change("e", "REPLY", "ACCEPTED")
     await change("f", kind="mail")
+    await store.journal.write(
+        [Entry(job="x", kind="change", outcome="held", reason="burst", uid="g", account=ALICE)]
+    )
     count = store.snapshots.changed_meetings
-    assert await count(ALICE, "/alice/cal/", since) == 4
-    assert await count(ALICE, "/alice/cal/", since, harsh=True) == 2
+    assert await count(ALICE, "/alice/cal/", since) == 5
+    assert await count(ALICE, "/alice/cal/", since, harsh=True) == 3
     assert await count("bob@example.org", "", since) == 0
     clock.forward(seconds=1)
     assert await count(ALICE, "", clock.now()) == 0

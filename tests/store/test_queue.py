@@ -294,7 +294,10 @@ async def test_what_settles_is_counted_by_account_and_reason(store, new_job, clo
     assert await settling("alice@example.org") == 3
     assert await settling("alice@example.org", reason="settling-gone") == 1
     clock.forward(seconds=30)
-    await claim(store)
+    jobs = await claim(store)
+    assert await settling("alice@example.org") == 3, "what is being decided has not settled yet"
+    for job in jobs:
+        await store.queue.finish(job)
     assert await settling("alice@example.org") == 0
 
 
