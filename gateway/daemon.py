@@ -12,12 +12,13 @@ import sys
 from collections.abc import Coroutine
 from pathlib import Path
 
-from gateway import wiring
 from gateway.accounts import Account
 from gateway.config import Config, later, load, not_yet, warnings
 from gateway.errors import ConfigError, GatewayError
 from gateway.log import configure
 from gateway.store.lock import state_lock, wake_socket
+from gateway.wiring import edges
+from gateway.wiring.parts import Parts, loop_factory, started
 
 GRACE = 30.0  # seconds that leased jobs and open connections get at SIGTERM
 BEAT = 1.0  # seconds between two looks at what is due: the poll that makes up for a lost poke
@@ -33,7 +34,7 @@ def serve(config: Config, path: Path | None, *, demo: bool = False) -> int:
     for line in (*warnings(config), *later(config)):
         log.warning("%s", line)
     with state_lock(config.gateway.state_dir):
-        runner = asyncio.Runner(loop_factory=wiring.loop_factory())
+        runner = asyncio.Runner(loop_factory=loop_factory())
         with runner:
             runner.run(Daemon(config, path, demo=demo).run())
     return 0
@@ -51,10 +52,10 @@ class Daemon:
 
     async def run(self) -> None:
         """Start in the order of dependence, stop in the reverse."""
-        async with wiring.started(self._config) as parts:
+        async with started(self._config) as parts:
             self._signals()
-            server = await wiring.listeners(parts)
-            web = await wiring.web(parts, demo=self._demo)
+            server = await edges.listeners(parts)
+            web = await edges.web(parts, demo=self._demo)
             try:
                 self._start(parts.worker.run())
                 self._start(self._watching(parts))
@@ -89,7 +90,7 @@ class Daemon:
             log.critical("a part of the daemon failed", exc_info=task.exception())
             self._stopping.set()
 
-    async def _stop(self, parts: wiring.Parts) -> None:
+    async def _stop(self, parts: Parts) -> None:
         parts.worker.stop()
         worker, *others = self._tasks
         for task in others:
@@ -117,17 +118,17 @@ class Daemon:
             log.warning("configuration checked; a restart puts its other changes into force")
         _notify("READY=1")
 
-    async def _watching(self, parts: wiring.Parts) -> None:
+    async def _watching(self, parts: Parts) -> None:
         while True:
             await asyncio.gather(*(self._due(parts, account) for account in parts.accounts))
             _notify("WATCHDOG=1")
             await asyncio.sleep(BEAT)
 
-    async def _due(self, parts: wiring.Parts, account: Account) -> None:
+    async def _due(self, parts: Parts, account: Account) -> None:
         with contextlib.suppress(GatewayError):  # the round has told it; it comes again
             await parts.watch.due(account)
 
-    async def _spool(self, parts: wiring.Parts) -> None:
+    async def _spool(self, parts: Parts) -> None:
         while True:
             try:
                 await parts.spool.take(parts.door)
@@ -135,25 +136,25 @@ class Daemon:
                 log.warning("spool: %s", error)
             await asyncio.sleep(BEAT)
 
-    async def _gauges(self, parts: wiring.Parts) -> None:
+    async def _gauges(self, parts: Parts) -> None:
         while True:
             with contextlib.suppress(GatewayError):
                 parts.log.queue(await parts.store.queue.stats())
             await asyncio.sleep(BEAT * 5)
 
-    def _poked(self, parts: wiring.Parts) -> socket.socket | None:
+    def _poked(self, parts: Parts) -> socket.socket | None:
         wire = wake_socket(self._config.gateway.state_dir)
         if wire is not None:
             asyncio.get_running_loop().add_reader(wire, _read_poke, wire, parts)
         return wire
 
 
-def introduction(parts: wiring.Parts) -> str:
+def introduction(parts: Parts) -> str:
     """What the demo prints: what runs where, and three commands to try."""
     state = parts.config.gateway.state_dir
     shown = Path(os.path.relpath(state)) if state.is_relative_to(Path.cwd()) else state
     rows = "\n".join(
-        f"  {name:<14} {address}" for name, address in [*wiring.places(parts), ("State", str(shown))]
+        f"  {name:<14} {address}" for name, address in [*edges.places(parts), ("State", str(shown))]
     )
     return f"""
 imip-gateway demo: alice, bob and room1 @example.org, password "demo". Nothing leaves this machine.
@@ -172,7 +173,7 @@ and accept it there. Ctrl-C ends the demo.
 """
 
 
-def _read_poke(wire: socket.socket, parts: wiring.Parts) -> None:
+def _read_poke(wire: socket.socket, parts: Parts) -> None:
     with contextlib.suppress(BlockingIOError):
         while wire.recv(16):
             pass

@@ -28,9 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
     for line in configuration.later(config):
         sys.stdout.write(f"later: {line}\n")
     if arguments.online:
-        from gateway import wiring
+        from gateway.wiring import edges
 
-        troubles = asyncio.run(wiring.probe(config))
+        troubles = asyncio.run(edges.probe(config))
         for line in troubles:
             sys.stdout.write(f"error: {line}\n")
         if troubles:

@@ -15,9 +15,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """The daemon upgrades by itself at start; this is for those who want to see it done before."""
-    from gateway import wiring
+    from gateway.wiring import storage
 
-    database = wiring.database(load(arguments))
+    database = storage.database(load(arguments))
     if arguments.action == "upgrade":
         database.upgrade()
     sys.stdout.write(f"{database.version() or 'empty'}\n")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from typing import Any
 
 from gateway.cli.show import config_option, load
+from gateway.config import Config
+from gateway.store.desk import Store
+from gateway.wiring import channel, storage
 
 AGAIN = 75
 BEAT = 0.1
@@ -23,41 +25,41 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """0 when all is quiet, 75 when the time is over (INTERFACE 2, SPEC 12.19)."""
-    from gateway import wiring
-
     config = load(arguments)
     deadline = time.monotonic() + arguments.timeout
-    return asyncio.run(_drain(wiring, config, deadline, arguments.settle))
+    return asyncio.run(_drain(config, deadline, arguments.settle))
 
 
-async def _drain(wiring: Any, config: Any, deadline: float, timers: bool) -> int:
+async def _drain(config: Config, deadline: float, timers: bool) -> int:
     while time.monotonic() < deadline:
-        if wiring.daemon_runs(config):
-            wiring.poke(config)
-            async with wiring.opened_store(config) as store:
-                quiet = await _wait(store, wiring, config, deadline, timers)
+        if channel.daemon_runs(config):
+            channel.poke(config)
+            async with storage.opened_store(config) as store:
+                quiet = await _wait(store, config, deadline, timers)
         else:
-            quiet = await _work(wiring, config, deadline, timers)
+            quiet = await _work(config, deadline, timers)
         if quiet:
             return 0
     return AGAIN
 
 
-async def _wait(store: Any, wiring: Any, config: Any, deadline: float, timers: bool) -> bool:
+async def _wait(store: Store, config: Config, deadline: float, timers: bool) -> bool:
     """A daemon works; we look. False when it went away or the time is over."""
     while time.monotonic() < deadline:
-        if not wiring.spooled(config) and await store.queue.drained(timers):
+        if not channel.spooled(config) and await store.queue.drained(timers):
             return True
-        if not wiring.daemon_runs(config):
+        if not channel.daemon_runs(config):
             return False
         await asyncio.sleep(BEAT)
     return False
 
 
-async def _work(wiring: Any, config: Any, deadline: float, timers: bool) -> bool:
+async def _work(config: Config, deadline: float, timers: bool) -> bool:
     """Nobody works, so we do, under the state directory's lock."""
-    with wiring.locked(config):
-        async with wiring.started(config) as parts:
+    from gateway.wiring.parts import started
+
+    with channel.locked(config):
+        async with started(config) as parts:
             while time.monotonic() < deadline:
                 await parts.spool.take(parts.door)
                 await parts.worker.once()

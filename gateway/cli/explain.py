@@ -29,10 +29,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the decision; 65 when the mail or the stored object cannot be read."""
-    from gateway import wiring
     from gateway.flows.explain import explain
     from gateway.ical.event import parse_object
     from gateway.itip.model import Certainty
+    from gateway.wiring import meaning
 
     config = _configuration(arguments)
     try:
@@ -41,8 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
         story = explain(
             content,
             accounts=configuration.accounts_of(config),
-            settings=wiring.receive_settings(config),
-            policy=wiring.policy_of(config),
+            settings=meaning.receive_settings(config),
+            policy=meaning.policy_of(config),
             now=datetime.now(UTC),
             as_address=arguments.as_address,
             stored=stored,

@@ -25,10 +25,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action != "list" and not arguments.id:
         sys.stderr.write(f"imip-gateway held {arguments.action}: which item?\n")
         return 64
-    from gateway import wiring
+    from gateway.wiring import channel, storage
 
     config = load(arguments)
-    answer = asyncio.run(_act(wiring, config, arguments.action, arguments.id))
+    answer = asyncio.run(_act(storage, config, arguments.action, arguments.id))
     if arguments.action == "list":
         if arguments.json:
             as_json(answer)
@@ -38,13 +38,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not answer:
         sys.stderr.write(f"imip-gateway held: no item {arguments.id}\n")
         return NOT_FOUND
-    wiring.poke(config)
+    channel.poke(config)
     sys.stdout.write(f"{arguments.id}: {arguments.action}d\n")
     return 0
 
 
-async def _act(wiring: Any, config: Any, action: str, item: str) -> Any:
-    async with wiring.opened_store(config) as store:
+async def _act(storage: Any, config: Any, action: str, item: str) -> Any:
+    async with storage.opened_store(config) as store:
         if action == "list":
             return await store.held.list()
         return await (store.held.approve(item) if action == "approve" else store.held.refuse(item))

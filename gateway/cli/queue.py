@@ -25,15 +25,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action in ("show", "retry", "release", "drop") and not arguments.id:
         sys.stderr.write(f"imip-gateway queue {arguments.action}: which job?\n")
         return 64
-    from gateway import wiring
+    from gateway.wiring import channel, storage
 
     config = load(arguments)
-    answer = asyncio.run(_act(wiring, config, arguments.action, arguments.id))
+    answer = asyncio.run(_act(storage, config, arguments.action, arguments.id))
     if answer is None:
         sys.stderr.write(f"imip-gateway queue: no job {arguments.id} to {arguments.action}\n")
         return NOT_FOUND
     if arguments.action in ("retry", "release", "drop"):
-        wiring.poke(config)
+        channel.poke(config)
         sys.stdout.write(f"{arguments.id}: done\n")
     elif arguments.json:
         as_json(answer)
@@ -45,8 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _act(wiring: Any, config: Any, action: str, job: str) -> Any:
-    async with wiring.opened_store(config) as store:
+async def _act(storage: Any, config: Any, action: str, job: str) -> Any:
+    async with storage.opened_store(config) as store:
         queue = store.queue
         if action == "list":
             return await queue.list_jobs()

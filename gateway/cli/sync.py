@@ -21,8 +21,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Works under the collections' leases, with or without a daemon; 75 if one could not be read."""
-    from gateway import wiring
     from gateway.flows.watch import rounds_json
+    from gateway.wiring import channel, parts
 
     config = load(arguments)
     accounts = configuration.accounts_of(config)
@@ -30,8 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     if unknown:
         sys.stderr.write(f"imip-gateway sync: no account {unknown[0]}\n")
         return NO_USER
-    rounds = rounds_json(asyncio.run(_rounds(wiring, config, arguments.accounts)))
-    wiring.poke(config)
+    rounds = rounds_json(asyncio.run(_rounds(parts, channel.daemon_runs(config), config, arguments.accounts)))
+    channel.poke(config)
     if arguments.json:
         as_json(rounds)
     else:
@@ -39,10 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
     return AGAIN if any(one["error"] for one in rounds) else 0
 
 
-async def _rounds(wiring: Any, config: Any, names: list[str]) -> list[Any]:
+async def _rounds(parts: Any, share: bool, config: Any, names: list[str]) -> list[Any]:
     found: list[Any] = []
-    async with wiring.started(config, share=wiring.daemon_runs(config)) as parts:
-        wanted = [parts.accounts.find(one) for one in names] or list(parts.accounts)
+    async with parts.started(config, share=share) as running:
+        wanted = [running.accounts.find(one) for one in names] or list(running.accounts)
         for account in wanted:
-            found += await parts.watch.all(account)
+            found += await running.watch.all(account)
     return found

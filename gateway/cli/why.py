@@ -18,9 +18,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Tell it; nothing known is said in words, and is no error."""
-    from gateway import wiring
+    from gateway.wiring import storage
 
-    story = asyncio.run(_story(wiring, load(arguments), arguments.key))
+    story = asyncio.run(_story(storage, load(arguments), arguments.key))
     if arguments.json:
         as_json(story)
         return 0
@@ -31,8 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _story(wiring: Any, config: Any, key: str) -> list[dict[str, Any]]:
-    async with wiring.opened_store(config) as store:
+async def _story(storage: Any, config: Any, key: str) -> list[dict[str, Any]]:
+    async with storage.opened_store(config) as store:
         found: list[dict[str, Any]] = await store.journal.story(key)
         return found
 

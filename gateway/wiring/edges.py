@@ -19,7 +19,8 @@ from gateway.web.app import WebServer, application
 from gateway.web.demo import DemoView
 from gateway.web.demo import routes as demo_routes
 from gateway.wiring import meaning
-from gateway.wiring.parts import Parts, SystemClock, started
+from gateway.wiring.parts import Parts, started
+from gateway.wiring.storage import SystemClock
 
 
 async def listeners(parts: Parts) -> list[listener.Server]:

@@ -9,7 +9,6 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from gateway.accounts import Account, Accounts
 from gateway.caldav import embedded
@@ -28,18 +27,11 @@ from gateway.itip.model import Certainty, Method, Verdict
 from gateway.log import Log, configure
 from gateway.ports import Job, JobKind, Smarthost
 from gateway.smtp.sender import open_smarthost
-from gateway.store.db import Database
 from gateway.store.desk import Store
 from gateway.store.spool import SpoolReader
 from gateway.web.app import Health
 from gateway.wiring import meaning
-
-
-class SystemClock:
-    """The one clock of the gateway."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
+from gateway.wiring.storage import SystemClock, opened_store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,23 +62,6 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
-
-
-def database(config: Config) -> Database:
-    return Database(config.gateway.database, config.gateway.state_dir)
-
-
-@contextlib.asynccontextmanager
-async def opened_store(config: Config) -> AsyncIterator[Store]:
-    """The store alone, for the commands. Creates or upgrades the database."""
-    config.gateway.state_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
-    domain = config.delivery.service_address.rpartition("@")[2]
-    store = Store(config.gateway.database, config.gateway.state_dir, domain, now=SystemClock().now)
-    await store.start()
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 @contextlib.asynccontextmanager
