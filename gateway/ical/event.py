@@ -14,17 +14,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from types import MappingProxyType
 
-from gateway.errors import MalformedCalendar
+from gateway.errors import LimitExceeded, MalformedCalendar
 from gateway.ical.address import Address, address
 from gateway.ical.stamp import plus
-from gateway.ical.times import Form, Moment, Zones, moment, moments, start
+from gateway.ical.times import Form, Moment, Zones, moment, readable, start
 from gateway.ical.tree import DEFAULT_LIMITS, Component, Limits, Property, parse, prop, write
 from gateway.ical.zones import clean_tzid
 
 RecurrenceKey = str
 
+_MAX_ZONES = 100  # that one object may name; each unknown one costs look-ups
+_MAX_DATES = 5_000
 KINDS = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY")
 
 
@@ -203,12 +206,7 @@ def key_of(component: Component, master: Component | None, zones: Zones) -> Recu
 
     Exchange, Google and others say the same occurrence in UTC, as a date, or with its time zeroed. Raise MalformedCalendar.
     """
-    found = component.first("RECURRENCE-ID")
-    if found is None or not found.value.strip():
-        return ""
-    return key_in(
-        _readable_start(master, zones), moment(found, zones), lambda same: _has_own_time(master, same, zones)
-    )
+    return _Terms(master, zones).key_of(component)
 
 
 def key_in(
@@ -266,10 +264,13 @@ def _object(tree: Component, uid: str, found: Iterable[Component], zones: Zones)
     if any(component.name != parts[0].name for component in parts):
         raise MalformedCalendar("two kinds of component under one UID")
     master = next((c for c in parts if not (c.value("RECURRENCE-ID") or "").strip()), None)
+    if len(_tzids(parts)) > _MAX_ZONES:
+        raise LimitExceeded("too many time zones", code="expansion-limit")
+    terms = _Terms(master, zones)
     by_key: dict[RecurrenceKey, Component] = {}
     twice: set[int] = set()
     for component in parts:
-        key = key_of(component, master, zones)
+        key = terms.key_of(component)
         if key not in by_key:
             by_key[key] = component
         elif by_key[key] == component:  # the same component once more is no contradiction
@@ -365,16 +366,33 @@ def _zeroed(named: Moment) -> bool:
     return not (named.local.hour or named.local.minute or named.local.second)
 
 
-def _has_own_time(master: Component | None, when: Moment, zones: Zones) -> bool:
-    """Whether the series may really have an occurrence at that time of day: BYHOUR, or an RDATE that says so."""
-    if master is None:
-        return False
-    if any("BYHOUR" in found.value.upper() for found in master.all("RRULE")):
-        return True
-    try:
-        return any(item.key == when.key for found in master.all("RDATE") for item in moments(found, zones))
-    except MalformedCalendar:
-        return False
+class _Terms:
+    """A master's own terms for its occurrences; its RDATEs are read at most once, however many overrides ask."""
+
+    __slots__ = ("_begin", "_master", "_own", "_zones")
+
+    def __init__(self, master: Component | None, zones: Zones) -> None:
+        self._master = master
+        self._zones = zones
+        self._begin = _readable_start(master, zones)
+        self._own: frozenset[RecurrenceKey] | None = None
+
+    def key_of(self, component: Component) -> RecurrenceKey:
+        found = component.first("RECURRENCE-ID")
+        if found is None or not found.value.strip():
+            return ""
+        return key_in(self._begin, moment(found, self._zones), self._has_own_time)
+
+    def _has_own_time(self, when: Moment) -> bool:
+        """Whether the series may really have an occurrence at that time of day: BYHOUR, or an RDATE that says so."""
+        if self._master is None:
+            return False
+        if any("BYHOUR" in found.value.upper() for found in self._master.all("RRULE")):
+            return True
+        if self._own is None:
+            dates = (each for found in self._master.all("RDATE") for each, _ in readable(found, self._zones))
+            self._own = frozenset(each.key for each in islice(dates, _MAX_DATES))
+        return when.key in self._own
 
 
 __all__ = [

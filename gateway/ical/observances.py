@@ -22,6 +22,10 @@ from gateway.ical.tree import Component
 
 MAX_RULES = 100  # of one VTIMEZONE; a full history of London has 60
 MAX_ONSETS = 5_000
+MAX_MONTHS = (
+    20_000  # that one zone may look through for the days of its rules; a century of summer times is 200
+)
+_MAX_A_YEAR = 12  # onsets of one rule
 _WEEKDAYS = {"MO": 0, "TU": 1, "WE": 2, "TH": 3, "FR": 4, "SA": 5, "SU": 6}
 _BYDAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
 _ZERO = timedelta(0)
@@ -51,6 +55,7 @@ class YearRule:
     """FREQ=YEARLY of one observance: its onsets, year by year (RFC 5545 3.3.10, 3.6.5)."""
 
     __slots__ = (
+        "_budget",
         "_by_day",
         "_by_month",
         "_by_monthday",
@@ -62,10 +67,11 @@ class YearRule:
         "offsets",
     )
 
-    def __init__(self, text: str, start: datetime, offsets: Offsets) -> None:
+    def __init__(self, text: str, start: datetime, offsets: Offsets, *, budget: list[int]) -> None:
         parts = rule_parts(text)
         if parts.get("FREQ") != "YEARLY":
             raise LimitExceeded("a time zone rule that is not YEARLY", code="expansion-limit")
+        self._budget = budget
         self.offsets = offsets
         self._start = start
         self._years: dict[int, tuple[datetime, ...]] = {}
@@ -101,8 +107,12 @@ class YearRule:
     def _of(self, year: int) -> tuple[datetime, ...]:
         found = self._years.get(year)
         if found is None:
-            days = (datetime(year, day.month, day.day) + self._time for day in self._days(year))
-            found = self._years[year] = tuple(onset for onset in days if onset >= self._start)
+            self._budget[0] -= len(self._by_month) or 12
+            days = self._days(year) if self._budget[0] >= 0 else ()
+            if self._budget[0] < 0 or len(days) > _MAX_A_YEAR:
+                raise LimitExceeded("a time zone that changes too often", code="expansion-limit")
+            onsets = (datetime(year, day.month, day.day) + self._time for day in days)
+            found = self._years[year] = tuple(onset for onset in onsets if onset >= self._start)
         return found
 
     def _days(self, year: int) -> Sequence[date]:
@@ -205,10 +215,11 @@ def observance_zone(vtimezone: Component) -> ObservanceZone | None:
     """The zone of a VTIMEZONE (RFC 5545 3.6.5), None when it defines nothing usable. Raise LimitExceeded for a bomb."""
     onsets: list[Onset] = []
     rules: list[YearRule] = []
+    budget = [MAX_MONTHS]
     for child in vtimezone.components:
         if child.name in ("STANDARD", "DAYLIGHT"):
             try:
-                _observance(child, onsets, rules)
+                _observance(child, onsets, rules, budget=budget)
             except LimitExceeded:
                 raise
             except MalformedCalendar:
@@ -218,7 +229,9 @@ def observance_zone(vtimezone: Component) -> ObservanceZone | None:
     return ObservanceZone(onsets, rules) if onsets else None
 
 
-def _observance(component: Component, onsets: list[Onset], rules: list[YearRule]) -> None:
+def _observance(
+    component: Component, onsets: list[Onset], rules: list[YearRule], *, budget: list[int]
+) -> None:
     start = read_stamp(component.value("DTSTART") or "").local
     offsets = Offsets(
         read_offset(component.value("TZOFFSETFROM") or component.value("TZOFFSETTO") or ""),
@@ -231,7 +244,10 @@ def _observance(component: Component, onsets: list[Onset], rules: list[YearRule]
         for item in found.value.split(",")[: MAX_ONSETS + 1]:
             stamp = read_stamp(item.partition("/")[0])
             onsets.append(Onset(plus(stamp.local, offsets.before) if stamp.is_utc else stamp.local, offsets))
-    rules.extend(YearRule(found.value, start, offsets) for found in component.all("RRULE")[: MAX_RULES + 1])
+    rules.extend(
+        YearRule(found.value, start, offsets, budget=budget)
+        for found in component.all("RRULE")[: MAX_RULES + 1]
+    )
 
 
 def _later(one: Onset | None, other: Onset | None) -> Onset | None:

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from gateway.errors import LimitExceeded, MalformedCalendar
 from gateway.ical.event import CalendarObject, RecurrenceKey, key_in
 from gateway.ical.expand import Budget, times
-from gateway.ical.rules import Rule, read_rule
+from gateway.ical.rules import Rule, read_rules
 from gateway.ical.stamp import EARLIEST, LATEST, plus, to_local
 from gateway.ical.times import (
     Moment,
@@ -34,7 +34,6 @@ from gateway.ical.times import (
 from gateway.ical.tree import Component, prop
 from gateway.ical.zones import Zones
 
-_MAX_RULES = 20  # RRULEs and EXRULEs of one component
 _PROBE_STEPS = 20_000  # candidate days in which a rule must come once
 _DAY = timedelta(days=1)
 
@@ -71,6 +70,7 @@ def _series(source: CalendarObject, bounds: Bounds) -> _Series | None:
     """The master as a series (of one, when it does not repeat); None without a master, or when it names no time."""
     if source.master is None:
         return None
+    _refuse_many_dates(source.master, bounds)
     begin = start(source.master, source.zones)
     return None if begin is None else _Series(source.master, begin, source.zones, Budget(bounds.steps))
 
@@ -133,7 +133,7 @@ class _Series:
         return to_local(at, self.begin.zone or UTC)
 
     def _rules(self, name: str) -> tuple[Rule, ...]:
-        return tuple(read_rule(found.value, self.begin.local) for found in self.master.all(name))
+        return read_rules(self.master.all(name), self.begin.local)
 
     def _dates(self) -> dict[RecurrenceKey, _Instance]:
         """DTSTART, which is always an instance, and the RDATEs."""
@@ -296,19 +296,21 @@ def ended_before(source: CalendarObject, key: RecurrenceKey) -> Component | None
 
 def _guard(component: Component, source: CalendarObject, bounds: Bounds, budget: Budget) -> None:
     rules = (*component.all("RRULE"), *component.all("EXRULE"))
-    if len(rules) > _MAX_RULES:
-        raise LimitExceeded(f"{len(rules)} rules", code="expansion-limit")
-    for name in ("RDATE", "EXDATE"):
-        if sum(found.value.count(",") + 1 for found in component.all(name)) > bounds.instances:
-            raise LimitExceeded(f"too many {name}s", code="expansion-limit")
+    _refuse_many_dates(component, bounds)
     if rules:
         begin = start(component, source.zones)
         if begin is None:
             raise MalformedCalendar("a rule without a start")
-        for found in rules:
-            _probe(read_rule(found.value, begin.local), begin, budget)
+        for rule in read_rules(rules, begin.local):
+            _probe(rule, begin, budget)
     for child in component.components:
         _guard(child, source, bounds, budget)
+
+
+def _refuse_many_dates(component: Component, bounds: Bounds) -> None:
+    for name in ("RDATE", "EXDATE"):
+        if sum(found.value.count(",") + 1 for found in component.all(name)) > bounds.instances:
+            raise LimitExceeded(f"too many {name}s", code="expansion-limit")
 
 
 def _probe(rule: Rule, begin: Moment, budget: Budget) -> None:

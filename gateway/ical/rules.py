@@ -7,14 +7,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
 from gateway.errors import LimitExceeded, MalformedCalendar
 from gateway.ical.stamp import Stamp, read_stamp
+from gateway.ical.tree import Property
 
+MAX_RULES = 20  # of one component
 MAX_COUNT = 10_000
 MAX_TIMES_A_DAY = 24  # of a rule that does not count
 MAX_TIMES_COUNTED = 1_440
@@ -118,6 +120,16 @@ def read_rule(text: str, start: datetime) -> Rule:
     return rule
 
 
+def read_rules(found: Sequence[Property], start: datetime) -> tuple[Rule, ...]:
+    """The rules of one component, few enough to be expanded together. Raise as `read_rule` does."""
+    if len(found) > MAX_RULES:
+        raise LimitExceeded(f"{len(found)} rules", code="expansion-limit")
+    rules = tuple(read_rule(each.value, start) for each in found)
+    if sum(rule.count or 0 for rule in rules) > MAX_COUNT:
+        raise LimitExceeded("rules with too many occurrences", code="expansion-limit")
+    return rules
+
+
 def _interval(parts: Mapping[str, str]) -> int:
     interval = number(parts.get("INTERVAL") or "1")
     if interval < 1:  # an endless loop in dateutil and whatever is built on it
@@ -173,4 +185,4 @@ def _refuse_bombs(rule: Rule) -> None:
         raise LimitExceeded("a rule whose day never comes", code="expansion-limit")
 
 
-__all__ = ["FREQUENCIES", "MAX_COUNT", "WEEKDAYS", "Rule", "number", "read_rule", "rule_parts"]
+__all__ = ["FREQUENCIES", "MAX_COUNT", "WEEKDAYS", "Rule", "number", "read_rule", "read_rules", "rule_parts"]

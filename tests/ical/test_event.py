@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.errors import MalformedCalendar
+from gateway.errors import LimitExceeded, MalformedCalendar
 from gateway.ical.event import CalendarObject, build, key_of, method_of, parse_object, partstat, split
 from gateway.ical.tree import Component, parse, prop, write
 from gateway.ical.zones import Zones
@@ -134,6 +134,19 @@ IMPOSSIBLE = [
 def test_an_impossible_object_is_malformed(data: bytes) -> None:
     with pytest.raises(MalformedCalendar):
         parse_object(data)
+
+
+def test_too_many_time_zones_are_a_bomb() -> None:
+    with pytest.raises(LimitExceeded):
+        parse_object(text(*event(BERLIN, *(f"X-A;TZID=Nowhere{n}:20270310T100000" for n in range(101)))))
+
+
+def test_many_zeroed_overrides_read_the_dates_once() -> None:
+    """Reading them for each would take minutes."""
+    dates = "RDATE:" + "\r\n ,".join(["20270401T080000Z"] * 20_000)
+    overrides = [event(f"RECURRENCE-ID:2{n:03}0312T000000") for n in range(1000)]
+    found = parse_object(text(*event(BERLIN, dates), *sum(overrides, [])))
+    assert len(found.overrides) == 1000
 
 
 def test_several_uids_are_split_and_keep_their_zones() -> None:

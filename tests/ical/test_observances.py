@@ -134,3 +134,17 @@ def test_too_many_rules_or_changes_are_a_bomb() -> None:
     for parts in (rules, dates):
         with pytest.raises(LimitExceeded):
             zone(*parts)
+
+
+def test_a_rule_that_changes_every_day_is_a_bomb() -> None:
+    made = zone(observance("STANDARD", "20000101T000000", "+0100 +0200", "RRULE:FREQ=YEARLY;BYDAY=SU,MO,TU"))
+    with pytest.raises(LimitExceeded):
+        offset(made, 2027, 1, 1)
+
+
+def test_the_years_that_a_zone_looks_through_are_bounded() -> None:
+    parts = [observance("STANDARD", "00010101T000000", "+0100 +0200", "RRULE:FREQ=YEARLY;BYDAY=1SU")] * 100
+    made = zone(*parts)
+    with pytest.raises(LimitExceeded):
+        for year in range(2, 9999):
+            offset(made, year, 1, 1)
