@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.accounts import Account
@@ -140,6 +141,7 @@ class Daemon:
         while True:
             with contextlib.suppress(GatewayError):
                 parts.log.queue(await parts.store.queue.stats())
+                await _sync_ages(parts)
             await asyncio.sleep(BEAT * 5)
 
     def _poked(self, parts: Parts) -> socket.socket | None:
@@ -147,6 +149,18 @@ class Daemon:
         if wire is not None:
             asyncio.get_running_loop().add_reader(wire, _read_poke, wire, parts)
         return wire
+
+
+async def _sync_ages(parts: Parts) -> None:
+    servers = {account.address: account.server for account in parts.accounts}
+    ages: dict[str, float] = {}
+    for state in await parts.store.snapshots.collections():
+        server = servers.get(state.account)
+        if server is not None and state.synced_at is not None:
+            age = (datetime.now(UTC) - state.synced_at).total_seconds()
+            ages[server] = max(ages.get(server, 0.0), age)
+    for server, age in ages.items():
+        parts.log.sync_age(server, age)
 
 
 def introduction(parts: Parts) -> str:

@@ -245,12 +245,13 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     """Start gateways, each with its own Radicale; all end with the test."""
     running: list[Gateway] = []
 
-    def begin(name: str = "gateway", *, users: Sequence[str] = ("alice", "bob"), **settings: Any) -> Gateway:
+    def begin(
+        name: str = "gateway", *, users: Sequence[str] = ("alice", "bob"), begun: bool = True, **settings: Any
+    ) -> Gateway:
         radicale = Radicale(tmp_path / f"{name}-radicale", users)
         gateway = Gateway(tmp_path / name, radicale, **settings)
         running.append(gateway)
-        gateway.start()
-        return gateway
+        return gateway.start() if begun else gateway
 
     yield begin
     for gateway in running:
