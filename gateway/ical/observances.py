@@ -88,6 +88,10 @@ class YearRule:
         self._time = timedelta(hours=hour % 24, minutes=minute % 60, seconds=second % 60)
         self._until = self._last(parts)
 
+    @property
+    def endless(self) -> bool:
+        return self._until == datetime.max
+
     def latest(self, at: datetime) -> Onset | None:
         """The last onset at or before this wall clock time."""
         if at < self._start:
@@ -102,7 +106,14 @@ class YearRule:
                 if onset <= at:
                     return Onset(onset, self.offsets)
             year -= self._interval
-        return Onset(self._start, self.offsets)
+        return None
+
+    def first(self) -> Onset | None:
+        """The first onset; DTSTART only where the rule gives it: Exchange lets both rules of a zone start on 1 January."""
+        for year in range(self._start.year, min(self._start.year + 9 * self._interval, 9999), self._interval):
+            if found := self._of(year):
+                return Onset(found[0], self.offsets)
+        return None
 
     def _of(self, year: int) -> tuple[datetime, ...]:
         found = self._years.get(year)
@@ -161,12 +172,13 @@ class YearRule:
 class ObservanceZone(tzinfo):
     """The zone that one VTIMEZONE defines; made by `observance_zone` only."""
 
-    __slots__ = ("_first", "_onsets", "_rules", "_utcs", "_walls")
+    __slots__ = ("_first", "_onsets", "_rules", "_steady", "_utcs", "_walls")
 
     def __init__(self, onsets: Sequence[Onset], rules: Sequence[YearRule]) -> None:
-        self._onsets = sorted(onsets, key=lambda onset: onset.utc)
+        self._onsets = sorted(onsets, key=_utc)
         self._rules = tuple(rules)
-        self._first = self._onsets[0].offsets
+        self._first = min([*self._onsets[:1], *filter(None, (rule.first() for rule in rules))], key=_utc)
+        self._steady = not self._onsets and all(rule.endless for rule in rules)
         self._utcs = [onset.utc for onset in self._onsets]
         self._walls = (
             [plus(onset.utc, max(onset.offsets.before, onset.offsets.after)) for onset in self._onsets],
@@ -186,25 +198,43 @@ class ObservanceZone(tzinfo):
 
     def fromutc(self, dt: datetime) -> datetime:
         utc = dt.replace(tzinfo=None, fold=0)
-        best = self._static(self._utcs, utc)
-        for rule in self._rules:
-            best = _later(best, rule.latest(plus(utc, rule.offsets.before)))
-        offset = best.offsets.after if best else self._first.before
+        best = self._since(utc) or self._since(self._as_later(utc))
+        offset = best.offsets.after if best else self._first.offsets.before
         local = (utc + offset).replace(tzinfo=self)
         return local if self._offset(local) == offset else local.replace(fold=1)
 
     def _offset(self, dt: datetime) -> timedelta:
         offsets = self._at(dt.replace(tzinfo=None), dt.fold)
-        return offsets.after if offsets else self._first.before
+        return offsets.after if offsets else self._first.offsets.before
 
     def _at(self, wall: datetime, fold: int) -> Offsets | None:
         """What holds at a wall clock time; as PEP 495 wants it, which is RFC 5545 3.3.5 with fold 0."""
+        best = self._before(wall, fold) or self._before(self._as_later(wall), fold)
+        return best.offsets if best else None
+
+    def _since(self, utc: datetime) -> Onset | None:
+        best = self._static(self._utcs, utc)
+        for rule in self._rules:
+            best = _later(best, rule.latest(plus(utc, rule.offsets.before)))
+        return best
+
+    def _before(self, wall: datetime, fold: int) -> Onset | None:
         best = self._static(self._walls[fold], wall)
         choose = min if fold else max
         for rule in self._rules:
             shift = choose(rule.offsets.after - rule.offsets.before, _ZERO)
             best = _later(best, rule.latest(plus(wall, -shift)))
-        return best.offsets if best else None
+        return best
+
+    def _as_later(self, at: datetime) -> datetime:
+        """Before the first onset the same season of the first full year, where only endless rules are given.
+
+        iOS and others let a zone begin at its last change before today, and the event may be older. RFC 5545 3.6.5 knows
+        only the offset before the onset, which holds for every zone with a history.
+        """
+        if not self._steady or at.year > self._first.local.year or self._first.local.year >= 9999:
+            return at
+        return at.replace(year=self._first.local.year + 1, day=min(at.day, 28) if at.month == 2 else at.day)
 
     def _static(self, keys: list[datetime], at: datetime) -> Onset | None:
         place = bisect_right(keys, at)
@@ -226,7 +256,7 @@ def observance_zone(vtimezone: Component) -> ObservanceZone | None:
                 continue  # the other observances may still be good
     if len(rules) > MAX_RULES or len(onsets) > MAX_ONSETS:
         raise LimitExceeded("too many time zone rules", code="expansion-limit")
-    return ObservanceZone(onsets, rules) if onsets else None
+    return ObservanceZone(onsets, rules) if onsets or any(rule.first() for rule in rules) else None
 
 
 def _observance(
@@ -239,7 +269,9 @@ def _observance(
         component.text("TZNAME") or "",
         component.name == "DAYLIGHT",
     )
-    onsets.append(Onset(start, offsets))
+    given = component.all("RRULE")[: MAX_RULES + 1]
+    if not given:
+        onsets.append(Onset(start, offsets))
     for found in component.all("RDATE"):
         for item in found.value.split(",")[: MAX_ONSETS + 1]:
             stamp = read_stamp(item.partition("/")[0])
@@ -248,6 +280,10 @@ def _observance(
         YearRule(found.value, start, offsets, budget=budget)
         for found in component.all("RRULE")[: MAX_RULES + 1]
     )
+
+
+def _utc(onset: Onset) -> datetime:
+    return onset.utc
 
 
 def _later(one: Onset | None, other: Onset | None) -> Onset | None:

@@ -66,12 +66,15 @@ def vtimezone_of(zone: ZoneInfo, tzid: str, since: int = 2000) -> Component:
 def _observances(key: str, since: int) -> tuple[Component, ...]:
     zone = ZoneInfo(key)
     changes = _changes(zone, since)
-    if not changes:
-        start = datetime(since, 1, 1, tzinfo=UTC)
-        offset = _offset(zone, start)
-        still = _Change(start - offset, offset, offset, start.astimezone(zone).tzname() or "", daylight=False)
-        return (_component([still], None),)
-    return tuple(_components(_runs(changes)))
+    found = tuple(_components(_runs(changes)))
+    if changes and changes[0].utc.year == since:
+        return found
+    begin = datetime(
+        since, 1, 1, tzinfo=UTC
+    )  # without a change in its first year the zone says what held then
+    offset = _offset(zone, begin)
+    still = _Change(begin - offset, offset, offset, begin.astimezone(zone).tzname() or "", daylight=False)
+    return (_component([still], None), *found)
 
 
 def _changes(zone: ZoneInfo, since: int) -> list[_Change]:

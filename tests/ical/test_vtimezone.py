@@ -21,6 +21,7 @@ SAMPLE = [
     "Europe/Dublin",
     "Australia/Lord_Howe",
     "Pacific/Apia",
+    "Europe/Vilnius",
     "America/Sao_Paulo",
 ]
 
