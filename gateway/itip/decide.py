@@ -18,6 +18,7 @@ from gateway.itip.model import (
     Decision,
     Message,
     Method,
+    Note,
     Outcome,
     Reason,
     Role,
@@ -76,6 +77,12 @@ def decide(stored: CalendarObject | None, message: Message, context: Context) ->
     if stored is not None and stored.kind != message.object.kind:
         # SPEC 3.3: a component never changes its type by mail
         return Decision(outcome=Outcome.REFUSED, reason=Reason.COMPONENT_CHANGED)
+    if _ranged(message.object):
+        return Decision(
+            outcome=Outcome.UNSUPPORTED,
+            reason=Reason.UNSUPPORTED_METHOD,
+            notes=(Note(code="this-and-future"),),
+        )
     ruling = row.may(stored, message, context)
     if ruling.outcome in {Outcome.REFUSED, Outcome.UNSUPPORTED}:
         return _end(ruling)
@@ -85,6 +92,12 @@ def decide(stored: CalendarObject | None, message: Message, context: Context) ->
     if ruling.reason is not None and not (ruling.lifts and context.policy.approved):
         return _end(ruling)
     return row.act(stored, message, context)
+
+
+def _ranged(of: CalendarObject) -> bool:
+    """RFC 5545 3.2.13: RANGE=THISANDFUTURE. Taken for the one occurrence that it names it would do harm."""
+    found = (component.first("RECURRENCE-ID") for component in of.components)
+    return any(line is not None and line.param("RANGE") for line in found)
 
 
 def _role(stored: CalendarObject | None, message: Message, context: Context) -> Role:

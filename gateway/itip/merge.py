@@ -10,7 +10,7 @@ Without the organizer's last version (a copy that we did not store) all but the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.ical.address import Address
@@ -103,8 +103,16 @@ def _choose(
         keeps = name in _OURS or not his
         return ours if keeps and mine else new
     removed, added = old - mine, mine - old - his
-    kept = [item for item in _split(name, new) if _fact(item) not in removed]
-    return (*kept, *(item for item in _split(name, ours) if _fact(item) in added))
+    kept = _those(name, new, lambda item: _fact(item) not in removed)
+    return (*kept, *_those(name, ours, lambda item: _fact(item) in added))
+
+
+def _those(name: str, lines: Sequence[Property], wanted: Callable[[Property], bool]) -> Iterator[Property]:
+    """The lines that are wanted; of a list only its wanted values, whole where that is all of it."""
+    for line in lines:
+        values = _split(name, (line,))
+        left = [value for value in values if wanted(value)]
+        yield from (line,) if len(left) == len(values) else left
 
 
 def _is_ours(name: str) -> bool:

@@ -1,0 +1,200 @@
+"""Calendar text becomes messages, or refusals that say why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import MalformedCalendar
+from gateway.ical.address import address
+from gateway.ical.tree import parse
+from gateway.itip.model import Message, Method, Outcome, Reason
+from gateway.itip.parse import METHODS, Refusal, messages
+
+ALICE = address("alice@example.com")
+EVENT = """BEGIN:VEVENT
+UID:u
+DTSTAMP:20290101T000000Z
+SEQUENCE:1
+DTSTART:20290105T100000Z
+ORGANIZER:mailto:alice@example.com
+ATTENDEE:mailto:bob@example.net
+END:VEVENT"""
+
+
+def read(*components: str, method: str = "METHOD:REQUEST", hint: str = "") -> tuple[Message | Refusal, ...]:
+    body = "\r\n".join(
+        ["BEGIN:VCALENDAR", "VERSION:2.0", *([method] if method else []), *components, "END:VCALENDAR", ""]
+    )
+    return messages(parse(body.encode()), ALICE, hint)
+
+
+def refusal(*components: str, method: str = "METHOD:REQUEST") -> Refusal:
+    (found,) = read(*components, method=method)
+    assert isinstance(found, Refusal)
+    return found
+
+
+def test_a_message_is_its_method_its_object_and_its_sender() -> None:
+    (found,) = read(EVENT)
+    assert isinstance(found, Message)
+    assert (found.method, found.object.uid, found.sender) == (Method.REQUEST, "u", ALICE)
+    assert b"METHOD" not in found.object.data
+
+
+@pytest.mark.parametrize(
+    ("line", "hint", "method"),
+    [
+        ("METHOD:CANCEL", "REQUEST", Method.CANCEL),
+        ("", "request", Method.REQUEST),
+        ("METHOD:reply", "", Method.REPLY),
+        ("METHOD:DECLINECOUNTER", "", Method.DECLINECOUNTER),
+    ],
+)
+def test_the_method_in_the_object_wins_over_the_mime_parameter(line: str, hint: str, method: Method) -> None:
+    (found,) = read(EVENT, method=line, hint=hint)
+    assert isinstance(found, Message)
+    assert found.method is method
+
+
+def test_several_uids_are_several_messages() -> None:
+    found = read(
+        EVENT,
+        EVENT.replace("UID:u", "UID:v"),
+        EVENT.replace("DTSTART", "X-DTSTART").replace("UID:u", "UID:w"),
+    )
+    assert [type(one) for one in found] == [Message, Message, Refusal]
+    assert [one.object.uid if isinstance(one, Message) else one.uid for one in found] == ["u", "v", "w"]
+
+
+REFUSALS = [
+    ("no METHOD anywhere", (EVENT,), "", Outcome.IGNORED, Reason.NO_METHOD),
+    ("a METHOD that nobody knows", (EVENT,), "METHOD:SUMMON", Outcome.UNSUPPORTED, Reason.UNSUPPORTED_METHOD),
+    ("nothing in it", (), "METHOD:REQUEST", Outcome.REFUSED, Reason.MALFORMED_CALENDAR),
+    ("no UID", (EVENT.replace("UID:u\n", ""),), "METHOD:REQUEST", Outcome.REFUSED, Reason.MALFORMED_CALENDAR),
+    (
+        "a REQUEST without DTSTART",
+        (EVENT.replace("DTSTART", "X-DTSTART"),),
+        "METHOD:REQUEST",
+        Outcome.REFUSED,
+        Reason.MALFORMED_CALENDAR,
+    ),
+    (
+        "a REQUEST that nobody organizes",
+        (EVENT.replace("ORGANIZER", "X-ORGANIZER"),),
+        "METHOD:REQUEST",
+        Outcome.REFUSED,
+        Reason.MALFORMED_CALENDAR,
+    ),
+    (
+        "a REPLY in which nobody answers",
+        (EVENT.replace("ATTENDEE", "X-ATTENDEE"),),
+        "METHOD:REPLY",
+        Outcome.REFUSED,
+        Reason.MALFORMED_CALENDAR,
+    ),
+    (
+        "differing ORGANIZERs",
+        (
+            EVENT,
+            EVENT.replace("alice", "eve").replace("UID:u", "UID:u\nRECURRENCE-ID:20290105T100000Z"),
+        ),
+        "METHOD:REQUEST",
+        Outcome.REFUSED,
+        Reason.MALFORMED_CALENDAR,
+    ),
+    (
+        "a doubled RECURRENCE-ID",
+        (
+            EVENT.replace("UID:u", "UID:u\nRECURRENCE-ID:20290105T100000Z"),
+            EVENT.replace("UID:u", "UID:u\nRECURRENCE-ID:20290105T100000Z\nSUMMARY:other"),
+        ),
+        "METHOD:REQUEST",
+        Outcome.REFUSED,
+        Reason.MALFORMED_CALENDAR,
+    ),
+    (
+        "a task",
+        (EVENT.replace("VEVENT", "VTODO"),),
+        "METHOD:REQUEST",
+        Outcome.UNSUPPORTED,
+        Reason.UNSUPPORTED_COMPONENT,
+    ),
+    (
+        "two kinds under one UID",
+        (EVENT, EVENT.replace("VEVENT", "VTODO")),
+        "METHOD:REQUEST",
+        Outcome.REFUSED,
+        Reason.MALFORMED_CALENDAR,
+    ),
+    (
+        "a rule that never comes",
+        (EVENT.replace("SEQUENCE:1", "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"),),
+        "METHOD:REQUEST",
+        Outcome.REFUSED,
+        Reason.EXPANSION_LIMIT,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("why", "components", "method", "outcome", "reason"), REFUSALS, ids=[row[0] for row in REFUSALS]
+)
+def test_what_has_no_meaning_is_refused_with_its_reason(
+    why: str, components: tuple[str, ...], method: str, outcome: Outcome, reason: Reason
+) -> None:
+    found = refusal(*components, method=method)
+    assert (found.outcome, found.reason) == (outcome, reason), why
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        EVENT.replace("DTSTAMP", "X-DTSTAMP"),
+        EVENT.replace("SEQUENCE", "X-SEQUENCE"),
+        EVENT.replace("ATTENDEE", "X-ATTENDEE"),
+        EVENT.replace("END:VEVENT", "SUMMARY:a\nSUMMARY:b\nEND:VEVENT"),
+    ],
+)
+def test_nothing_is_refused_for_a_missing_or_doubled_line_alone(event: str) -> None:
+    assert isinstance(read(event)[0], Message)
+
+
+def test_a_reply_without_organizer_is_a_message() -> None:
+    (found,) = read(EVENT.replace("ORGANIZER", "X-O").replace("DTSTART", "X-S"), method="METHOD:REPLY")
+    assert isinstance(found, Message)
+
+
+def test_the_table_of_methods_is_that_of_the_rfc() -> None:
+    """RFC 5546 3."""
+    assert {kind: len(methods) for kind, methods in METHODS.items()} == {
+        "VEVENT": 8,
+        "VTODO": 8,
+        "VJOURNAL": 3,
+        "VFREEBUSY": 3,
+    }
+
+
+@given(st.lists(st.sampled_from(EVENT.splitlines()), max_size=30), st.sampled_from([*Method, "", "X"]))
+def test_any_lines_are_a_message_or_a_refusal(lines: list[str], method: str) -> None:
+    try:
+        root = parse("\r\n".join(["BEGIN:VCALENDAR", *lines, "END:VCALENDAR", ""]).encode())
+    except MalformedCalendar:
+        return
+    assert messages(root, ALICE, method)
+
+
+def test_every_object_of_the_corpus_is_a_message_or_a_refusal(shared: Path) -> None:
+    count = 0
+    for path in sorted((shared / "corpus" / "itip").rglob("*.ics"))[::3]:
+        try:
+            root = parse(path.read_bytes())
+        except MalformedCalendar:
+            continue
+        found = messages(root, ALICE, "REQUEST")
+        assert found, path.name
+        count += 1
+    assert count > 20
