@@ -4,9 +4,9 @@
     (b) write    PUT or DELETE with a precondition
     (c) settle   one transaction: snapshot, ledger, journal, letters ready, job gone
 
-A crash between (a) and (c) leaves the plan. The next run of the job looks at the calendar: untouched since the plan was
-made (same ETag) -> the write is done again; the plan's fingerprint is there -> it was our write, settle; anything else
--> somebody was faster, decide again. Letters leave at (c) only, with Message-IDs that do not depend on the attempt.
+A crash between (a) and (c) leaves the plan. The next run of the job looks at the calendar: where it shows the plan's
+fingerprint it was our write, and only (c) is missing; anything else is decided again, since other jobs of the lane may
+have run meanwhile. Letters leave at (c) only, with Message-IDs that do not depend on the attempt.
 """
 
 from __future__ import annotations
@@ -45,6 +45,11 @@ class Seen:
     resource: Resource | None
     stored: CalendarObject | None
     snapshot: Snapshot | None
+    ghosts: tuple[str, ...] = ()  # hrefs with a snapshot where the meeting lies no more: it was moved
+
+    @property
+    def etag(self) -> str:
+        return self.resource.etag if self.resource is not None else ""
 
     @property
     def unsettled(self) -> bool:
@@ -84,12 +89,15 @@ class Apply:
         self, job: Job, account: Account, story: Story, *, propose: Propose
     ) -> Decision | None:
         """Decide on what is there now and make it so. None: an earlier run of this job had already done it."""
-        if await self._resume(job, account):
-            return None
-        refused_etag = ""
+        left = await self._plans.open_plan(job)
+        refused: str | None = None
         for _ in range(ATTEMPTS):
             seen = await self.look(account, job.uid)
-            if refused_etag and seen.resource is not None and seen.resource.etag == refused_etag:
+            if left is not None and _shows(seen, left):
+                await self._settle(job, left, seen, seen.resource)
+                return None
+            left = None
+            if seen.etag == refused:
                 break  # SPEC 9.2: the object is as we read it, so the server refuses the change itself
             decision = await propose(seen)
             self._tell(job, account, decision)
@@ -100,63 +108,55 @@ class Apply:
                 written = await self._write(account, plan)
             except PreconditionFailed as error:
                 self._log.emit(Event.CALENDAR_CONFLICT, job=job.id, status=str(error.status))
-                refused_etag = plan.etag
+                refused = plan.etag
                 continue
-            await self._settle(job, plan, written)
+            await self._settle(job, plan, seen, written)
             return decision
         failed = Decision(outcome=Outcome.FAILED, reason=Reason.PRECONDITION_FAILED)
         await self._queue.finish(job, entries=(self.entry(job, account, story, failed),))
         self._tell(job, account, failed)
         return failed
 
+    async def conclude(self, job: Job, account: Account, story: Story, decision: Decision) -> None:
+        """End a job by a decision that changes no calendar: its marks and its line in the journal."""
+        seen = Seen(resource=None, stored=None, snapshot=None)
+        self._tell(job, account, decision)
+        plan = await self._plan(job, account, story, seen, replace(decision, change=None, outgoing=()))
+        await self._settle(job, plan, seen, None)
+
     async def look(self, account: Account, uid: str) -> Seen:
         """The object with this UID where it really lies, and our snapshot of it."""
         snapshots = await self._snapshots.by_uid(account.address, uid)
         resource = await self._calendars.find(account, uid, hints=tuple(one.href for one in snapshots))
-        stored = parse_object(resource.data) if resource is not None else None
-        here = [one for one in snapshots if resource is not None and one.href == resource.href]
-        return Seen(resource=resource, stored=stored, snapshot=next(iter(here or snapshots), None))
-
-    async def _resume(self, job: Job, account: Account) -> bool:
-        plan = await self._plans.open_plan(job)
-        if plan is None:
-            return False
-        if plan.action in ("none", "forget"):
-            await self._settle(job, plan, None)
-            return True
-        current = await self._calendars.get(account, plan.href)
-        if (current.etag if current else "") == plan.etag:
-            try:
-                written = await self._write(account, plan)
-            except PreconditionFailed:
-                return False
-        elif plan.action == "remove" and current is None:
-            written = None
-        elif plan.action == "store" and current is not None and _prints(current.data) == plan.fingerprint:
-            written = current
-        else:
-            return False
-        await self._settle(job, plan, written)
-        return True
+        if resource is None:
+            return Seen(resource=None, stored=None, snapshot=next(iter(snapshots), None))
+        elsewhere = [one.href for one in snapshots if one.href != resource.href]
+        here = [one for one in snapshots if one.href == resource.href]
+        return Seen(
+            resource=resource,
+            stored=parse_object(resource.data),
+            snapshot=next(iter(here or snapshots), None),
+            ghosts=tuple([href for href in elsewhere if await self._calendars.get(account, href) is None]),
+        )
 
     async def _plan(self, job: Job, account: Account, story: Story, seen: Seen, decision: Decision) -> Plan:
+        old = seen.snapshot
+        silent = story.kind == "change" and decision.outcome is Outcome.UNCHANGED
         plan = Plan(
             job=job.id,
             account=account.address,
             uid=job.uid,
             action="none",
             href=seen.resource.href if seen.resource else "",
-            etag=seen.resource.etag if seen.resource else "",
+            etag=seen.etag,
             collection=_parent(seen.resource.href) if seen.resource else "",
             keep_snapshot=seen.unsettled and story.kind != "change",
-            base=decision.base.data if decision.base is not None else None,
+            base=decision.base.data if decision.base is not None else old.base if old else None,
             marks=tuple(
                 MarkRow(recurrence_id=key.recurrence_id, party=key.party, mark=order.dump(mark))
                 for key, mark in decision.marks.items()
             ),
-            entry=self.entry(
-                job, account, story, decision, restore=seen.resource.data if seen.resource else None
-            ),
+            entry=None if silent else self.entry(job, account, story, decision, seen=seen),
         )
         if isinstance(decision.change, Store):
             data = decision.change.object.data
@@ -183,27 +183,11 @@ class Apply:
             self._log.emit(Event.CALENDAR_WRITTEN, job=plan.job, uid=plan.uid, action="remove")
         return None
 
-    async def _settle(self, job: Job, plan: Plan, written: Resource | None) -> None:
-        snapshot = None
-        if plan.action == "store" and written is not None and not plan.keep_snapshot:
-            snapshot = self._snapshot(plan, written.href, written.etag, written.data)
-        elif plan.action == "none" and plan.data and not plan.keep_snapshot:
-            snapshot = self._snapshot(plan, plan.href, plan.etag, plan.data)
-        await self._plans.settle(job, plan, snapshot=snapshot)
+    async def _settle(self, job: Job, plan: Plan, seen: Seen, written: Resource | None) -> None:
+        snapshot = _snapshot(plan, seen, written)
+        await self._plans.settle(job, plan, snapshot=snapshot, gone=_forgotten(plan, seen, snapshot))
         for letter in plan.letters:
             self._log.emit(Event.LETTER_QUEUED, job=job.id, letter=letter)
-
-    def _snapshot(self, plan: Plan, href: str, etag: str, data: bytes) -> Snapshot:
-        return Snapshot(
-            account=plan.account,
-            collection=plan.collection,
-            href=href,
-            uid=plan.uid,
-            etag=etag,
-            fingerprint=_prints(data) or plan.fingerprint,
-            data=data,
-            base=plan.base,
-        )
 
     def entry(
         self,
@@ -212,9 +196,10 @@ class Apply:
         story: Story,
         decision: Decision,
         *,
-        restore: bytes | None = None,
+        seen: Seen | None = None,
     ) -> Entry:
         """The journal's line about a decision."""
+        before = seen.resource.data if seen is not None and seen.resource is not None else None
         return Entry(
             job=job.id,
             kind=story.kind,
@@ -228,7 +213,7 @@ class Apply:
             sender=story.sender,
             certainty=str(story.verdict.certainty) if story.verdict else "",
             notes=tuple(_note(one) for one in decision.notes),
-            restore=restore if decision.change is not None else None,
+            restore=before if decision.change is not None else None,
         )
 
     def _tell(self, job: Job, account: Account, decision: Decision) -> None:
@@ -252,9 +237,62 @@ def _settled_as_seen(plan: Plan, seen: Seen) -> Plan:
     return replace(plan, data=seen.resource.data, fingerprint=fingerprint(seen.stored))
 
 
-def _prints(data: bytes) -> str:
+def _shows(seen: Seen, plan: Plan) -> bool:
+    """Whether the calendar is as an earlier run of the job planned to make it.
+
+    A plan that left the fingerprint as it was (a raised SEQUENCE alone) cannot be told from somebody's cosmetic edit:
+    it is decided again, which changes nothing more.
+    """
+    if plan.action == "remove":
+        return seen.resource is None
+    if plan.action != "store" or seen.resource is None or seen.stored is None:
+        return False
+    if seen.resource.href != plan.href or seen.etag == plan.etag:
+        return False
+    before = plan.entry.restore if plan.entry is not None else None
+    return fingerprint(seen.stored) == plan.fingerprint and _prints(before) != plan.fingerprint
+
+
+def _snapshot(plan: Plan, seen: Seen, written: Resource | None) -> Snapshot | None:
+    """What is known of the object from now on; None: as it was, or nothing."""
+    if plan.action in ("remove", "forget"):
+        return None
+    if plan.action == "store" and written is not None and not plan.keep_snapshot:
+        return _settled(plan, written.href, written.etag, written.data)
+    if plan.action == "none" and plan.data:
+        return _settled(plan, plan.href, plan.etag, plan.data)
+    old = seen.snapshot
+    if old is not None and old.href in seen.ghosts:
+        return replace(old, href=plan.href, collection=plan.collection, etag="", base=plan.base)
+    if plan.base is None or not plan.href or (old is not None and old.base == plan.base):
+        return None
+    if old is not None:
+        return replace(old, base=plan.base)
+    # Nothing has settled yet, so that the watch sees all of it as new; but the next merge needs the organizer's version.
+    return replace(_settled(plan, plan.href, "", b""), fingerprint="")
+
+
+def _settled(plan: Plan, href: str, etag: str, data: bytes) -> Snapshot:
+    return Snapshot(
+        account=plan.account,
+        collection=plan.collection,
+        href=href,
+        uid=plan.uid,
+        etag=etag,
+        fingerprint=_prints(data) or plan.fingerprint,
+        data=data,
+        base=plan.base,
+    )
+
+
+def _forgotten(plan: Plan, seen: Seen, snapshot: Snapshot | None) -> tuple[str, ...]:
+    """Snapshots of places where the meeting lies no more; kept as long as nothing stands in their stead."""
+    return seen.ghosts if snapshot is not None or plan.action in ("remove", "forget") else ()
+
+
+def _prints(data: bytes | None) -> str:
     try:
-        return fingerprint(parse_object(data))
+        return fingerprint(parse_object(data)) if data else ""
     except MalformedCalendar:
         return ""
 

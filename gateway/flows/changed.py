@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from gateway.accounts import Account, Accounts
-from gateway.errors import MalformedCalendar
+from gateway.errors import BackendUnavailable, MalformedCalendar
 from gateway.flows.apply import Apply, Seen, Story
 from gateway.flows.messages import marks_of
 from gateway.flows.sorting import owner_of
-from gateway.flows.watch import GOING
+from gateway.flows.watch import GOING, SETTLING
 from gateway.ical.event import CalendarObject, parse_object
 from gateway.itip.changes import changes
 from gateway.itip.model import Context, Decision, Mark, MarkKey, Method, Outcome, Policy, Reason
 from gateway.itip.significance import fingerprint
 from gateway.log import Event, Log
 from gateway.policy import sending
-from gateway.ports import Calendars, Clock, Held, Job, Ledger, ProfileFacts, Queue, Snapshots
+from gateway.ports import Calendars, Clock, Held, Job, Ledger, ProfileFacts, Queue, Snapshot, Snapshots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,12 @@ class Changed:
         marks = marks_of(await self._ledger.marks(account.address, job.uid))
 
         async def propose(seen: Seen) -> Decision:
-            return await self._propose(job, account, profile, marks, seen)
+            if seen.resource is None and seen.snapshot is not None:
+                await self._insist(account, seen.snapshot)
+            try:
+                return await self._propose(job, account, profile, marks, seen)
+            except MalformedCalendar as error:  # told once: what cannot be compared is settled as it is
+                return Decision(outcome=Outcome.FAILED, reason=Reason(error.code))
 
         try:
             decision = await self._apply.carry_out(job, account, story, propose=propose)
@@ -82,6 +87,15 @@ class Changed:
             )
             await self._queue.hold(job, held, entries=(self._apply.entry(job, account, story, decision),))
             self._log.emit(Event.WATCH_HELD, account=account.address, reason=str(decision.reason))
+
+    async def _insist(self, account: Account, snapshot: Snapshot) -> None:
+        """SPEC 5.1: only a meeting whose own place says that it is gone is gone; 401, 403 and 5xx raise, and a calendar that
+        vanished took no meeting with it."""
+        await self._calendars.get(account, snapshot.href)
+        if all(one.path != snapshot.collection for one in await self._calendars.collections(account)):
+            raise BackendUnavailable(
+                f"{snapshot.collection} is not there; its meetings are not believed gone"
+            )
 
     async def _propose(
         self,
@@ -113,26 +127,29 @@ class Changed:
         if (
             decision.outgoing
             and not job.payload.get("approved")
-            and await self._bursts(account, seen, decision)
+            and await self._bursts(job, account, seen, decision)
         ):
             return replace(decision, outcome=Outcome.HELD, reason=Reason.BURST, change=None, outgoing=())
         return decision
 
-    async def _bursts(self, account: Account, seen: Seen, decision: Decision) -> bool:
-        """SPEC 5.3: too many changed meetings at once, a quarter of that for CANCELs and declines, look like an accident."""
+    async def _bursts(self, job: Job, account: Account, seen: Seen, decision: Decision) -> bool:
+        """SPEC 5.3: too many changed meetings at once, a quarter of that for CANCELs and declines, look like an accident.
+
+        All that settle or are held count, so that a burst is held whole, its last ones too.
+        """
         since = self._clock.now() - self._burst.within
         collection = seen.snapshot.collection if seen.snapshot else ""
+        waiting = await self._queue.settling(account.address) + (job.reason not in (SETTLING, GOING))
         lately = await self._snapshots.changed_meetings(account.address, collection, since)
-        waiting = await self._queue.settling(account.address)
-        if lately + waiting + 1 > self._burst.events:
+        if lately + waiting > self._burst.events:
             return True
         if not any(
             one.method is Method.CANCEL or one.summary.partstat == "DECLINED" for one in decision.outgoing
         ):
             return False
+        waiting = await self._queue.settling(account.address, reason=GOING) + (job.reason != GOING)
         lately = await self._snapshots.changed_meetings(account.address, collection, since, harsh=True)
-        waiting = await self._queue.settling(account.address, reason=GOING)
-        return lately + waiting + 1 > max(1, self._burst.events // 4)
+        return lately + waiting > max(1, self._burst.events // 4)
 
 
 def _before(seen: Seen) -> CalendarObject | None:

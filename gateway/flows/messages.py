@@ -131,8 +131,8 @@ class Messages:
         entry = self._apply.entry(job, account, story, decision)
         due = job.created + self._park_for
         if due <= self._clock.now():
-            expired = replace(decision, outcome=Outcome.REFUSED)
-            await self._queue.finish(job, entries=(self._apply.entry(job, account, story, expired),))
+            # SPEC 4.1: what a proven CANCEL leaves of itself is a tombstone
+            await self._apply.conclude(job, account, story, replace(decision, outcome=Outcome.REFUSED))
             return
         first_time = job.reason != str(decision.reason)
         await self._queue.park(

@@ -6,6 +6,7 @@ empty is ever read as a deletion (SPEC 5.1).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from gateway.accounts import Account
 from gateway.errors import BackendUnavailable, GatewayError, MalformedCalendar
 from gateway.flows.receive import lane
 from gateway.ical.event import CalendarObject, parse_object
+from gateway.itip.model import Reason
 from gateway.itip.significance import fingerprint
 from gateway.log import Event, Log
 from gateway.ports import (
@@ -73,10 +75,13 @@ class Watch:
         self._settings = settings
         self._worker = worker
         self._schedules = schedules
+        self._pauses: dict[str, datetime] = {}  # account -> when a server that did not answer is asked again
 
     async def due(self, account: Account) -> tuple[Round, ...]:
         """A round over those collections of an account whose time has come."""
         now = self._clock.now()
+        if now < self._pauses.get(account.address, now):
+            return ()
         return await self._rounds(
             account, lambda state: state is None or state.due is None or state.due <= now
         )
@@ -92,32 +97,37 @@ class Watch:
         try:
             collections = await self._calendars.collections(account)
         except GatewayError as error:
+            self._pauses[account.address] = self._clock.now() + self._settings.interval
             self._log.emit(Event.WATCH_SYNCED, account=account.address, outcome="failed", reason=error.code)
             return (Round(account=account.address, collection="", error=error.detail),)
-        found = [
-            await self._round(account, one, states.get(one.path))
-            for one in collections
-            if wanted(states.get(one.path))
-        ]
+        self._pauses.pop(account.address, None)
+        found = [await self._round(account, one) for one in collections if wanted(states.get(one.path))]
         return tuple(one for one in found if one is not None)
 
-    async def _round(
-        self, account: Account, collection: Collection, state: CollectionState | None
-    ) -> Round | None:
-        state = state or CollectionState(
-            account=account.address,
-            path=collection.path,
-            interval=self._settings.interval.total_seconds(),
-        )
+    async def _round(self, account: Account, collection: Collection) -> Round | None:
         if not await self._snapshots.lease_collection(account.address, collection.path, self._worker, LEASE):
             return None
+        state = await self._state(account, collection)
         try:
             return await self._look(account, state)
         except GatewayError as error:
-            later = self._next(state, busy=False)
-            await self._snapshots.synced(replace(later, error=error.detail))
-            self._log.emit(Event.WATCH_SYNCED, account=account.address, outcome="failed", reason=error.code)
-            return Round(account=account.address, collection=state.path, error=error.detail)
+            return await self._failed(state, error.code, error.detail)
+        except Exception as error:  # a bug must not end the watch, nor keep the lease
+            logging.getLogger("imip-gateway").exception("watching %s failed", state.path)
+            return await self._failed(state, str(Reason.INTERNAL_ERROR), type(error).__name__)
+
+    async def _state(self, account: Account, collection: Collection) -> CollectionState:
+        """What is known now, under the lease: another process may just have ended its round."""
+        for one in await self._snapshots.collections(account.address):
+            if one.path == collection.path:
+                return one
+        return CollectionState(account=account.address, path=collection.path)
+
+    async def _failed(self, state: CollectionState, reason: str, detail: str) -> Round:
+        """What could not be read is as it was: no token, no snapshot moves."""
+        self._log.emit(Event.WATCH_SYNCED, account=state.account, outcome="failed", reason=reason)
+        await self._snapshots.synced(replace(self._next(state, busy=False), error=detail))
+        return Round(account=state.account, collection=state.path, error=detail)
 
     async def _look(self, account: Account, state: CollectionState) -> Round:
         known = await self._snapshots.etags(account.address, state.path)
@@ -125,17 +135,7 @@ class Watch:
         gone = _gone(result, known)
         if result.full and known and len(gone) == len(known):
             raise BackendUnavailable(f"{state.path}: the whole calendar seems to be gone; not believed")
-        fresh = [
-            one.href for one in result.changes if one.etag is not None and known.get(one.href) != one.etag
-        ]
-        resources = await self._calendars.multiget(account, state.path, fresh) if fresh else ()
-        put, spawn = [], []
-        for resource in resources:
-            found = await self._found(account, state, resource)
-            if isinstance(found, Snapshot):
-                put.append(found)
-            elif found is not None:
-                spawn.append(found)
+        put, spawn = await self._changes(account, state, result, known)
         drop = []
         for href in gone:
             old = await self._snapshots.by_href(account.address, href)
@@ -143,9 +143,11 @@ class Watch:
                 spawn.append(self._change(account, old.uid, gone=True))
             else:
                 drop.append(href)
-        changed = len(spawn)
+        # What a job settled while we looked is newer than what we saw.
+        latest = await self._snapshots.etags(account.address, state.path)
+        put = [one for one in put if latest.get(one.href) == known.get(one.href)]
         after = replace(
-            self._next(state, busy=bool(changed)),
+            self._next(state, busy=bool(spawn)),
             token=result.token,
             baseline=True,
             synced_at=self._clock.now(),
@@ -155,26 +157,45 @@ class Watch:
         event = Event.WATCH_SYNCED if state.baseline else Event.WATCH_BASELINE
         self._log.emit(event, account=account.address, collection=state.path, outcome="applied")
         return Round(
-            account=account.address, collection=state.path, changed=changed, baseline=not state.baseline
+            account=account.address, collection=state.path, changed=len(spawn), baseline=not state.baseline
         )
 
-    async def _found(
-        self, account: Account, state: CollectionState, resource: Resource
-    ) -> Snapshot | NewJob | None:
+    async def _changes(
+        self, account: Account, state: CollectionState, result: SyncResult, known: Mapping[str, str]
+    ) -> tuple[list[Snapshot], list[NewJob]]:
+        """What is new or different there: as snapshots where it says nothing, else as changes that must settle."""
+        fresh = [
+            one.href
+            for one in result.changes
+            if one.etag is not None and (known.get(one.href) != one.etag or not one.etag)
+        ]
+        resources = await self._calendars.multiget(account, state.path, fresh) if fresh else ()
+        put: list[Snapshot] = []
+        spawn: list[NewJob] = []
+        for resource in resources:
+            found = await self._found(account, state, resource)
+            if isinstance(found, Snapshot):
+                put.append(found)
+            else:
+                spawn.append(found)
+        return put, spawn
+
+    async def _found(self, account: Account, state: CollectionState, resource: Resource) -> Snapshot | NewJob:
         """An object as the server has it now: first sight and echoes become snapshots, changes become jobs."""
+        old = await self._snapshots.by_href(account.address, resource.href)
         try:
             seen = parse_object(resource.data)
         except MalformedCalendar:
-            return _snapshot(account, state, resource, uid=f"malformed:{resource.href}", prints="")
-        prints = fingerprint(seen)
-        old = await self._snapshots.by_href(account.address, resource.href)
-        if old is not None and old.fingerprint == prints:
-            return _snapshot(account, state, resource, uid=seen.uid, prints=prints, base=old.base)
-        scheduled = self._schedules(account, seen) or (old is not None and bool(old.data))
-        if not state.baseline or not scheduled:
+            if old is not None and old.data:
+                return replace(old, etag=resource.etag)  # what it was is still what the guests know
+            return _snapshot(account, state, resource, uid=f"malformed:{resource.href}", keep=False, old=old)
+        prints, scheduled = fingerprint(seen), self._schedules(account, seen)
+        if old is not None and old.fingerprint == prints and (old.data or not scheduled):
             return _snapshot(
-                account, state, resource, uid=seen.uid, prints=prints, keep=self._schedules(account, seen)
+                account, state, resource, uid=seen.uid, prints=prints, keep=bool(old.data), old=old
             )
+        if not state.baseline or not (scheduled or (old is not None and old.data)):
+            return _snapshot(account, state, resource, uid=seen.uid, prints=prints, keep=scheduled, old=old)
         return self._change(account, seen.uid)
 
     def _change(self, account: Account, uid: str, *, gone: bool = False) -> NewJob:
@@ -209,9 +230,9 @@ def _snapshot(
     resource: Resource,
     *,
     uid: str,
-    prints: str,
-    base: bytes | None = None,
+    prints: str = "",
     keep: bool = True,
+    old: Snapshot | None,
 ) -> Snapshot:
     """Objects that schedule nothing are kept without their text: index and ETag are enough."""
     return Snapshot(
@@ -222,7 +243,7 @@ def _snapshot(
         etag=resource.etag,
         fingerprint=prints,
         data=resource.data if keep else b"",
-        base=base,
+        base=old.base if old is not None else None,
     )
 
 

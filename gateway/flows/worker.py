@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from gateway.errors import GatewayError, LeaseLost
+from gateway.errors import GatewayError, LeaseLost, PeerError
 from gateway.itip.model import Outcome, Reason
 from gateway.log import Event, Log
 from gateway.ports import Clock, Entry, Job, Queue
@@ -56,7 +56,12 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop` is called, then finish what is leased."""
         while not self._stopping.is_set():
-            if not await self._fill():
+            try:
+                claimed = await self._fill()
+            except Exception:  # nothing may end the worker
+                logging.getLogger("imip-gateway").exception("the queue could not be read")
+                claimed = 0
+            if not claimed:
                 await self._queue.wait_for_work(1.0)
         await self.idle()
 
@@ -96,29 +101,43 @@ class Worker:
 
     async def _handle(self, job: Job) -> None:
         """Nothing that a job does may end the worker."""
-        keeper = asyncio.create_task(self._keep(job))
+        journey = asyncio.create_task(self._journey(job))
+        keeper = asyncio.create_task(self._keep(job, journey))
         try:
-            await self._journeys[str(job.kind)](job)
+            await journey
         except LeaseLost:
             self._log.emit(Event.JOB_RETRIED, job=job.id, reason="lease-lost")
         except GatewayError as error:
-            await self._again(job, error.code, error.detail)
+            await self._again(job, error.code, error.detail, hopeless=isinstance(error, PeerError))
         except Exception as error:
             logging.getLogger("imip-gateway").exception("job %s failed", job.id)
             await self._again(job, str(Reason.INTERNAL_ERROR), type(error).__name__)
+        except asyncio.CancelledError:
+            if not keeper.done():  # we are being stopped; else the lease was lost
+                journey.cancel()
+                raise
+            self._log.emit(Event.JOB_RETRIED, job=job.id, reason="lease-lost")
         finally:
             keeper.cancel()
 
-    async def _keep(self, job: Job) -> None:
-        """A long job keeps its lease; one that lost it finds out at its next write."""
+    async def _journey(self, job: Job) -> None:
+        await self._journeys[str(job.kind)](job)
+
+    async def _keep(self, job: Job, journey: asyncio.Future[None]) -> None:
+        """A long job keeps its lease; one that lost it is stopped, since somebody else works on it."""
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 3)
-            if not await self._queue.extend(job, LEASE):
-                return
+            try:
+                if await self._queue.extend(job, LEASE):
+                    continue
+            except GatewayError:  # the lease may yet outlive the trouble
+                continue
+            journey.cancel()
+            return
 
-    async def _again(self, job: Job, reason: str, detail: str) -> None:
+    async def _again(self, job: Job, reason: str, detail: str, *, hopeless: bool = False) -> None:
         try:
-            if self._clock.now() - job.created < self._settings.retry_for:
+            if not hopeless and self._clock.now() - job.created < self._settings.retry_for:
                 due = self._clock.now() + delay(job.attempts)
                 await self._queue.retry(job, due=due, reason=reason)
                 self._log.emit(Event.JOB_RETRIED, job=job.id, reason=reason, detail=detail)

@@ -128,8 +128,8 @@ class Queue(Protocol):
         ...
 
     async def settling(self, account: str, *, reason: str = "") -> int:
-        """How many changes of this account wait for their settle time: state DUE, reason "settling" (saved) or
-        "settling-gone" (deleted); both when no reason is given."""
+        """How many changes of this account wait for their settle time or are just being decided: state DUE or LEASED,
+        reason "settling" (saved) or "settling-gone" (deleted); both when no reason is given."""
         ...
 
     async def bury(self, job: Job, reason: str, *, entries: Sequence[Entry] = ()) -> None: ...

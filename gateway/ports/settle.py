@@ -86,9 +86,15 @@ class Plans(Protocol):
         ...
 
     async def settle(
-        self, job: Job, plan: Plan, *, snapshot: Snapshot | None, spawn: Sequence[NewJob] = ()
+        self,
+        job: Job,
+        plan: Plan,
+        *,
+        snapshot: Snapshot | None,
+        gone: Sequence[str] = (),
+        spawn: Sequence[NewJob] = (),
     ) -> None:
-        """One transaction: snapshot (actions remove and forget: deleted), marks, journal entry, letters ready and queued
+        """One transaction: snapshot (actions remove and forget: deleted; those of the hrefs in `gone` too), marks, journal entry, letters ready and queued
         as LETTER jobs (payload {"letter": id}, lane "letter:<recipient>:<uid>"), job deleted. Raise LeaseLost."""
         ...
 

@@ -65,6 +65,7 @@ class Snapshots(Protocol):
     async def changed_meetings(
         self, account: str, collection: str, since: datetime, *, harsh: bool = False
     ) -> int:
-        """How many different UIDs of this account have a journal entry of kind "change" with letters since then (the burst
-        breaker's count); `harsh`: only those whose entry's method is CANCEL, or REPLY with a letter that declines."""
+        """How many different UIDs of this account have a journal entry of kind "change" with letters since then, or were
+        held as a burst (the burst breaker's count); `harsh`: of those with letters only such whose entry's method is
+        CANCEL, or REPLY with a letter that declines."""
         ...

@@ -1,0 +1,717 @@
+"""A gateway on a real store, with a CalDAV server, a smarthost and a clock that a test commands; and how a process dies."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from gateway.accounts import Account, Accounts
+from gateway.errors import BackendRefused, BackendUnavailable, PreconditionFailed
+from gateway.flows.apply import Apply
+from gateway.flows.changed import Burst, Changed
+from gateway.flows.deliver import Deliver, DeliverSettings
+from gateway.flows.messages import Messages
+from gateway.flows.receive import Door, Receive, ReceiveSettings
+from gateway.flows.watch import Round, Watch, WatchSettings
+from gateway.flows.worker import Worker, WorkerSettings
+from gateway.ical.event import CalendarObject
+from gateway.ical.tree import DEFAULT_LIMITS
+from gateway.imip.letter import LetterSettings, Reader
+from gateway.imip.letter import compose as compose_letter
+from gateway.imip.read import MailLimits
+from gateway.imip.tokens import Tokens
+from gateway.imip.trust import TrustSettings
+from gateway.imip.write import write
+from gateway.itip.model import Policy, Reason
+from gateway.log import Log
+from gateway.ports import (
+    Change,
+    Collection,
+    Envelope,
+    Job,
+    Letter,
+    OutgoingMail,
+    Peer,
+    ProfileFacts,
+    ReceivedMail,
+    Recipient,
+    Resource,
+    Sent,
+    SyncResult,
+)
+from gateway.render.catalog import catalogues
+from gateway.render.letters import FILTERS, Letters
+from gateway.render.templates import Templates
+from gateway.store.db import Database
+from gateway.store.desk import Store
+
+NOW = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
+ALICE = Account(
+    address="alice@example.org", aliases=("a.liddell@example.org",), name="Alice Liddell", username="alice"
+)
+DORA = Account(address="dora@example.org", name="Dora", username="dora")
+LEASES = timedelta(minutes=11)  # after which those of a dead process have run out
+
+
+# --- the outside -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Clock:
+    moment: datetime = NOW
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def forward(self, **time: float) -> None:
+        self.moment += timedelta(**time)
+
+
+@dataclass
+class Fault:
+    """What a call of the server meets instead of, or (`after`) beside, its effect."""
+
+    call: str
+    error: BaseException | None = None
+    act: Callable[[], Any] | None = None  # somebody else does something at this very moment
+    after: bool = False
+    times: int = 1
+    path: str = ""  # only calls that name it
+
+
+@dataclass
+class CalDav:
+    """Implements `ports.Calendars`: ETags, conditions, collections, sync tokens, faults."""
+
+    tokens: bool = True  # sync-collection; else a listing each time
+    objects: dict[str, dict[str, tuple[str, bytes]]] = field(
+        default_factory=dict
+    )  # path -> href -> (etag, text)
+    log: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    sends: str = "gateway"
+    faults: list[Fault] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    rewrite: Callable[[bytes], bytes] = bytes
+    version: int = 0
+
+    def collection(self, account: str, name: str) -> str:
+        path = f"/{account.partition('@')[0]}/{name}/"
+        self.objects.setdefault(path, {})
+        self.log.setdefault(path, [])
+        return path
+
+    # what people's programs do
+
+    def save(self, href: str, data: bytes) -> None:
+        self.version += 1
+        path = _parent(href)
+        self.objects[path][href] = (f'"{self.version}"', data)
+        self.log[path].append((self.version, href))
+
+    def remove(self, href: str) -> None:
+        self.version += 1
+        path = _parent(href)
+        del self.objects[path][href]
+        self.log[path].append((self.version, href))
+
+    def fail(self, call: str, error: BaseException | None = None, **more: Any) -> Fault:
+        fault = Fault(call=call, error=error, **more)
+        self.faults.append(fault)
+        return fault
+
+    # the port
+
+    async def profile(self, account: Account) -> ProfileFacts:
+        self._meet("profile", account.address)
+        return ProfileFacts(name="radicale", sends=self.sends)
+
+    async def collections(self, account: Account) -> tuple[Collection, ...]:
+        self._meet("collections", account.address)
+        return tuple(Collection(path=one) for one in self.objects if one.startswith(f"/{account.username}/"))
+
+    async def invitations(self, account: Account) -> Collection:
+        self._meet("invitations", account.address)
+        found = await self.collections(account)
+        if not found:
+            raise BackendRefused("no calendar")
+        return found[0]
+
+    async def find(self, account: Account, uid: str, *, hints: Sequence[str] = ()) -> Resource | None:
+        self._meet("find", uid)
+        places = [*hints]
+        for one in await self.collections(account):
+            places += self.objects[one.path]
+        for href in places:
+            found = self._at(href)
+            if found is not None and _uid(found.data) == uid:
+                return found
+        return None
+
+    async def get(self, account: Account, href: str) -> Resource | None:
+        self._meet("get", href)
+        return self._at(href)
+
+    async def multiget(self, account: Account, collection: str, hrefs: Sequence[str]) -> tuple[Resource, ...]:
+        self._meet("multiget", collection)
+        found = tuple(one for one in map(self._at, hrefs) if one is not None)
+        self._meet("multiget", collection, after=True)
+        return found
+
+    def new_href(self, collection: str, uid: str) -> str:
+        return f"{collection}{uid.replace('/', '_')}.ics"
+
+    async def put(self, account: Account, href: str, data: bytes, *, etag: str) -> Resource:
+        self._meet("put", href)
+        self._require(href, etag)
+        self.save(href, self.rewrite(data))
+        written = self._at(href)
+        assert written is not None
+        self._meet("put", href, after=True)
+        return written
+
+    async def delete(self, account: Account, href: str, *, etag: str) -> None:
+        self._meet("delete", href)
+        if self._at(href) is not None:
+            self._require(href, etag)
+            self.remove(href)
+        self._meet("delete", href, after=True)
+
+    async def sync(
+        self, account: Account, collection: str, *, token: str, known: Mapping[str, str]
+    ) -> SyncResult:
+        self._meet("sync", collection)
+        if collection not in self.objects:
+            raise BackendRefused(f"{collection}: 404")
+        here = self.objects[collection]
+        if self.tokens and token:
+            touched = dict.fromkeys(href for number, href in self.log[collection] if number > int(token))
+            changes = [Change(href=one, etag=here[one][0] if one in here else None) for one in touched]
+        else:
+            changes = [Change(href=one, etag=etag) for one, (etag, _) in here.items()]
+        result = SyncResult(
+            token=str(self.version) if self.tokens else "",
+            changes=tuple(changes),
+            full=not (self.tokens and token),
+        )
+        self._meet("sync", collection, after=True)
+        return result
+
+    def _at(self, href: str) -> Resource | None:
+        found = self.objects.get(_parent(href), {}).get(href)
+        return Resource(href=href, etag=found[0], data=found[1]) if found else None
+
+    def _require(self, href: str, etag: str) -> None:
+        found = self._at(href)
+        if (found.etag if found else "") != etag:
+            raise PreconditionFailed(f"{href} is not {etag}")
+
+    def _meet(self, call: str, where: str, *, after: bool = False) -> None:
+        if not after:
+            self.calls.append(call)
+        for fault in list(self.faults):
+            if fault.call == call and fault.after is after and fault.path in where and fault.times:
+                fault.times -= 1
+                if fault.act is not None:
+                    fault.act()
+                if fault.error is not None:
+                    raise fault.error
+
+
+@dataclass
+class Outbox:
+    """Implements `ports.Smarthost`; takes everything unless a test has put an answer there."""
+
+    mails: list[OutgoingMail] = field(default_factory=list)
+    answers: deque[Sent] = field(default_factory=deque)
+
+    async def send(self, mail: OutgoingMail) -> Sent:
+        sent = self.answers.popleft() if self.answers else Sent(state="sent", code=250)
+        if sent.state == "sent":
+            self.mails.append(mail)
+        return sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Got:
+    """A letter as its reader got it."""
+
+    to: str
+    method: str
+    message_id: str
+    calendar: str
+    content: bytes
+
+    def value(self, name: str) -> str:
+        found = re.search(rf"^{name}[^:\r\n]*:([^\r\n]*)", self.calendar, re.MULTILINE)
+        return found[1] if found else ""
+
+    @property
+    def partstat(self) -> str:
+        found = re.search(r"PARTSTAT=([A-Z-]+)", self.calendar)
+        return found[1] if found else ""
+
+
+# --- death -----------------------------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """The process is gone; nothing in it may catch this."""
+
+
+@dataclass
+class Fate:
+    """Counts the steps of a process: before and after each call of a port; at `fatal` it dies, and stays dead."""
+
+    fatal: int | None = None
+    steps: int = 0
+    dead: bool = False
+    names: list[str] = field(default_factory=list)
+
+    def step(self, name: str) -> None:
+        if self.dead:
+            raise Killed
+        self.steps += 1
+        self.names.append(name)
+        if self.steps == self.fatal:
+            self.dead = True
+            raise Killed
+
+
+class Mortal:
+    """A port as a process sees it that may die before or after each call."""
+
+    def __init__(self, port: Any, name: str, fate: Fate) -> None:
+        self._port, self._name, self._fate = port, name, fate
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._port, name)
+        if name == "new_href":
+            return call
+
+        async def mortal(*args: Any, **kwargs: Any) -> Any:
+            self._fate.step(f"before {self._name}.{name}")
+            found = await call(*args, **kwargs)
+            self._fate.step(f"after {self._name}.{name}")
+            return found
+
+        return mortal
+
+
+# --- the gateway -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Process:
+    """One process of the gateway: worker and watch."""
+
+    worker: Worker
+    watch: Watch
+    door: Door
+    fate: Fate
+
+
+@dataclass
+class World:
+    """Accounts, their calendars, the store, the smarthost, and a process that works on them."""
+
+    store: Store
+    clock: Clock
+    calendars: CalDav
+    outbox: Outbox
+    accounts: Accounts
+    letters: Callable[[Letter, datetime], OutgoingMail | Reason]
+    policy: Policy = Policy()
+    burst: Burst = Burst(events=20, within=timedelta(minutes=10))
+    retry_for: timedelta = timedelta(days=2)
+    concurrency: int = 1
+    journeys: dict[str, Callable[[Job], Awaitable[None]]] = field(default_factory=dict)
+    processes: int = 0
+    log: Log = field(default_factory=Log)
+
+    def __post_init__(self) -> None:
+        self.process = self.begin()
+
+    def begin(self, fatal: int | None = None) -> Process:
+        """A new process on the same store."""
+        self.processes += 1
+        fate = Fate(fatal=fatal)
+        queue, plans, snapshots, ledger, intake = (
+            Mortal(getattr(self.store, name), name, fate)
+            for name in ("queue", "plans", "snapshots", "ledger", "intake")
+        )
+        calendars: Any = Mortal(self.calendars, "calendars", fate)
+        smarthost: Any = Mortal(self.outbox, "smarthost", fate)
+        clock, log, accounts = self.clock, self.log, self.accounts
+        apply = Apply(queue=queue, plans=plans, snapshots=snapshots, calendars=calendars, log=log)  # type: ignore[arg-type]
+        receive = Receive(queue=queue, accounts=accounts, settings=RECEIVING, log=log)  # type: ignore[arg-type]
+        messages = Messages(
+            accounts=accounts,
+            queue=queue,  # type: ignore[arg-type]
+            ledger=ledger,  # type: ignore[arg-type]
+            apply=apply,
+            policy=lambda account, verdict, method, component="": self.policy,
+            clock=clock,
+            park_for=timedelta(hours=72),
+        )
+        changed = Changed(
+            accounts=accounts,
+            queue=queue,  # type: ignore[arg-type]
+            ledger=ledger,  # type: ignore[arg-type]
+            snapshots=snapshots,  # type: ignore[arg-type]
+            calendars=calendars,
+            apply=apply,
+            policy=lambda account: self.policy,
+            clock=clock,
+            log=log,
+            burst=self.burst,
+        )
+        deliver = Deliver(
+            plans=plans,  # type: ignore[arg-type]
+            queue=queue,  # type: ignore[arg-type]
+            smarthost=smarthost,
+            compose=self.letters,
+            clock=clock,
+            log=log,
+            settings=DeliverSettings(retry_for=self.retry_for),
+        )
+
+        async def applying(job: Job) -> None:
+            await (changed.run(job) if job.payload.get("source") == "change" else messages.run(job))
+
+        name = f"process {self.processes}"
+        worker = Worker(
+            name=name,
+            queue=queue,  # type: ignore[arg-type]
+            journeys={"mail": receive.run, "apply": applying, "letter": deliver.run, **self.journeys},
+            clock=clock,
+            log=log,
+            settings=WorkerSettings(concurrency=self.concurrency, retry_for=self.retry_for),
+        )
+        watch = Watch(
+            snapshots=snapshots,  # type: ignore[arg-type]
+            calendars=calendars,
+            clock=clock,
+            log=log,
+            settings=WatchSettings(
+                interval=timedelta(minutes=1),
+                settle=timedelta(seconds=30),
+                settle_deleted=timedelta(minutes=5),
+            ),
+            worker=name,
+            schedules=self._schedules,
+        )
+        return Process(worker=worker, watch=watch, door=Door(intake, accounts, log), fate=fate)  # type: ignore[arg-type]
+
+    def _schedules(self, account: Account, meeting: CalendarObject) -> bool:
+        owner = self.accounts.addresses(account)
+        return meeting.organizer is not None and (
+            meeting.organizer in owner or any(one.address in owner for one in meeting.attendees())
+        )
+
+    def restart(self, fatal: int | None = None) -> None:
+        """The process ended; another one begins, and the leases of the dead run out."""
+        self.clock.moment += LEASES
+        self.process = self.begin(fatal)
+
+    # what the process does
+
+    async def work(self) -> int:
+        """Run what is due now."""
+        return await self.process.worker.once()
+
+    async def sync(self) -> tuple[Round, ...]:
+        """A watch round of every collection."""
+        return tuple([one for account in self.accounts for one in await self.process.watch.all(account)])
+
+    async def settle(self, **time: float) -> None:
+        """Look, let the settle time pass, work."""
+        await self.sync()
+        self.clock.forward(**(time or {"seconds": 31}))
+        await self.work()
+
+    async def drain(self) -> None:
+        """Look and work, letting time pass, until nothing is left to do."""
+        while True:
+            rounds = await self.sync()
+            worked = await self.work()
+            due = await self.store.queue.next_due()
+            if due is not None and due - self.clock.now() < timedelta(hours=2):
+                self.clock.moment = max(due, self.clock.now()) + timedelta(seconds=1)
+            elif not worked and not any(one.changed for one in rounds):
+                return
+
+    # what people do
+
+    async def mail(
+        self,
+        method: str,
+        body: str,
+        *,
+        sender: str = "bob@example.net",
+        to: str = "alice@example.org",
+        dmarc: str = "pass",
+        message_id: str = "",
+        run: bool = True,
+    ) -> str:
+        """A mail arrives and, unless `run` is false, all that comes of it is done; its Message-ID."""
+        self.processes += 1
+        name = message_id or f"<m{self.processes}.{method.lower()}@{sender.partition('@')[2]}>"
+        content = raw_mail(calendar(body, method), method, sender=sender, to=to, dmarc=dmarc, message_id=name)
+        await self.deliver(content, to=to, sender=sender)
+        if run:
+            await self.work()
+        return name
+
+    async def deliver(self, content: bytes, *, to: str = "alice@example.org", sender: str = "x@y.net") -> str:
+        return await self.process.door.accept(
+            ReceivedMail(
+                envelope=Envelope(
+                    sender=sender, recipients=tuple(Recipient(address=one) for one in to.split(","))
+                ),
+                peer=Peer(role="incoming", protocol="smtp", address="192.0.2.1"),
+                content=content,
+                received_at=self.clock.now(),
+            )
+        )
+
+    def save(self, body: str, *, name: str = "m", path: str = "/alice/calendar/") -> str:
+        """A calendar program writes an object; its href."""
+        href = f"{path}{name}.ics"
+        self.calendars.save(href, calendar(body))
+        return href
+
+    def edit(self, href: str, *changes: tuple[str, str]) -> None:
+        """A calendar program changes what lies there."""
+        text = self.text(href)
+        for old, new in changes:
+            assert old in text, (old, text)
+            text = text.replace(old, new)
+        self.calendars.save(href, text.encode())
+
+    def text(self, href: str) -> str:
+        """What lies there, unfolded; "" when nothing does."""
+        found = self.calendars.objects.get(_parent(href), {}).get(href)
+        return re.sub(r"\r\n[ \t]", "", found[1].decode()) if found else ""
+
+    # what they see
+
+    def got(self, to: str = "") -> list[Got]:
+        """The letters that left, oldest first."""
+        found = [_got(one) for one in self.outbox.mails]
+        return [one for one in found if not to or one.to == to]
+
+    async def told(self, key: str) -> list[tuple[str, str]]:
+        """(outcome, reason) of every line of the journal about a Message-ID or UID."""
+        return [(one["outcome"], one["reason"]) for one in await self.store.journal.story(key)]
+
+    async def waiting(self) -> list[tuple[str, str, str]]:
+        """(kind, state, reason) of every job."""
+        return [
+            (one["kind"], one["state"], one["reason"] or "") for one in await self.store.queue.list_jobs()
+        ]
+
+
+RECEIVING = ReceiveSettings(
+    trust=TrustSettings(authserv_ids=frozenset({"mx.example.org"})),
+    mail_limits=MailLimits(),
+    calendar_limits=DEFAULT_LIMITS,
+)
+
+
+def calendar(body: str, method: str = "") -> bytes:
+    """A VCALENDAR around components."""
+    head = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN"] + ([f"METHOD:{method}"] if method else [])
+    return "\r\n".join([*head, *body.strip().splitlines(), "END:VCALENDAR", ""]).encode()
+
+
+def event(uid: str = "m1", **lines: str) -> str:
+    """A VEVENT; underscores in names are hyphens, a value with a leading `;` or `:` is taken as it is."""
+    facts = {
+        "DTSTAMP": "20261101T080000Z",
+        "DTSTART": "20261110T100000Z",
+        "DTEND": "20261110T110000Z",
+        "SUMMARY": "Lunch",
+        "SEQUENCE": "0",
+    } | lines
+    extra = facts.pop("more", "")
+    shown = [f"{name.replace('_', '-')}:{value}" for name, value in facts.items() if value]
+    return "\n".join(["BEGIN:VEVENT", f"UID:{uid}", *shown, *extra.split(), "END:VEVENT"])
+
+
+def invitation(
+    uid: str = "m1", guests: str = "alice@example.org", organizer: str = "bob@example.net", **lines: str
+) -> str:
+    """Somebody asks somebody."""
+    more = "\n".join(
+        [
+            f"ORGANIZER:mailto:{organizer}",
+            f"ATTENDEE;PARTSTAT=ACCEPTED:mailto:{organizer}",
+            *(f"ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:{one}" for one in guests.split()),
+        ]
+    )
+    return event(uid, more=more, **lines)
+
+
+def meeting(uid: str = "m1", guests: str = "bob@example.net", **lines: str) -> str:
+    """Alice asks somebody."""
+    return invitation(uid, guests, "alice@example.org", **lines)
+
+
+def answer(uid: str = "m1", partstat: str = "ACCEPTED", who: str = "bob@example.net", **lines: str) -> str:
+    """A guest of Alice answers."""
+    more = f"ORGANIZER:mailto:alice@example.org\nATTENDEE;PARTSTAT={partstat}:mailto:{who}"
+    return event(uid, more=more, **{"DTSTAMP": "20261102T090000Z", **lines})
+
+
+def raw_mail(
+    data: bytes, method: str, *, sender: str, to: str, dmarc: str = "pass", message_id: str, extra: str = ""
+) -> bytes:
+    head = f"""Received: from mx by here
+Authentication-Results: mx.example.org; dmarc={dmarc} header.from={sender.partition("@")[2]}
+From: {sender}
+To: {to.split(",")[0]}
+Message-ID: {message_id}
+Date: Mon, 02 Nov 2026 08:00:00 +0000
+Subject: about a meeting
+MIME-Version: 1.0
+{extra}Content-Type: text/calendar; charset=utf-8; method={method}
+
+"""
+    return head.replace("\n", "\r\n").encode() + data
+
+
+def _parent(href: str) -> str:
+    return href.rpartition("/")[0] + "/"
+
+
+def _uid(data: bytes) -> str:
+    found = re.search(rb"^UID:([^\r\n]*)", data, re.MULTILINE)
+    return found[1].decode() if found else ""
+
+
+def _got(mail: OutgoingMail) -> Got:
+    message = message_from_bytes(mail.content, policy=policy.default)
+    part = next(one for one in message.walk() if one.get_content_type() == "text/calendar")
+    payload = part.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    text = re.sub(r"\r?\n[ \t]", "", payload.decode()).replace("\r\n", "\n")
+    method = re.search(r"^METHOD:(.*)$", text, re.MULTILINE)
+    return Got(
+        to=mail.recipient,
+        method=method[1].strip() if method else "",
+        message_id=message["Message-ID"],
+        calendar=text,
+        content=mail.content,
+    )
+
+
+# --- fixtures --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def composing() -> Callable[[Letter, datetime], OutgoingMail | Reason]:
+    """The way from a stored letter to a mail, as wiring joins it."""
+    sources = {
+        one.relative_to(TEMPLATES).as_posix(): one.read_text("utf-8") for one in TEMPLATES.glob("mail/*.*")
+    }
+    renderer = Letters(Templates(sources, filters=FILTERS), catalogues({}))
+    tokens = Tokens(secret=b"a secret of the tests", service="calendar@example.org")
+    settings = LetterSettings(domains=("example.org",), zone=ZoneInfo("UTC"))
+
+    def compose(letter: Letter, moment: datetime) -> OutgoingMail | Reason:
+        parts = compose_letter(
+            letter, moment, reader=Reader(), settings=settings, tokens=tokens, renderer=renderer
+        )
+        return parts if isinstance(parts, Reason) else write(parts)
+
+    return compose
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An upgraded SQLite file without rows: a copy costs less than an upgrade."""
+    folder = tmp_path_factory.mktemp("template")
+    database = Database("", folder)
+    database.upgrade()
+    database.write_now(lambda conn: None)
+    database._changing.dispose()
+    database._asking.dispose()
+    return folder / "gateway.sqlite3"
+
+
+NewWorld = Callable[..., Awaitable[World]]
+
+
+@pytest.fixture
+async def new_world(
+    tmp_path: Path, empty_database: Path, composing: Callable[[Letter, datetime], OutgoingMail | Reason]
+) -> AsyncIterator[NewWorld]:
+    """Makes worlds, each with a database of its own."""
+    stores: list[Store] = []
+
+    async def make(*, watched: bool = True, **facts: Any) -> World:
+        folder = tmp_path / f"state{len(stores)}"
+        folder.mkdir()
+        shutil.copy(empty_database, folder / "gateway.sqlite3")
+        clock = Clock()
+        store = Store("", folder, "example.org", now=clock.now)
+        await store.start()
+        stores.append(store)
+        calendars = CalDav()
+        calendars.collection("alice", "calendar")
+        calendars.collection("dora", "calendar")
+        accounts = Accounts((ALICE, DORA), ("example.org",), service_address="calendar@example.org")
+        world = World(
+            store=store,
+            clock=clock,
+            calendars=calendars,
+            outbox=Outbox(),
+            accounts=accounts,
+            **{"letters": composing, **facts},
+        )
+        if watched:
+            await world.sync()
+        return world
+
+    yield make
+    for one in stores:
+        await one.close()
+
+
+@pytest.fixture
+async def world(new_world: NewWorld) -> World:
+    """One world whose empty calendars were seen."""
+    return await new_world()
+
+
+@pytest.fixture(scope="session")
+def say() -> SimpleNamespace:
+    """How to write what people write."""
+    return SimpleNamespace(
+        calendar=calendar,
+        event=event,
+        invitation=invitation,
+        meeting=meeting,
+        answer=answer,
+        raw_mail=raw_mail,
+        unavailable=BackendUnavailable("503"),
+        refused=BackendRefused("403"),
+        conflict=PreconditionFailed("412"),
+        Sent=Sent,
+        Killed=Killed,
+        partial=partial,
+        replace=replace,
+    )

@@ -1,0 +1,183 @@
+"""The only writer of calendars and letters: conditional, settled once, and never over somebody's edit."""
+
+from __future__ import annotations
+
+HREF = "/alice/calendar/m1.ics"
+ELSEWHERE = "/alice/private/moved.ics"
+
+
+async def test_a_refused_write_is_decided_again_on_what_is_there_now(world, say):
+    await world.mail("REQUEST", say.invitation())
+    alarm = ("SUMMARY:Lunch", "SUMMARY:Lunch\r\nX-MINE:1")
+    world.calendars.fail("put", act=lambda: world.edit(HREF, alarm))
+    mail = await world.mail("REQUEST", say.invitation(SEQUENCE="1", LOCATION="Bar"))
+    assert "LOCATION:Bar" in world.text(HREF)
+    assert "X-MINE:1" in world.text(HREF)
+    assert await world.told(mail) == [("applied", "invitation-updated")]
+
+
+async def test_a_write_is_decided_five_times_at_most(world, say):
+    await world.mail("REQUEST", say.invitation())
+    world.calendars.fail(
+        "put", act=lambda: world.edit(HREF, ("SUMMARY:Lunch", "SUMMARY:Lunch\r\nX-MINE:1")), times=9
+    )
+    world.calendars.calls.clear()
+    mail = await world.mail("REQUEST", say.invitation(SEQUENCE="1", LOCATION="Bar"))
+    assert world.calendars.calls.count("put") == 5
+    assert await world.told(mail) == [("failed", "precondition-failed")]
+
+
+async def test_the_same_etag_twice_is_the_servers_own_refusal(world, say):
+    await world.mail("REQUEST", say.invitation())
+    world.calendars.fail("put", say.conflict, times=9)
+    world.calendars.calls.clear()
+    mail = await world.mail("REQUEST", say.invitation(SEQUENCE="1", LOCATION="Bar"))
+    assert world.calendars.calls.count("put") == 1
+    assert await world.told(mail) == [("failed", "precondition-failed")]
+    assert await world.waiting() == []
+
+
+async def test_a_creation_that_the_server_refuses_though_nothing_is_there_ends_as_failed(world, say):
+    world.calendars.fail("put", say.conflict, times=9)
+    mail = await world.mail("REQUEST", say.invitation())
+    assert await world.told(mail) == [("failed", "precondition-failed")]
+
+
+async def test_a_create_that_meets_an_object_is_decided_again_as_an_update(world, say):
+    world.calendars.fail("put", act=lambda: world.save(say.invitation(more_="")), times=1)
+    mail = await world.mail("REQUEST", say.invitation(SUMMARY="Dinner"))
+    assert "SUMMARY:Dinner" in world.text(HREF)
+    assert len(await world.told(mail)) == 1
+
+
+async def test_a_server_that_answers_too_late_is_recognised_by_what_it_did(world, say):
+    world.calendars.fail("put", say.unavailable, after=True)
+    mail = await world.mail("REQUEST", say.invitation())
+    assert await world.told(mail) == []
+    world.clock.forward(minutes=2)
+    await world.work()
+    assert await world.told(mail) == [("applied", "invitation-stored")]
+    assert world.calendars.calls.count("put") == 1
+
+
+async def test_what_another_job_did_between_two_tries_is_seen(world, say):
+    """A plan is never written again unseen: the CANCEL that ran meanwhile left only a mark."""
+    world.calendars.fail("put", say.unavailable)
+    await world.mail("REQUEST", say.invitation())
+    await world.mail("CANCEL", say.invitation(SEQUENCE="1", STATUS="CANCELLED", DTSTAMP="20261101T090000Z"))
+    await world.drain()
+    text = world.text(HREF)
+    assert text == "" or "STATUS:CANCELLED" in text
+
+
+async def test_an_edit_that_has_not_settled_keeps_its_snapshot_and_is_still_mailed(world, say):
+    href = world.save(say.meeting())
+    await world.settle()
+    world.edit(href, ("SUMMARY:Lunch", "SUMMARY:Dinner"))
+    await world.mail("REPLY", say.answer())
+    assert "PARTSTAT=ACCEPTED" in world.text(href).partition("bob@example.net")[0]
+    await world.settle()
+    (invited, updated) = world.got("bob@example.net")
+    assert (invited.value("SUMMARY"), updated.value("SUMMARY")) == ("Lunch", "Dinner")
+
+
+async def test_an_organizers_version_that_came_into_an_unsettled_copy_is_the_base_of_the_answer(world, say):
+    await world.mail("REQUEST", say.invitation())
+    world.edit(
+        HREF,
+        (
+            "PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:alice",
+            "PARTSTAT=ACCEPTED;RSVP=TRUE:mailto:alice",
+        ),
+        ("SUMMARY:Lunch", "SUMMARY:Lunch with my secret notes"),
+    )
+    await world.mail("REQUEST", say.invitation(SEQUENCE="1", LOCATION="Bar", DTSTAMP="20261101T090000Z"))
+    await world.settle()
+    (reply,) = world.got("bob@example.net")
+    assert reply.method == "REPLY"
+    assert reply.partstat == "ACCEPTED"
+    assert reply.value("SEQUENCE") == "1"
+    assert "secret" not in reply.calendar
+
+
+async def test_an_own_edit_settles_without_losing_the_organizers_version(world, say):
+    await world.mail("REQUEST", say.invitation())
+    world.edit(HREF, ("PARTSTAT=NEEDS-ACTION", "PARTSTAT=TENTATIVE"), ("SUMMARY:Lunch", "SUMMARY:Mine"))
+    await world.settle()
+    (snapshot,) = await world.store.snapshots.by_uid("alice@example.org", "m1")
+    assert b"SUMMARY:Lunch" in (snapshot.base or b"")
+    world.edit(HREF, ("PARTSTAT=TENTATIVE", "PARTSTAT=DECLINED"))
+    await world.settle()
+    first, second = world.got("bob@example.net")
+    assert (first.partstat, second.partstat) == ("TENTATIVE", "DECLINED")
+    assert "Mine" not in second.calendar
+
+
+async def test_a_moved_meeting_leaves_no_second_snapshot(world, say):
+    path = world.calendars.collection("alice@example.org", "private")
+    href = world.save(say.meeting())
+    await world.settle()
+    await world.sync()
+    world.calendars.save(ELSEWHERE, world.text(href).encode())
+    world.calendars.remove(href)
+    await world.settle()
+    found = await world.store.snapshots.by_uid("alice@example.org", "m1")
+    assert [(one.href, one.collection) for one in found] == [(ELSEWHERE, path)]
+    await world.settle(minutes=6)
+    assert [one.method for one in world.got()] == ["REQUEST"]
+
+
+async def test_a_moved_and_edited_meeting_is_an_update_even_if_an_answer_comes_first(world, say):
+    world.calendars.collection("alice@example.org", "private")
+    href = world.save(say.meeting())
+    await world.settle()
+    await world.sync()
+    world.calendars.save(ELSEWHERE, world.text(href).replace("Lunch", "Dinner").encode())
+    world.calendars.remove(href)
+    await world.mail("REPLY", say.answer())
+    assert "PARTSTAT=ACCEPTED" in world.text(ELSEWHERE).partition("bob@example.net")[0]
+    await world.settle(minutes=6)
+    assert [(one.method, one.value("SUMMARY")) for one in world.got()] == [
+        ("REQUEST", "Lunch"),
+        ("REQUEST", "Dinner"),
+    ]
+    found = await world.store.snapshots.by_uid("alice@example.org", "m1")
+    assert [one.href for one in found] == [ELSEWHERE]
+
+
+async def test_a_lost_lease_settles_nothing(world, say):
+    def steal():
+        world.store.db.write_now(lambda conn: conn.exec_driver_sql("UPDATE job SET lease_token = 'thief'"))
+
+    href = world.save(say.meeting())
+    await world.sync()
+    world.clock.forward(seconds=31)
+    world.calendars.fail("find", act=steal)
+    await world.process.worker.once()
+    assert world.got() == []
+    assert await world.store.ledger.marks("alice@example.org", "m1") == ()
+    assert await world.told("m1") == []
+    world.restart()
+    await world.drain()
+    assert [one.method for one in world.got()] == ["REQUEST"]
+    assert href in world.calendars.objects["/alice/calendar/"]
+
+
+async def test_an_unchanged_echo_writes_no_line_in_the_journal(world, say):
+    href = world.save(say.meeting())
+    await world.settle()
+    lines = await world.told("m1")
+    world.edit(href, ("SUMMARY:Lunch", "SUMMARY:Dinner"))
+    await world.sync()
+    world.edit(href, ("SUMMARY:Dinner", "SUMMARY:Lunch"))
+    await world.settle()
+    assert await world.told("m1") == lines
+    assert len(world.got()) == 1
+
+
+async def test_an_object_that_nobody_can_read_fails_the_mail_and_stays_as_it_is(world, say):
+    href = world.save(say.meeting() + "\n" + say.meeting("other"))
+    before = world.text(href)
+    mail = await world.mail("REQUEST", say.invitation())
+    assert await world.told(mail) == [("failed", "malformed-calendar")]
+    assert world.text(href) == before
