@@ -74,7 +74,7 @@ async def web(parts: Parts, *, demo: bool = False) -> WebServer | None:
 
 def _demo_view(parts: Parts) -> DemoView:
     config = parts.config
-    speaking = voice(config.gateway.language, config.gateway.timezone, available=parts.words.translations)
+    speaking = voice(config.gateway.language, "", available=parts.words.translations)
     maildir = meaning.sender_settings(config).destination
     clock = SystemClock()
 
