@@ -124,6 +124,7 @@ class Reason(StrEnum):
     BOUNCED = "bounced"
     LETTER_FAILED = "letter-failed"
     GIVEN_UP = "given-up"
+    DROPPED = "dropped"
     INTERNAL_ERROR = "internal-error"
 
 

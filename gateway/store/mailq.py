@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, exists, func, literal_column, or_, select, update
 
 from gateway.ports import Entry, JobKind, JobState
 from gateway.store import schema
@@ -55,7 +55,7 @@ def _line(row: Row[Any]) -> dict[str, Any]:
 
 def stats(conn: Connection, now: datetime) -> dict[str, float | None]:
     """Jobs by state. `waiting` is `parked` plus `held`; letters that wait or are tried again are not in `due`."""
-    tried, timed = _T.c.attempts > 0, _T.c.due.is_not(None)
+    tried, timed = _T.c.attempts > literal_column("0"), _T.c.due.is_not(None)
     columns = (_T.c.kind, _T.c.state, tried.label("tried"), timed.label("timed"))
     groups = conn.execute(
         select(*columns, func.count().label("jobs")).group_by(_T.c.kind, _T.c.state, tried, timed)
