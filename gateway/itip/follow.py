@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from gateway.ical import times
 from gateway.ical.event import CalendarObject, partstat
-from gateway.ical.tree import Component, prop, text_prop
+from gateway.ical.tree import Component, Property, prop, text_prop
 from gateway.itip import order, version
 from gateway.itip.merge import Mine, merge
 from gateway.itip.model import Certainty, Context, Mark, MarkKey, Message
@@ -209,6 +209,22 @@ def _exdates(master: Component | None, of: CalendarObject) -> dict[str, times.Mo
     }
 
 
+def _readmitted(master: Component, keys: Set[str], frame: CalendarObject) -> Component:
+    """The master without the EXDATEs of occurrences that the organizer told anew: they are back in the calendar."""
+    if not keys:
+        return master
+    lines: list[Property] = []
+    for item in master.all("EXDATE"):
+        alone = _exdates(master.without("EXDATE").add(item), frame)
+        left = [moment for key, moment in alone.items() if key not in keys]
+        whole = len(left) == len(alone)
+        lines += [item] if whole else [times.moment_prop("EXDATE", moment) for moment in left]
+    bare = master.without("EXDATE")
+    for item in lines:
+        bare = bare.add(item)
+    return bare
+
+
 def _excluding(
     scene: Scene,
     after: Standing,
@@ -227,6 +243,7 @@ def _excluding(
         return {key: one for key, one in out.items() if not (scene.deletes and after.in_force(key))}
     there = _exdates(master, frame)
     back = set(version.overtaken(after, excluded))
+    master = _readmitted(master, {key for key in excluded if key in there and key in out}, frame)
     for key, moment in excluded.items():
         if key not in there and key not in out and key not in back and version.derived(frame, out, key):
             master = master.add(times.moment_prop("EXDATE", moment))
