@@ -18,7 +18,7 @@ from itertools import islice
 from types import MappingProxyType
 
 from gateway.errors import LimitExceeded, MalformedCalendar
-from gateway.ical.address import Address, address
+from gateway.ical.address import Address, address, is_mail
 from gateway.ical.stamp import plus
 from gateway.ical.times import Form, Moment, Zones, moment, readable, start
 from gateway.ical.tree import DEFAULT_LIMITS, Component, Limits, Property, parse, prop, write
@@ -238,9 +238,7 @@ def partstat(found: Property) -> str:
 def person(found: Property) -> Address:
     """The address of an ATTENDEE or ORGANIZER; where its value is a principal path or a UUID, that of EMAIL (Apple)."""
     own = found.address
-    if "@" in own:
-        return own
-    email = found.param("EMAIL")
+    email = None if is_mail(own) else found.param("EMAIL")
     return address(email) if email and "@" in email else own
 
 
