@@ -157,7 +157,7 @@ async def test_a_lost_lease_settles_nothing(world, say):
     assert world.got() == []
     assert await world.store.ledger.marks("alice@example.org", "m1") == ()
     assert await world.told("m1") == []
-    world.restart()
+    await world.restart()
     await world.drain()
     assert [one.method for one in world.got()] == ["REQUEST"]
     assert href in world.calendars.objects["/alice/calendar/"]
