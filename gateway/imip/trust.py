@@ -148,12 +148,12 @@ def _tokens(field: str) -> list[str]:
 
 def _clauses(tokens: list[str]) -> Iterator[list[str]]:
     clause: list[str] = []
-    for token in tokens:
-        if token == ";":
+    for word in tokens:
+        if word == ";":
             yield clause
             clause = []
         else:
-            clause.append(token)
+            clause.append(word)
     yield clause
 
 
@@ -169,5 +169,5 @@ def _resinfo(clause: list[str]) -> Result | None:
     return Result(
         method=method.partition("/")[0],
         result=result.lower(),
-        properties={name: value for name, value in reversed(pairs[1:])},
+        properties=dict(reversed(pairs[1:])),  # the first of a name counts
     )
