@@ -47,7 +47,7 @@ class Budget:
             raise LimitExceeded("a rule that takes too long to expand", code="expansion-limit")
 
 
-class _BehindTheWindow(Exception):  # noqa: N818 - it ends a walk and is no error
+class _BehindTheWindow(Exception):
     pass
 
 

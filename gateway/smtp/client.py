@@ -31,7 +31,7 @@ class SenderSettings:
     cafile: str = ""  # beside the system's certificate authorities
 
 
-class Unreachable(Exception):  # noqa: N818 - what it says, not an error of ours
+class Unreachable(Exception):
     """The next hop could not be brought to take a mail at all: worth another try, whatever the code."""
 
     def __init__(self, text: str, code: int = 0) -> None:
@@ -39,7 +39,7 @@ class Unreachable(Exception):  # noqa: N818 - what it says, not an error of ours
         self.code = code
 
 
-class Lost(Exception):  # noqa: N818
+class Lost(Exception):
     """A connection broke. `late`: after the mail had gone out, so that nobody knows what became of it."""
 
     def __init__(self, text: str, *, late: bool) -> None:
@@ -47,7 +47,7 @@ class Lost(Exception):  # noqa: N818
         self.late = late
 
 
-class _NoTls(Exception):  # noqa: N818
+class _NoTls(Exception):
     """STARTTLS was tried and did not come about."""
 
 

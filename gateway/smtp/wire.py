@@ -23,7 +23,7 @@ _LINGER = 10.0  # seconds that a client has to take our last words
 _LINE_END = b"\n"
 
 
-class HangUp(Exception):  # noqa: N818 - not an error: the talk is over
+class HangUp(Exception):
     """Nothing more can be said on this connection."""
 
 

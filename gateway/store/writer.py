@@ -46,7 +46,7 @@ class _Answer:
     error: Exception | None = None
 
 
-class _TransactionLost(Exception):  # noqa: N818
+class _TransactionLost(Exception):
     """The database rolled everything back by itself; the cause is the error that made it do so."""
 
 
