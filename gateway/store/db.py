@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from gateway.errors import BackendUnavailable
+from gateway.errors import BackendUnavailable, ConfigError
 from gateway.store.bell import Bell
 from gateway.store.faults import translating
 from gateway.store.schema import REVISION
@@ -32,11 +33,15 @@ class Database:
     """One database; `url` "" is SQLite in the state directory."""
 
     def __init__(self, url: str, state_dir: Path) -> None:
-        self._url = make_url(url or f"sqlite:///{state_dir / 'gateway.sqlite3'}")
+        """Open nothing yet. Raises ConfigError for a URL that cannot be one."""
         self.state_dir = state_dir
         self.bell = Bell()
-        self._changing = _engine(self._url, reads_only=False)
-        self._asking = _engine(self._url, reads_only=True)
+        try:
+            self._url = make_url(url or f"sqlite:///{state_dir / 'gateway.sqlite3'}")
+            self._changing = _engine(self._url, reads_only=False)
+            self._asking = _engine(self._url, reads_only=True)
+        except (ArgumentError, NoSuchModuleError, ImportError) as error:  # their texts may show the password
+            raise ConfigError((f"[gateway] database_url: {_trouble(error)}",)) from error
         self._writer = Writer(self._changing)
         self._readers: ThreadPoolExecutor | None = None
 
@@ -52,6 +57,10 @@ class Database:
         readers, self._readers = self._readers, None
         if readers is not None:
             await asyncio.to_thread(readers.shutdown)
+        self.dispose()
+
+    def dispose(self) -> None:
+        """Close the connections that `write_now` and `read_now` left open; they come back when they are needed."""
         self._changing.dispose()
         self._asking.dispose()
 
@@ -106,6 +115,12 @@ class Database:
             _prepare(self._url, self.state_dir)
             with transaction(self._changing) as conn:
                 migrate.upgrade(conn)
+
+
+def _trouble(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"the driver {error.name} is not installed: pip install 'imip-gateway[postgres]'"
+    return "not a database URL that we know; sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE"
 
 
 def _prepare(url: URL, state_dir: Path) -> None:

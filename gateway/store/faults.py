@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from gateway.errors import BackendUnavailable, GatewayError, QueueFull
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PG_NO_SPACE = "53100"
 
 
@@ -50,6 +51,8 @@ def _of_database(error: DBAPIError) -> Exception:
         return QueueFull(detail)
     if code == sqlite3.SQLITE_ERROR:
         return error  # no such table, no such column: not a matter of time
+    if code in _DAMAGED:
+        return BackendUnavailable(detail)
     if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
         return BackendUnavailable(detail)
     return error

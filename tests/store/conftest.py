@@ -43,8 +43,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     database = Database("", folder)
     database.upgrade()
     database.write_now(lambda conn: None)
-    database._changing.dispose()
-    database._asking.dispose()
+    database.dispose()
     return folder / "gateway.sqlite3"
 
 

@@ -4,6 +4,8 @@ import asyncio
 import errno
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,6 +129,7 @@ async def test_closing_commits_what_waits_and_takes_no_more(store: Store) -> Non
     with pytest.raises(BackendUnavailable):
         await store.db.read(count)
     assert store.db.read_now(count) == 1
+    store.db.dispose()
     await store.close()
 
 
@@ -249,3 +252,43 @@ async def test_a_newer_schema_is_refused(store: Store, state_dir: Path) -> None:
         await newer.start()
     assert newer.version() == "9999"
     await newer.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "oracle+nothing://x:secret@y/z", "postgresql+nodriver://u:secret@h/d"]
+)
+def test_a_url_that_is_none_is_the_administrators_error_and_shows_no_password(
+    tmp_path: Path, url: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Database(url, tmp_path)
+    assert "database_url" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_driver_that_is_not_installed_is_named(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigError, match="psycopg"):
+        Database("postgresql+psycopg://u@h/d", tmp_path)
+
+
+def test_a_damaged_file_is_told_as_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "gateway.sqlite3").write_bytes(b"no database at all" * 100)
+    database = Database("", tmp_path)
+    with pytest.raises(BackendUnavailable):
+        database.upgrade()
+    database.dispose()
+
+
+def test_many_processes_may_start_on_a_fresh_directory_at_once(tmp_path: Path) -> None:
+    script = "import sys; from pathlib import Path; from gateway.store.db import Database; Database('', Path(sys.argv[1])).upgrade()"
+    root = Path(__file__).resolve().parents[2]
+    starting = [
+        subprocess.Popen([sys.executable, "-c", script, tmp_path / "new"], cwd=root, stderr=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    ends = [(one.communicate()[1].decode(), one.returncode) for one in starting]
+    assert [code for _, code in ends] == [0, 0, 0, 0], ends
+    database = Database("", tmp_path / "new")
+    assert database.version() == schema.REVISION
+    database.dispose()

@@ -133,3 +133,15 @@ async def test_a_closed_database_refuses_for_now(store, new_mail) -> None:
     await store.close()
     with pytest.raises(BackendUnavailable):
         await store.intake.accept(new_mail())
+
+
+async def test_two_processes_accept_into_one_queue(open_store, new_mail) -> None:
+    stores = [await open_store(), await open_store()]
+    mails = [
+        (store, new_mail(str(number)))
+        for number in range(60)
+        for store in stores[number % 2 : number % 2 + 1]
+    ]
+    names = await asyncio.gather(*(store.intake.accept(mail) for store, mail in mails))
+    assert len(set(names)) == 60
+    assert len(await jobs_of(stores[0])) == 60
