@@ -19,7 +19,7 @@ from gateway.errors import MalformedCalendar, PreconditionFailed
 from gateway.ical.event import CalendarObject, parse_object
 from gateway.itip import order, summary
 from gateway.itip.model import Decision, Note, Outcome, Outgoing, Reason, Remove, Store, Verdict
-from gateway.itip.significance import fingerprint
+from gateway.itip.significance import fingerprint, rescheduled
 from gateway.log import Event, Log
 from gateway.ports import (
     Calendars,
@@ -93,8 +93,8 @@ class Apply:
         refused: str | None = None
         for _ in range(ATTEMPTS):
             seen = await self.look(account, job.uid)
-            if left is not None and _shows(seen, left):
-                await self._settle(job, left, seen, seen.resource)
+            if left is not None and _is_done(seen, left):
+                await self._settle(job, left, seen, _ours(seen, left))
                 return None
             left = None
             if seen.etag == refused:
@@ -237,20 +237,30 @@ def _settled_as_seen(plan: Plan, seen: Seen) -> Plan:
     return replace(plan, data=seen.resource.data, fingerprint=fingerprint(seen.stored))
 
 
-def _shows(seen: Seen, plan: Plan) -> bool:
-    """Whether the calendar is as an earlier run of the job planned to make it.
+def _is_done(seen: Seen, plan: Plan) -> bool:
+    """Whether an earlier run of the job had done what it planned, as far as the calendar shows it."""
+    return seen.resource is None if plan.action == "remove" else _ours(seen, plan) is not None
 
-    A plan that left the fingerprint as it was (a raised SEQUENCE alone) cannot be told from somebody's cosmetic edit:
-    it is decided again, which changes nothing more.
+
+def _ours(seen: Seen, plan: Plan) -> Resource | None:
+    """What an earlier run of the job wrote, when the calendar shows that it did.
+
+    A plan that left the fingerprint as it was (a raised SEQUENCE alone) cannot be told from somebody's cosmetic edit: it
+    is decided again, which changes nothing more. Where somebody has edited what we wrote, the times that we moved tell it
+    from an edit of what was there before; that edit is news then, and an answer in it must not be voided by us.
     """
-    if plan.action == "remove":
-        return seen.resource is None
-    if plan.action != "store" or seen.resource is None or seen.stored is None:
-        return False
-    if seen.resource.href != plan.href or seen.etag == plan.etag:
-        return False
-    before = plan.entry.restore if plan.entry is not None else None
-    return fingerprint(seen.stored) == plan.fingerprint and _prints(before) != plan.fingerprint
+    here = seen.resource
+    if plan.action != "store" or here is None or seen.stored is None:
+        return None
+    if here.href != plan.href or here.etag == plan.etag:
+        return None
+    before = _parsed(plan.entry.restore if plan.entry is not None else None)
+    planned = parse_object(plan.data)
+    if fingerprint(seen.stored) == plan.fingerprint:
+        return here if before is None or fingerprint(before) != plan.fingerprint else None
+    if rescheduled(before, planned) and not rescheduled(planned, seen.stored):
+        return Resource(href=plan.href, etag="", data=plan.data)
+    return None
 
 
 def _snapshot(plan: Plan, seen: Seen, written: Resource | None) -> Snapshot | None:
@@ -290,11 +300,16 @@ def _forgotten(plan: Plan, seen: Seen, snapshot: Snapshot | None) -> tuple[str, 
     return seen.ghosts if snapshot is not None or plan.action in ("remove", "forget") else ()
 
 
-def _prints(data: bytes | None) -> str:
+def _prints(data: bytes) -> str:
+    meeting = _parsed(data)
+    return fingerprint(meeting) if meeting is not None else ""
+
+
+def _parsed(data: bytes | None) -> CalendarObject | None:
     try:
-        return fingerprint(parse_object(data)) if data else ""
+        return parse_object(data) if data else None
     except MalformedCalendar:
-        return ""
+        return None
 
 
 def _parent(href: str) -> str:

@@ -35,7 +35,13 @@ def explain(
     verdict = judge(mail, trusted=False, user=None, settings=settings.trust)
     if certainty is not None:
         verdict = replace(verdict, certainty=certainty, reasons=("overridden",))
-    found = sort_out(mail, verdict, _to(mail, accounts, as_address), limits=settings.calendar_limits)
+    found = sort_out(
+        mail,
+        verdict,
+        _to(mail, accounts, as_address),
+        limits=settings.calendar_limits,
+        quirks_off=settings.quirks_off,
+    )
     return {
         "mail": {
             "message_id": mail.message_id or None,
@@ -89,7 +95,7 @@ def _told(
         owner=owner_of(accounts, one.account),
         now=now,
         verdict=doubted,
-        policy=policy(one.account, doubted, message.method, message.object.kind),
+        policy=policy(one.account, doubted, method=message.method, component=message.object.kind),
         invited_as=one.invited_as,
         mail_date=mail.date,
         arrived=now,
@@ -102,7 +108,7 @@ def _told(
         "account": one.account.address,
         "outcome": str(decision.outcome),
         "reason": str(decision.reason),
-        "notes": [{"code": note.code, **note.facts} for note in decision.notes],
+        "notes": [{"code": note.code, **note.facts} for note in (*one.notes, *decision.notes)],
         "change": _change(decision),
         "outgoing": [{"method": str(out.method), "to": out.recipient} for out in decision.outgoing],
     }

@@ -23,6 +23,7 @@ from gateway.itip.model import (
     MarkKey,
     Message,
     Method,
+    Note,
     Outcome,
     Reason,
     Verdict,
@@ -71,11 +72,13 @@ class Messages:
         message = Message(
             method=Method(facts["method"]), object=parse_object(job.body), sender=verdict.sender
         )
+        noted = tuple(_note(one) for one in facts.get("notes", ()))
         marks = marks_of(await self._ledger.marks(account.address, job.uid))
 
         async def propose(seen: Seen) -> Decision:
             context = self._context(account, facts, verdict, message, marks, seen)
-            return govern(decide(seen.stored, message, context), context.policy)
+            decision = govern(decide(seen.stored, message, context), context.policy)
+            return replace(decision, notes=(*noted, *decision.notes))
 
         try:
             decision = await self._apply.carry_out(job, account, story, propose=propose)
@@ -100,7 +103,7 @@ class Messages:
         marks: Mapping[MarkKey, Mark],
         seen: Seen,
     ) -> Context:
-        policy = self._policy(account, verdict, message.method, message.object.kind)
+        policy = self._policy(account, verdict, method=message.method, component=message.object.kind)
         return Context(
             owner=owner_of(self._accounts, account),
             now=self._clock.now(),
@@ -144,6 +147,10 @@ class Messages:
     ) -> None:
         owner = account or Account(address=job.account)
         await self._queue.finish(job, entries=(self._apply.entry(job, owner, story, decision),))
+
+
+def _note(packed: Mapping[str, str]) -> Note:
+    return Note(code=packed["code"], facts={name: fact for name, fact in packed.items() if name != "code"})
 
 
 def _base(seen: Seen) -> CalendarObject | None:

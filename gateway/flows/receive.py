@@ -26,6 +26,7 @@ class ReceiveSettings:
     trust: TrustSettings
     mail_limits: reading.MailLimits
     calendar_limits: tree.Limits
+    quirks_off: frozenset[str] = frozenset()  # names of imip.quirks.RULES
 
 
 class Door:
@@ -75,7 +76,13 @@ class Receive:
             Event.VERDICT_GIVEN, job=job.id, message_id=mail.message_id, certainty=str(verdict.certainty)
         )
         to = guests(received.envelope, mail, self._accounts)
-        found = sort_out(mail, verdict, to, limits=self._settings.calendar_limits)
+        found = sort_out(
+            mail,
+            verdict,
+            to,
+            limits=self._settings.calendar_limits,
+            quirks_off=self._settings.quirks_off,
+        )
         entries = [_entry(job, mail, one) for one in found if isinstance(one, Turned)]
         spawn = [_job(job, received, mail, verdict, one) for one in found if isinstance(one, Addressed)]
         await self._end(job, entries, spawn)
@@ -134,6 +141,7 @@ def _job(job: Job, received: ReceivedMail, mail: reading.Mail, verdict: Verdict,
             "verdict": pack_verdict(lower(verdict, one.lowered)),
             "mail_date": mail.date.isoformat() if mail.date else None,
             "arrived": received.received_at.isoformat(),
+            "notes": [{"code": note.code, **note.facts} for note in one.notes],
             "auto_submitted": mail.auto_submitted,
             "is_list": mail.is_list,
         },

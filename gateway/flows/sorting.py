@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedCalendar
 from gateway.ical import tree
 from gateway.ical.address import Address
+from gateway.imip import quirks
 from gateway.imip.read import CalendarPart, Mail
-from gateway.itip.model import Message, Method, Outcome, Policy, Reason, Verdict
+from gateway.itip.model import Message, Method, Note, Outcome, Policy, Reason, Verdict
 from gateway.itip.parse import Refusal, messages
 from gateway.ports import Envelope
 
@@ -25,6 +27,7 @@ class Addressed:
     invited_as: Address  # the address by which the mail reached the account
     message: Message
     lowered: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()  # what was odd about the mail or its calendar text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,7 @@ class PolicyOf(Protocol):
     """What an account's owner wants done about a message of this sender."""
 
     def __call__(
-        self, account: Account, verdict: Verdict, /, method: Method, component: str = ""
+        self, account: Account, verdict: Verdict, /, *, method: Method, component: str = ""
     ) -> Policy: ...
 
 
@@ -71,7 +74,12 @@ def guests(envelope: Envelope, mail: Mail, accounts: Accounts) -> Guests:
 
 
 def sort_out(
-    mail: Mail, verdict: Verdict, to: Guests, *, limits: tree.Limits = tree.DEFAULT_LIMITS
+    mail: Mail,
+    verdict: Verdict,
+    to: Guests,
+    *,
+    limits: tree.Limits = tree.DEFAULT_LIMITS,
+    quirks_off: Set[str] = frozenset(),
 ) -> tuple[Addressed | Turned, ...]:
     """Everything that the mail holds, each with its account or its reason; never empty."""
     if not to:
@@ -80,12 +88,18 @@ def sort_out(
         Turned(outcome=_outcome(reason), reason=reason) for reason in mail.refusals
     ]
     for part in _distinct(mail.parts):
-        found.extend(_of_part(part, verdict, to, limits))
-    return tuple(found) or (Turned(outcome=Outcome.IGNORED, reason=Reason.NO_CALENDAR_PART),)
+        found.extend(_of_part(part, verdict, to, mailed=mail.date, limits=limits, quirks_off=quirks_off))
+    return _without_twins(found) or (Turned(outcome=Outcome.IGNORED, reason=Reason.NO_CALENDAR_PART),)
 
 
 def _of_part(
-    part: CalendarPart, verdict: Verdict, to: Guests, limits: tree.Limits
+    part: CalendarPart,
+    verdict: Verdict,
+    to: Guests,
+    *,
+    mailed: datetime | None,
+    limits: tree.Limits,
+    quirks_off: Set[str],
 ) -> Iterator[Addressed | Turned]:
     if part.where == "forwarded":
         # SPEC 2.2: a forward is never applied in the organizer's name
@@ -93,7 +107,8 @@ def _of_part(
             yield Turned(outcome=Outcome.IGNORED, reason=Reason.FORWARDED, account=account.address)
         return
     try:
-        found = messages(tree.parse(part.data, limits), verdict.sender, part.method)
+        calendar, mended = quirks.mend(tree.parse(part.data, limits), mailed, off=quirks_off)
+        found = messages(calendar, verdict.sender, part.method)
     except MalformedCalendar as error:
         for account, _ in to:
             yield Turned(
@@ -106,17 +121,55 @@ def _of_part(
     for one in found:
         for account, invited_as in to:
             if isinstance(one, Refusal):
-                yield Turned(outcome=one.outcome, reason=one.reason, account=account.address, uid=one.uid)
+                yield Turned(
+                    outcome=one.outcome,
+                    reason=one.reason,
+                    account=account.address,
+                    uid=one.uid,
+                    method=one.method,
+                    detail=one.detail,
+                )
             else:
-                yield Addressed(account=account, invited_as=invited_as, message=one, lowered=part.lowered)
+                yield Addressed(
+                    account=account,
+                    invited_as=invited_as,
+                    message=one,
+                    lowered=part.lowered,
+                    notes=(*part.notes, *mended),
+                )
 
 
 def _distinct(parts: Sequence[CalendarPart]) -> tuple[CalendarPart, ...]:
-    """The same object twice in one mail (inline and attached) is one message (SPEC 2.2)."""
+    """The same text twice in one mail is one part; what stands there only by its file name comes last."""
     seen: dict[bytes, CalendarPart] = {}
-    for part in parts:
+    for part in sorted(parts, key=lambda one: one.where == "by-name"):
         seen.setdefault(hashlib.sha256(b"\n".join(part.data.split())).digest(), part)
     return tuple(seen.values())
+
+
+def _without_twins(found: Iterable[Addressed | Turned]) -> tuple[Addressed | Turned, ...]:
+    """The same version of the same object twice in one mail (inline and attached) is one message (SPEC 2.2).
+
+    Programs write the two with small differences, such as a description with or without HTML; the first one counts.
+    """
+    seen: dict[Hashable, Addressed | Turned] = {}
+    for one in found:
+        seen.setdefault(_version(one), one)
+    return tuple(seen.values())
+
+
+def _version(one: Addressed | Turned) -> Hashable:
+    """What makes two messages of a mail the same: RFC 5546 2.1.5, and for an answer also who gave it."""
+    if isinstance(one, Turned):
+        return one if one.uid else id(one)
+    message = one.message
+    parts = tuple(
+        tuple(part.value(name) for name in ("RECURRENCE-ID", "SEQUENCE", "DTSTAMP"))
+        for part in message.object.components
+    )
+    asked = message.method in (Method.REQUEST, Method.PUBLISH)
+    people = () if asked else tuple(line.address for line in message.object.attendees())
+    return one.account.address, message.method, message.object.uid, parts, people
 
 
 def _outcome(reason: Reason) -> Outcome:

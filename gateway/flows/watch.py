@@ -105,7 +105,9 @@ class Watch:
         return tuple(one for one in found if one is not None)
 
     async def _round(self, account: Account, collection: Collection) -> Round | None:
-        if not await self._snapshots.lease_collection(account.address, collection.path, self._worker, LEASE):
+        if not await self._snapshots.lease_collection(
+            account.address, collection.path, worker=self._worker, lease=LEASE
+        ):
             return None
         state = await self._state(account, collection)
         try:
@@ -194,9 +196,28 @@ class Watch:
             return _snapshot(
                 account, state, resource, uid=seen.uid, prints=prints, keep=bool(old.data), old=old
             )
+        if old is None and scheduled:
+            elsewhere = await self._elsewhere(account, state, resource, seen.uid)
+            if elsewhere is not None:
+                return elsewhere
         if not state.baseline or not (scheduled or (old is not None and old.data)):
             return _snapshot(account, state, resource, uid=seen.uid, prints=prints, keep=scheduled, old=old)
         return self._change(account, seen.uid)
+
+    async def _elsewhere(
+        self, account: Account, state: CollectionState, resource: Resource, uid: str
+    ) -> Snapshot | NewJob | None:
+        """A meeting that we know at another place was moved, or copied; neither is a first sight of it.
+
+        A copy gets the snapshot of its twin: what the guests know is one thing, wherever the meeting lies.
+        """
+        twins = [one for one in await self._snapshots.by_uid(account.address, uid) if one.data]
+        for twin in twins:
+            if await self._calendars.get(account, twin.href) is None:
+                return self._change(account, uid)
+        if not twins:
+            return None
+        return replace(twins[0], href=resource.href, collection=state.path, etag=resource.etag)
 
     def _change(self, account: Account, uid: str, *, gone: bool = False) -> NewJob:
         """The job says where to look, not what was seen: several saves collapse into the last (SPEC 5.3)."""

@@ -517,7 +517,7 @@ class World:
             )
         )
 
-    def save(self, body: str, *, name: str = "m", path: str = "/alice/calendar/") -> str:
+    def save(self, body: str, *, name: str = "m1", path: str = "/alice/calendar/") -> str:
         """A calendar program writes an object; its href."""
         href = f"{path}{name}.ics"
         self.calendars.save(href, calendar(body))

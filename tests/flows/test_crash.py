@@ -172,3 +172,85 @@ async def test_a_process_that_is_killed_at_any_step_loses_and_repeats_nothing(jo
         await world.restart(at_once=journey in IN_TIME)
         assert await end(world, mail) == undisturbed, f"killed at step {fatal}, after {name}"
         await world.store.close()
+
+
+async def killed_after(call: str, journey, new_world, say):
+    """A world whose process died right after that call."""
+    before = await new_world()
+    mail = await journey(before, say)
+    await before.store.close()
+    world = await new_world(like=before)
+    await world.drain()
+    fatal = world.process.fate.names.index(call) + 1
+    world = await new_world(like=before)
+    world.process = world.begin(fatal)
+    with pytest.raises(say.Killed):
+        await world.drain()
+    assert world.process.fate.names[-1] == call
+    return world, mail
+
+
+async def test_an_edit_between_our_write_and_its_settling_is_mailed_with_it(new_world, say):
+    world, _ = await killed_after("calendars.put", reschedule, new_world, say)
+    world.edit(HREF, ("SUMMARY:Lunch", "SUMMARY:Dinner"))
+    await world.restart()
+    await world.drain()
+    last = {one.to: one for one in world.got()}
+    assert {one.value("SUMMARY") for one in last.values()} == {"Dinner"}
+    assert {one.value("SEQUENCE") for one in last.values()} == {"1"}
+    assert len(world.got()) == 4, "one invitation and one update each"
+    assert "SUMMARY:Dinner" in world.text(HREF)
+
+
+async def test_an_organizers_edit_right_after_an_answer_was_written_is_still_mailed(new_world, say):
+    world, mail = await killed_after("calendars.put", reply, new_world, say)
+    world.edit(HREF, ("SUMMARY:Lunch", "SUMMARY:Dinner"))
+    await world.restart()
+    await world.drain()
+    assert await world.told(mail) == [("applied", "answer-recorded")]
+    assert [one.value("SUMMARY") for one in world.got()] == ["Lunch", "Dinner"]
+    assert "PARTSTAT=ACCEPTED" in world.text(HREF).partition("bob@example.net")[0]
+
+
+@pytest.mark.parametrize("journey", [invite, update])
+async def test_an_answer_given_right_after_an_invitation_was_written_is_sent(journey, new_world, say):
+    world, mail = await killed_after("calendars.put", journey, new_world, say)
+    world.edit(HREF, ("PARTSTAT=NEEDS-ACTION", "PARTSTAT=ACCEPTED"), ("SUMMARY:Lunch", "SUMMARY:My notes"))
+    await world.restart()
+    await world.drain()
+    assert [one[0] for one in await world.told(mail)] == ["applied"]
+    (sent,) = world.got("bob@example.net")
+    assert (sent.method, sent.partstat) == ("REPLY", "ACCEPTED")
+    assert "notes" not in sent.calendar
+    assert "PARTSTAT=ACCEPTED;RSVP=TRUE:mailto:alice" in world.text(HREF)
+
+
+async def test_a_cancelled_meeting_that_its_owner_deletes_meanwhile_is_cancelled_all_the_same(new_world, say):
+    world, mail = await killed_after("calendars.put", cancel_by_mark, new_world, say)
+    world.calendars.remove(HREF)
+    await world.restart()
+    await world.drain()
+    assert len(await world.told(mail)) == 1
+    assert world.text(HREF) == ""
+    assert world.got() == []
+
+
+async def test_a_meeting_moved_between_our_write_and_its_settling_is_no_cancellation(new_world, say):
+    world, _ = await killed_after("calendars.put", reschedule, new_world, say)
+    world.calendars.collection("alice@example.org", "private")
+    world.calendars.save("/alice/private/moved.ics", world.text(HREF).encode())
+    world.calendars.remove(HREF)
+    await world.restart()
+    await world.drain()
+    assert [one.method for one in world.got()] == ["REQUEST"] * 4
+    found = await world.store.snapshots.by_uid("alice@example.org", "m1")
+    assert [one.href for one in found] == ["/alice/private/moved.ics"]
+
+
+async def test_a_letter_whose_success_was_not_noted_leaves_again_word_for_word(new_world, say):
+    world, _ = await killed_after("smarthost.send", organize, new_world, say)
+    await world.restart()
+    await world.drain()
+    to_bob = world.got("bob@example.net")
+    assert len(to_bob) + len(world.got("carol@example.com")) == 3
+    assert len({one.content for one in world.got()}) == 2
