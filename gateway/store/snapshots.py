@@ -57,7 +57,7 @@ class Snapshots:
         rows = await self._db.read(lambda conn: conn.execute(statement).all())
         return tuple(_state(row) for row in rows)
 
-    async def lease_collection(self, account: str, path: str, worker: str, lease: timedelta) -> bool:
+    async def lease_collection(self, account: str, path: str, *, worker: str, lease: timedelta) -> bool:
         """Only one at a time looks at a collection, across processes; False: somebody else does."""
         return await self._db.write(
             lambda conn: _lease(conn, account, path, worker, now=self._jobs.now(), lease=lease)

@@ -71,7 +71,7 @@ def policy_of(config: Config) -> PolicyOf:
         past_events=config.watch.past_events,
     )
 
-    def policy(account: Account, verdict: Verdict, method: Method, component: str = "") -> Policy:
+    def policy(account: Account, verdict: Verdict, /, *, method: Method, component: str = "") -> Policy:
         return rules.policy_for(
             account,
             config.policy(account.policy).rules,
@@ -139,7 +139,7 @@ def tokens_of(config: Config) -> Tokens:
 
 
 def composer(
-    config: Config, accounts: Accounts, tokens: Tokens, letters: Letters
+    config: Config, accounts: Accounts, *, tokens: Tokens, letters: Letters
 ) -> Callable[[Letter, datetime], OutgoingMail | Reason]:
     settings = LetterSettings(
         domains=config.gateway.domains,

@@ -80,32 +80,32 @@ async def test_the_same_href_of_two_accounts_is_two_snapshots(store, clock) -> N
 
 async def test_only_one_looks_at_a_collection_at_a_time(open_store, clock) -> None:
     one, two = await open_store(), await open_store()
-    assert await one.snapshots.lease_collection(ALICE, CAL, "1", LEASE)
-    assert not await two.snapshots.lease_collection(ALICE, CAL, "2", LEASE)
-    assert not await one.snapshots.lease_collection(ALICE, CAL, "1", LEASE)
-    assert await two.snapshots.lease_collection(ALICE, "/other/", "2", LEASE)
+    assert await one.snapshots.lease_collection(ALICE, CAL, worker="1", lease=LEASE)
+    assert not await two.snapshots.lease_collection(ALICE, CAL, worker="2", lease=LEASE)
+    assert not await one.snapshots.lease_collection(ALICE, CAL, worker="1", lease=LEASE)
+    assert await two.snapshots.lease_collection(ALICE, "/other/", worker="2", lease=LEASE)
     await one.snapshots.synced(state(clock))
-    assert await two.snapshots.lease_collection(ALICE, CAL, "2", LEASE)
+    assert await two.snapshots.lease_collection(ALICE, CAL, worker="2", lease=LEASE)
 
 
 async def test_the_lease_of_a_dead_watcher_runs_out_or_is_ended(store, clock) -> None:
     take = store.snapshots.lease_collection
-    assert await take(ALICE, CAL, "1", LEASE)
+    assert await take(ALICE, CAL, worker="1", lease=LEASE)
     clock.forward(minutes=10)
-    assert await take(ALICE, CAL, "2", LEASE)
+    assert await take(ALICE, CAL, worker="2", lease=LEASE)
     assert await store.snapshots.recover("1") == 0
     assert await store.snapshots.recover() == 1
-    assert await take(ALICE, CAL, "3", LEASE)
+    assert await take(ALICE, CAL, worker="3", lease=LEASE)
 
 
 async def test_a_lease_keeps_what_is_known_of_the_collection(store, clock) -> None:
     await store.snapshots.synced(state(clock))
-    await store.snapshots.lease_collection(ALICE, CAL, "1", LEASE)
+    await store.snapshots.lease_collection(ALICE, CAL, worker="1", lease=LEASE)
     assert await store.snapshots.collections() == (state(clock),)
 
 
 async def test_a_collection_that_was_never_read_through_has_no_baseline(store) -> None:
-    await store.snapshots.lease_collection(ALICE, CAL, "1", LEASE)
+    await store.snapshots.lease_collection(ALICE, CAL, worker="1", lease=LEASE)
     assert await store.snapshots.collections() == (CollectionState(account=ALICE, path=CAL),)
     assert await store.snapshots.collections("bob") == ()
 
