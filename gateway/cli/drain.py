@@ -60,6 +60,7 @@ async def _work(config: Config, deadline: float, timers: bool) -> bool:
 
     with channel.locked(config):
         async with started(config) as parts:
+            await parts.store.recover()
             while time.monotonic() < deadline:
                 await parts.spool.take(parts.door)
                 await parts.worker.once()
