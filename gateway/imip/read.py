@@ -241,11 +241,15 @@ def _parameter(part: MimePart, name: str) -> str:
 
 
 def _utf8(payload: bytes, declared: str) -> tuple[bytes, bool]:
-    """The text as UTF-8, and whether the declared charset was wrong or none: BOM, stateful charset, UTF-8, declared."""
+    """The text as UTF-8, and whether it was in another charset than declared: BOM, stateful charset, UTF-8, declared.
+
+    RFC 5545 3.1.4: where nothing is declared, UTF-8 is what it should be.
+    """
     for bom, charset in _BOMS:
         if payload.startswith(bom):
             return payload[len(bom) :].decode(charset, "replace").encode(), False
     declared = declared.lower()
+    expected = "utf-8" if declared in ("", "utf8") else declared
     trials = ["utf-8", declared, "cp1252"]
     if declared.startswith(_STATEFUL):
         trials.insert(0, declared)
@@ -254,7 +258,7 @@ def _utf8(payload: bytes, declared: str) -> tuple[bytes, bool]:
             text = payload.decode(charset or "utf-8")
         except (UnicodeError, LookupError):
             continue
-        odd = charset != declared and not payload.isascii() and declared not in ("utf8", "utf-8")
+        odd = charset != expected and not payload.isascii()
         return text.encode("utf-8", "replace"), odd
     return payload.decode("latin-1").encode(), True
 

@@ -10,13 +10,13 @@ import re
 
 DEPTH, PARTS, HEADER = 10, 100, 65_536
 
-_END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
+# As the standard library reads: the header ends where a line is no field and continues none, blank or not.
+_FIELDS = re.compile(rb"(?:(?:From |[\x21-\x39\x3b-\x7e]*:|[ \t])[^\r\n]*(?:\r\n|\r|\n|\Z))*")
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 _TYPE = re.compile(
     rb"^content-type[ \t]*:[ \t]*([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)", re.IGNORECASE | re.MULTILINE
 )
-_BOUNDARY = re.compile(
-    rb'boundary\*?\d*\*?[ \t]*=[ \t\r\n]*(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE
-)
+_BOUNDARY = re.compile(rb'boundary[ \t]*=[ \t\r\n]*(?:"([^"\\]{1,200})"|([^\s;"\\]{1,200}))', re.IGNORECASE)
 _CALENDAR = (
     b"text/calendar",
     b"application/ics",
@@ -25,7 +25,9 @@ _CALENDAR = (
     b"application/vnd.ms-tnef",
     b"pkcs7-mime",
 )
-_NAMES = re.compile(rb"\.(?:ics|ical|icalendar|ifb)\b|winmail\.dat|\.p7m\b", re.IGNORECASE)
+# A name in the pieces or the percent signs of RFC 2231 may be any name.
+_NAMES = re.compile(rb"\.(?:ics|ical|icalendar|ifb)\b|name\*", re.IGNORECASE)
+_TNEF_NAME = re.compile(rb"winmail\.dat", re.IGNORECASE)
 
 
 def may_hold_calendar(content: bytes) -> bool:
@@ -37,9 +39,14 @@ def _may(content: bytes, start: int, end: int, depth: int, left: list[int]) -> b
     left[0] -= 1
     if left[0] < 0 or depth > DEPTH:
         return True  # too odd to say no
-    found = _END_OF_HEADER.search(content, start, min(end, start + HEADER))
-    header = content[start : found.start()] if found else content[start : min(end, start + HEADER)]
-    body = found.end() if found else end
+    limit = min(end, start + HEADER)
+    fields = _FIELDS.match(content, start, limit)
+    body = fields.end() if fields else start
+    if body == limit < end:
+        return True  # no end of the header in sight
+    header = content[start:body]
+    blank = _LINE_END.match(content, body, end)
+    body = blank.end() if blank else body
     field = _TYPE.search(header)
     kind = field.group(1).lower() if field else b"text/plain"
     if kind.startswith(_CALENDAR) or b"pkcs7-mime" in kind:
@@ -49,26 +56,21 @@ def _may(content: bytes, start: int, end: int, depth: int, left: list[int]) -> b
     if kind.startswith(b"message/"):
         return kind.startswith(b"message/rfc822") and _may(content, body, end, depth + 1, left)
     if not kind.startswith(b"multipart/"):
-        return bool(_NAMES.search(header))
+        return bool(_TNEF_NAME.search(header))
     boundary = _BOUNDARY.search(field.group(1)) if field else None
-    if boundary is None:
-        return True
+    if boundary is None or kind.startswith(b"multipart/digest"):
+        return True  # the parts of a digest are mails without saying so (RFC 2046 5.1.5)
     return _inside(content, body, end, depth, left, boundary.group(1) or boundary.group(2))
 
 
 def _inside(content: bytes, body: int, end: int, depth: int, left: list[int], boundary: bytes) -> bool:
     """The parts between the delimiter lines of RFC 2046 5.1.1."""
-    delimiter = b"--" + boundary
-    place = content.find(delimiter, body, end)
-    while place != -1:
-        after = place + len(delimiter)
-        if content[after : after + 2] == b"--":
-            return False
-        line_end = content.find(b"\n", after, end)
-        if line_end == -1:
-            return False
-        following = content.find(b"\n" + delimiter, line_end, end)
-        if _may(content, line_end + 1, following if following != -1 else end, depth + 1, left):
+    line = re.compile(rb"^--" + re.escape(boundary.rstrip()) + rb"(--)?[ \t]*\r?$", re.MULTILINE)
+    began = -1
+    for found in line.finditer(content, body, end):
+        if began >= 0 and _may(content, began, found.start(), depth + 1, left):
             return True
-        place = following + 1 if following != -1 else -1
-    return False
+        if found.group(1) and found.start() != began:
+            return False  # an end right behind a beginning is none to the standard library
+        began = min(found.end() + 1, end)
+    return began >= 0 and _may(content, began, end, depth + 1, left)

@@ -7,10 +7,10 @@ is classified only: a message without its subject, its sender's line or its mean
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.errors import MalformedCalendar
-from gateway.ical import recur
+from gateway.ical import recur, times
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, method_of, split
 from gateway.ical.tree import Component
@@ -50,6 +50,7 @@ class Refusal:
     outcome: Outcome
     reason: Reason
     uid: str = ""
+    method: str = ""
     detail: str = ""
 
 
@@ -62,8 +63,9 @@ def messages(tree: Component, sender: Address | None, method_hint: str = "") -> 
         return (Refusal(outcome=Outcome.UNSUPPORTED, reason=Reason.UNSUPPORTED_METHOD, detail=method[:40]),)
     groups = tuple(_by_uid(tree))
     if not groups:
-        return (_malformed("no component"),)
-    return tuple(_message(part, uid, Method(method), sender) for uid, part in groups)
+        return (replace(_malformed("no component"), method=method),)
+    found = (_message(part, uid, Method(method), sender) for uid, part in groups)
+    return tuple(replace(one, method=method) if isinstance(one, Refusal) else one for one in found)
 
 
 def _message(part: Component, uid: str, method: Method, sender: Address | None) -> Message | Refusal:
@@ -78,6 +80,7 @@ def _message(part: Component, uid: str, method: Method, sender: Address | None) 
         if method in _EXPANDED:
             # SPEC 12.16: a rule bomb is refused here, before anything can be written
             recur.guard(found[0])
+            _guard_times(found[0])
         fault = _fault(found[0], method)
     except MalformedCalendar as error:
         return Refusal(outcome=Outcome.REFUSED, reason=Reason(error.code), uid=uid, detail=error.detail)
@@ -95,6 +98,13 @@ def _unusable(kinds: set[str], uid: str, method: Method) -> Refusal | None:
     if method not in METHODS[kind]:
         return Refusal(outcome=Outcome.UNSUPPORTED, reason=Reason.UNSUPPORTED_METHOD, uid=uid)
     return None
+
+
+def _guard_times(of: CalendarObject) -> None:
+    """Raise MalformedCalendar for a start or an end that is no time: nothing behind this asks again."""
+    for component in of.components:
+        times.start(component, of.zones)
+        times.end(component, of.zones)
 
 
 def _fault(of: CalendarObject, method: Method) -> str:

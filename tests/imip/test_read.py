@@ -80,9 +80,16 @@ def test_a_calendar_part_is_found_and_decoded(name: str) -> None:
     assert may_hold_calendar(CALENDAR_MAILS[name])
 
 
-def test_a_wrong_charset_is_noted() -> None:
-    found = read(CALENDAR_MAILS["declared latin-1 but UTF-8"])
+@pytest.mark.parametrize("name", ["declared latin-1 but UTF-8", "unknown charset", "latin-1 undeclared"])
+def test_another_charset_than_declared_is_noted(name: str) -> None:
+    undeclared = single("text/calendar", ICS.encode("latin-1"))
+    found = read({**CALENDAR_MAILS, "latin-1 undeclared": undeclared}[name])
     assert [note.code for note in found.parts[0].notes] == ["wrong-charset"]
+
+
+@pytest.mark.parametrize("name", ["no charset at all", "base64", "declared latin-1 and is", "BOM"])
+def test_a_right_charset_or_none_where_it_is_utf_8_is_nothing_to_note(name: str) -> None:
+    assert read(CALENDAR_MAILS[name]).parts[0].notes == ()
 
 
 def test_method_comes_from_the_type_in_upper_case() -> None:

@@ -45,6 +45,13 @@ def test_a_message_is_its_method_its_object_and_its_sender() -> None:
     assert b"METHOD" not in found.object.data
 
 
+@pytest.mark.parametrize("line", ["DTEND:199706211T173000Z", "DTEND:x", "DURATION:one hour"])
+def test_an_end_that_is_no_time_is_refused_before_anybody_asks_for_it(line: str) -> None:
+    found = refusal(EVENT.replace("END:VEVENT", f"{line}\nEND:VEVENT"))
+    assert (found.outcome, found.reason) == (Outcome.REFUSED, Reason.MALFORMED_CALENDAR)
+    assert (found.uid, found.method) == ("u", "REQUEST") and found.detail
+
+
 @pytest.mark.parametrize(
     ("line", "hint", "method"),
     [

@@ -1,0 +1,96 @@
+"""What programs are known to get wrong in calendar text, one named rule each, mended before the text is read (SPEC 2.4).
+
+A rule gives the calendar back as it should have been, or as it came. Each that was needed is noted by its name, so that
+the journal tells what was changed; each can be switched off by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Set
+from datetime import UTC, datetime
+
+from gateway.ical.address import address, is_mail, mailto
+from gateway.ical.event import KINDS
+from gateway.ical.times import utc_prop
+from gateway.ical.tree import Component, Property, prop
+from gateway.itip.model import Note
+
+PRODID = "-//imip-gateway//EN"
+
+Rule = Callable[[Component, datetime | None], Component]
+
+
+def mend(
+    calendar: Component, mailed: datetime | None, *, off: Set[str] = frozenset()
+) -> tuple[Component, tuple[Note, ...]]:
+    """The calendar with every rule applied that is not off, and a note per rule that was needed; `mailed` is the mail's Date."""
+    notes = []
+    for name, rule in RULES.items():
+        if name in off:
+            continue
+        mended = rule(calendar, mailed)
+        if mended is not calendar:
+            notes.append(Note(code=name))
+            calendar = mended
+    return calendar, tuple(notes)
+
+
+def missing_version(calendar: Component, mailed: datetime | None) -> Component:
+    """RFC 5545 3.6 requires VERSION: scripts and test mails leave it out, and calendar servers refuse what has none."""
+    return _with_head(calendar, "VERSION", "2.0")
+
+
+def missing_prodid(calendar: Component, mailed: datetime | None) -> Component:
+    """RFC 5545 3.6 requires PRODID: Zimbra's import, Zoom and home-made senders leave it out."""
+    return _with_head(calendar, "PRODID", PRODID)
+
+
+def missing_dtstamp(calendar: Component, mailed: datetime | None) -> Component:
+    """RFC 5545 3.6.1 requires DTSTAMP: the mail's Date is when an OpenPaaS or Zimbra invitation without it was made."""
+    if mailed is None:
+        return calendar
+    stamp = utc_prop("DTSTAMP", mailed.astimezone(UTC))
+    return _each(calendar, lambda part: part if part.first("DTSTAMP") is not None else part.add(stamp))
+
+
+def address_without_mailto(calendar: Component, mailed: datetime | None) -> Component:
+    """RFC 5545 3.3.3 asks for a URI: the iPhone's `ORGANIZER:someone@example.org` is a mail address that lacks `mailto:`."""
+    return _each(calendar, _with_schemes)
+
+
+RULES: Mapping[str, Rule] = {
+    "missing-version": missing_version,
+    "missing-prodid": missing_prodid,
+    "missing-dtstamp": missing_dtstamp,
+    "address-without-mailto": address_without_mailto,
+}
+
+
+def _with_head(calendar: Component, name: str, value: str) -> Component:
+    if (calendar.value(name) or "").strip():
+        return calendar
+    return calendar.without(name).with_children((prop(name, value), *calendar.without(name).children))
+
+
+def _each(calendar: Component, change: Callable[[Component], Component]) -> Component:
+    """The calendar with a change in its scheduling components; itself when nothing changed."""
+    changed = tuple(
+        change(child) if isinstance(child, Component) and child.name in KINDS else child
+        for child in calendar.children
+    )
+    same = all(new is old for new, old in zip(changed, calendar.children, strict=True))
+    return calendar if same else calendar.with_children(changed)
+
+
+def _with_schemes(part: Component) -> Component:
+    bare = [line for name in ("ORGANIZER", "ATTENDEE") for line in part.all(name) if _is_bare(line)]
+    for line in bare:
+        part = part.replace(line, line.with_value(mailto(address(line.value))))
+    return part
+
+
+def _is_bare(line: Property) -> bool:
+    return ":" not in line.value and is_mail(address(line.value))
+
+
+__all__ = ["PRODID", "RULES", "Rule", "mend"]
