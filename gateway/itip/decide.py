@@ -181,7 +181,7 @@ def _may_invite(message: Message, context: Context) -> Ruling:
         return YES
     if _delegated_by(sender, message, context):
         return YES
-    return _held(Reason.SENDER_NOT_ORGANIZER)
+    return _held(Reason.SENDER_NOT_ORGANIZER if sender is not None else Reason.NOT_AUTHENTICATED)
 
 
 def _delegated_by(sender: Address | None, message: Message, context: Context) -> bool:

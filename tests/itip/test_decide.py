@@ -432,6 +432,11 @@ def test_without_a_verdict_the_sender_is_unknown(stage: Any) -> None:
     assert decision.reason is Reason.NOT_AUTHENTICATED
 
 
+def test_a_new_meeting_from_nobody_waits_because_nobody_vouches_for_it(stage: Any) -> None:
+    decision = meet(stage, method="REQUEST", body=event(), sender="")
+    assert (decision.outcome, decision.reason) == (HELD, Reason.NOT_AUTHENTICATED)
+
+
 @pytest.mark.parametrize("policy", ["ask", "add", "ignore"])
 def test_an_uninvited_guest_is_what_the_organizer_says(stage: Any, policy: str) -> None:
     decision = meet(
