@@ -1,0 +1,171 @@
+"""What a mail says is decided against what the calendar holds; what must wait is held or parked."""
+
+from __future__ import annotations
+
+import pytest
+
+HREF = "/alice/calendar/m1.ics"
+CANCELLED = {"SEQUENCE": "1", "STATUS": "CANCELLED", "DTSTAMP": "20261101T090000Z"}
+
+
+async def only_held(world) -> dict:
+    (item,) = await world.store.held.list()
+    return item
+
+
+async def test_a_message_of_an_unproven_sender_is_held_and_writes_nothing(world, say):
+    mail = await world.mail("REQUEST", say.invitation(), dmarc="none")
+    assert await world.told(mail) == [("held", "not-authenticated")]
+    item = await only_held(world)
+    assert (item["kind"], item["account"], item["method"]) == ("mail", "alice@example.org", "REQUEST")
+    assert (item["sender"], item["message_id"]) == ("bob@example.net", mail)
+    assert world.text(HREF) == ""
+
+
+async def test_a_held_message_runs_on_approval(world, say):
+    mail = await world.mail("REQUEST", say.invitation(), dmarc="none")
+    assert await world.store.held.approve((await only_held(world))["id"])
+    await world.work()
+    assert await world.told(mail) == [("held", "not-authenticated"), ("applied", "invitation-stored")]
+    assert "SUMMARY:Lunch" in world.text(HREF)
+    assert await world.store.held.list() == []
+
+
+async def test_a_refused_message_ends_and_writes_nothing(world, say):
+    mail = await world.mail("REQUEST", say.invitation(), dmarc="none")
+    assert await world.store.held.refuse((await only_held(world))["id"])
+    await world.work()
+    assert (await world.told(mail))[-1] == ("refused", "policy")
+    assert world.text(HREF) == ""
+
+
+async def test_approval_does_not_lift_what_was_refused(world, say):
+    mail = await world.mail("REQUEST", say.invitation(), dmarc="fail")
+    assert await world.told(mail) == [("refused", "sender-contradicted")]
+    assert await world.store.held.list() == []
+
+
+async def test_the_same_mail_twice_is_applied_once(world, say):
+    await world.mail("REQUEST", say.invitation())
+    again = await world.mail("REQUEST", say.invitation())
+    assert await world.told(again) == [("unchanged", "duplicate")]
+    assert world.calendars.calls.count("put") == 1
+
+
+async def test_an_answer_that_comes_early_is_parked_and_replayed_when_its_meeting_comes(world, say):
+    mail = await world.mail("REPLY", say.answer())
+    assert await world.told(mail) == [("parked", "unknown-uid")]
+    world.save(say.meeting())
+    await world.settle()
+    await world.work()
+    assert await world.told(mail) == [("parked", "unknown-uid"), ("applied", "answer-recorded")]
+    assert "ATTENDEE;PARTSTAT=ACCEPTED" in world.text(HREF).partition("bob@example.net")[0]
+
+
+async def test_an_answer_whose_meeting_never_comes_expires_with_an_outcome(world, say):
+    mail = await world.mail("REPLY", say.answer())
+    world.clock.forward(hours=71)
+    await world.work()
+    assert await world.told(mail) == [("parked", "unknown-uid")]
+    world.clock.forward(hours=2)
+    await world.work()
+    assert await world.told(mail) == [("parked", "unknown-uid"), ("refused", "unknown-uid")]
+    assert await world.waiting() == []
+
+
+async def test_a_parked_message_is_told_once_however_often_it_is_asked(world, say):
+    early = await world.mail("REPLY", say.answer(RECURRENCE_ID="20261110T100000Z"))
+    parked = await world.told(early)
+    await world.mail("REPLY", say.answer(who="carol@example.com"), sender="carol@example.com")
+    await world.work()
+    assert await world.told(early) == parked
+
+
+async def test_a_proven_cancellation_that_expires_still_stops_its_late_invitation(world, say):
+    await world.mail("CANCEL", say.invitation(**CANCELLED))
+    world.clock.forward(hours=73)
+    await world.work()
+    assert await world.waiting() == []
+    await world.mail("REQUEST", say.invitation())
+    text = world.text(HREF)
+    assert text == "" or "STATUS:CANCELLED" in text
+
+
+async def test_a_cancellation_that_overtakes_its_invitation_wins(world, say):
+    early = await world.mail("CANCEL", say.invitation(**CANCELLED))
+    await world.mail("REQUEST", say.invitation())
+    await world.work()
+    assert "STATUS:CANCELLED" in world.text(HREF)
+    assert (await world.told(early))[-1] == ("applied", "meeting-cancelled")
+
+
+async def test_an_unreachable_calendar_delays_the_message_and_loses_nothing(world, say):
+    world.calendars.fail("find", say.unavailable, times=3)
+    mail = await world.mail("REQUEST", say.invitation())
+    assert await world.told(mail) == []
+    assert await world.waiting() == [("apply", "due", "backend-unavailable")]
+    await world.drain()
+    assert await world.told(mail) == [("applied", "invitation-stored")]
+
+
+async def test_a_calendar_that_refuses_us_for_good_buries_the_message_where_it_can_be_released(world, say):
+    world.calendars.fail("put", say.refused, times=10_000)
+    mail = await world.mail("REQUEST", say.invitation())
+    for _ in range(60):
+        world.clock.forward(hours=1, minutes=15)
+        await world.work()
+    assert await world.waiting() == [("apply", "buried", "backend-refused")]
+    assert await world.told(mail) == [("failed", "backend-refused")]
+    world.calendars.faults.clear()
+    (job,) = await world.store.queue.list_jobs()
+    assert await world.store.queue.release(job["id"])
+    await world.work()
+    assert "SUMMARY:Lunch" in world.text(HREF)
+
+
+async def test_an_account_that_is_gone_ends_its_messages_with_a_reason(world, say):
+    mail = await world.mail("REQUEST", say.invitation(), run=False)
+    await world.process.worker._fill()
+    await world.process.worker.idle()
+    world.accounts._by_address.clear()
+    await world.work()
+    assert await world.told(mail) == [("ignored", "unknown-recipient")]
+
+
+async def test_the_owners_rule_has_the_last_word(world, say):
+    world.policy = say.replace(world.policy, action="refuse")
+    mail = await world.mail("REQUEST", say.invitation())
+    assert await world.told(mail) == [("refused", "policy")]
+    assert world.text(HREF) == ""
+
+
+@pytest.mark.parametrize(("cancel", "left"), [("mark", True), ("delete", False)], ids=["marked", "deleted"])
+async def test_a_cancelled_meeting_is_left_as_the_owner_wants_and_nobody_is_told(world, say, cancel, left):
+    world.policy = say.replace(world.policy, cancel=cancel)
+    await world.mail("REQUEST", say.invitation())
+    await world.settle()
+    mail = await world.mail("CANCEL", say.invitation(**CANCELLED))
+    assert await world.told(mail) == [("applied", "meeting-cancelled")]
+    assert ("STATUS:CANCELLED" in world.text(HREF)) is left
+    await world.settle(minutes=6)
+    assert world.got() == []
+
+
+async def test_what_was_there_before_is_kept_for_taking_back(world, say):
+    await world.mail("REQUEST", say.invitation())
+    before = world.calendars.objects["/alice/calendar/"][HREF][1]
+    await world.mail("REQUEST", say.invitation(SEQUENCE="1", LOCATION="Bar"))
+    rows = world.store.db.read_now(
+        lambda conn: conn.exec_driver_sql("SELECT restore FROM journal ORDER BY number").scalars().all()
+    )
+    assert rows == [None, before]
+
+
+async def test_an_invitation_for_two_accounts_is_stored_in_both_calendars(world, say):
+    mail = await world.mail(
+        "REQUEST",
+        say.invitation(guests="alice@example.org dora@example.org"),
+        to="alice@example.org,dora@example.org",
+    )
+    assert await world.told(mail) == [("applied", "invitation-stored")] * 2
+    assert "SUMMARY:Lunch" in world.text("/dora/calendar/m1.ics")

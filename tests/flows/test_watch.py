@@ -1,0 +1,288 @@
+"""What a look at a calendar finds: history, echoes, changes, and failures that are never deletions."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.flows.watch import overdue, rounds_json
+
+HREF = "/alice/calendar/m1.ics"
+PATH = "/alice/calendar/"
+
+
+async def mine(world):
+    """The round over Alice's calendar."""
+    return next(one for one in await world.sync() if one.collection == PATH)
+
+
+async def test_the_first_sight_of_a_calendar_mails_nothing(new_world, say):
+    world = await new_world(watched=False)
+    for number in range(5):
+        world.save(say.meeting(f"m{number}"), name=f"m{number}")
+    found = await mine(world)
+    assert (found.baseline, found.changed, found.error) == (True, 0, "")
+    await world.settle(minutes=10)
+    assert world.got() == []
+    assert len(await world.store.snapshots.of_collection("alice@example.org", PATH)) == 5
+
+
+async def test_a_change_after_the_first_sight_is_compared_with_it(new_world, say):
+    world = await new_world(watched=False)
+    href = world.save(say.meeting())
+    await world.sync()
+    world.edit(href, ("SUMMARY:Lunch", "SUMMARY:Dinner"))
+    await world.settle()
+    assert [one.value("SUMMARY") for one in world.got()] == ["Dinner"]
+
+
+async def test_a_calendar_that_appears_later_is_seen_for_the_first_time_too(world, say):
+    path = world.calendars.collection("alice@example.org", "shared")
+    world.save(say.meeting(), path=path)
+    await world.settle(minutes=10)
+    assert world.got() == []
+
+
+async def test_what_we_wrote_ourselves_is_no_change(world, say):
+    await world.mail("REQUEST", say.invitation())
+    assert (await mine(world)).changed == 0
+
+
+async def test_what_we_wrote_ourselves_is_no_change_where_the_server_rewrites_it(world, say):
+    world.calendars.rewrite = lambda data: data.replace(b"PRODID:", b"X-SERVER:1\r\nPRODID:")
+    await world.mail("REQUEST", say.invitation())
+    assert (await mine(world)).changed == 0
+
+
+async def test_a_cosmetic_save_is_taken_into_the_snapshot_without_a_job(world, say):
+    href = world.save(say.meeting())
+    await world.settle()
+    world.edit(href, ("SUMMARY:Lunch", "SUMMARY:Lunch\r\nX-COLOR:red"))
+    assert (await mine(world)).changed == 0
+    snapshot = await world.store.snapshots.by_href("alice@example.org", href)
+    assert b"X-COLOR" in snapshot.data
+
+
+async def test_objects_that_schedule_nothing_are_indexed_without_their_text(world, say):
+    href = world.save(say.event("private"))
+    assert (await mine(world)).changed == 0
+    snapshot = await world.store.snapshots.by_href("alice@example.org", href)
+    assert (snapshot.uid, snapshot.data) == ("private", b"")
+
+
+async def test_an_appointment_becomes_a_meeting_when_guests_are_added(world, say):
+    href = world.save(say.event())
+    await world.settle()
+    world.save(say.meeting())
+    await world.settle()
+    assert [one.method for one in world.got("bob@example.net")] == ["REQUEST"]
+    assert href == HREF
+
+
+async def test_the_organizer_alone_makes_a_meeting_of_a_list_of_guests(world, say):
+    """ORGANIZER is in no fingerprint, yet it decides whether anything is scheduled."""
+    guest = "ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:bob@example.net"
+    world.save(say.event(more=guest))
+    await world.settle()
+    world.save(say.event(more=f"ORGANIZER:mailto:alice@example.org\n{guest}"))
+    await world.settle()
+    assert [one.method for one in world.got("bob@example.net")] == ["REQUEST"]
+
+
+@pytest.mark.parametrize("tokens", [True, False], ids=["tokens", "listing"])
+@pytest.mark.parametrize("error", ["unavailable", "refused"])
+async def test_a_calendar_that_cannot_be_read_cancels_nothing(new_world, say, tokens, error):
+    world = await new_world()
+    world.calendars.tokens = tokens
+    world.save(say.meeting())
+    await world.settle()
+    world.calendars.fail("sync", getattr(say, error), path=PATH)
+    found = await mine(world)
+    assert found.error
+    await world.settle(minutes=10)
+    assert [one.method for one in world.got()] == ["REQUEST"]
+
+
+async def test_an_error_in_the_midst_of_a_round_moves_no_token(world, say):
+    href = world.save(say.meeting())
+    world.calendars.fail("multiget", say.unavailable)
+    assert (await mine(world)).error
+    await world.settle()
+    assert [one.method for one in world.got()] == ["REQUEST"]
+    assert href in world.calendars.objects[PATH]
+
+
+async def test_an_empty_listing_is_not_believed(new_world, say):
+    world = await new_world()
+    world.calendars.tokens = False
+    world.save(say.meeting())
+    await world.settle()
+    await world.sync()
+    lost = dict(world.calendars.objects[PATH])
+    world.calendars.objects[PATH].clear()
+    assert "not believed" in (await mine(world)).error
+    await world.settle(minutes=10)
+    world.calendars.objects[PATH].update(lost)
+    await world.settle(minutes=10)
+    assert [one.method for one in world.got()] == ["REQUEST"]
+
+
+async def test_what_a_truncated_listing_leaves_out_is_looked_for_before_it_counts_as_gone(new_world, say):
+    world = await new_world()
+    world.calendars.tokens = False
+    world.save(say.meeting())
+    world.save(say.meeting("m2"), name="m2")
+    await world.settle()
+    await world.sync()
+    hidden = world.calendars.objects[PATH].pop(HREF)
+    await world.sync()
+    world.calendars.objects[PATH][HREF] = hidden
+    world.clock.forward(minutes=10)
+    await world.work()
+    assert [one.method for one in world.got()] == ["REQUEST", "REQUEST"]
+
+
+async def test_a_calendar_that_vanished_cancels_nothing_even_with_a_change_under_way(world, say):
+    href = world.save(say.meeting())
+    world.calendars.collection("alice@example.org", "other")
+    await world.settle()
+    world.edit(href, ("SUMMARY:Lunch", "SUMMARY:Dinner"))
+    await world.sync()
+    vanished = world.calendars.objects.pop(PATH)
+    await world.settle(hours=1)
+    assert [one.method for one in world.got()] == ["REQUEST"]
+    world.calendars.objects[PATH] = vanished
+    world.clock.forward(hours=1)
+    await world.drain()
+    assert [one.value("SUMMARY") for one in world.got()] == ["Lunch", "Dinner"]
+
+
+async def test_a_meeting_that_may_not_be_read_any_more_is_not_gone(world, say):
+    href = world.save(say.meeting())
+    world.save(say.meeting("m2"), name="m2")
+    await world.settle()
+    world.calendars.remove(href)
+    await world.sync()
+    world.calendars.fail("get", say.refused, times=99)
+    await world.settle(minutes=6)
+    assert [one.method for one in world.got()] == ["REQUEST", "REQUEST"]
+    assert ("apply", "due", "backend-refused") in await world.waiting()
+
+
+async def test_an_object_that_became_unreadable_is_neither_gone_nor_new(world, say):
+    href = world.save(say.meeting())
+    await world.settle()
+    whole = world.text(href)
+    world.calendars.save(href, b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")
+    await world.settle(minutes=10)
+    world.calendars.save(href, whole.replace("Lunch", "Dinner").encode())
+    await world.settle()
+    assert [(one.method, one.value("SUMMARY")) for one in world.got()] == [
+        ("REQUEST", "Lunch"),
+        ("REQUEST", "Dinner"),
+    ]
+
+
+async def test_an_unreadable_object_that_is_deleted_leaves_nothing_behind(new_world, say):
+    world = await new_world()
+    world.calendars.tokens = False
+    world.save(say.meeting())
+    world.calendars.save("/alice/calendar/bad.ics", b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n")
+    await world.settle()
+    world.calendars.remove("/alice/calendar/bad.ics")
+    assert (await mine(world)).changed == 0
+    assert (await mine(world)).changed == 0
+
+
+async def test_only_one_process_looks_at_a_calendar_at_a_time(world, say):
+    assert await world.store.snapshots.lease_collection(
+        "alice@example.org", PATH, worker="another", lease=world.process.watch._settings.settle
+    )
+    assert PATH not in {one.collection for one in await world.sync()}
+    world.clock.forward(minutes=1)
+    assert (await mine(world)).error == ""
+
+
+async def test_a_failed_round_gives_the_lease_back(world, say):
+    world.calendars.fail("sync", say.unavailable, path=PATH)
+    assert (await mine(world)).error
+    assert (await mine(world)).error == ""
+
+
+async def test_a_bug_ends_neither_the_watch_nor_its_lease(world, say):
+    world.calendars.fail("sync", ZeroDivisionError(), path=PATH)
+    assert (await mine(world)).error == "ZeroDivisionError"
+    assert (await mine(world)).error == ""
+
+
+async def test_an_account_whose_server_is_silent_is_told_and_asked_again_after_a_pause(world, say):
+    alice = world.accounts.find("alice@example.org")
+    world.clock.forward(hours=1)
+    world.calendars.fail("collections", say.unavailable)
+    (found,) = await world.process.watch.due(alice)
+    assert found.error
+    assert await world.process.watch.due(alice) == ()
+    world.clock.forward(minutes=1)
+    assert [one.error for one in await world.process.watch.due(alice)] == [""]
+
+
+async def test_a_quiet_calendar_is_looked_at_less_and_less_often_and_a_busy_one_at_once(world, say):
+    async def interval() -> float:
+        (state,) = await world.store.snapshots.collections("alice@example.org")
+        return state.interval
+
+    seen = []
+    for _ in range(9):
+        await world.sync()
+        seen.append(await interval())
+    assert seen == sorted(seen)
+    assert seen[-1] == 600
+    world.save(say.meeting())
+    await world.sync()
+    assert await interval() == 60
+
+
+async def test_a_calendar_is_due_when_its_time_has_come(world, say):
+    alice = world.accounts.find("alice@example.org")
+    assert await world.process.watch.due(alice) == ()
+    world.clock.forward(minutes=2)
+    assert [one.collection for one in await world.process.watch.due(alice)] == [PATH]
+
+
+async def test_what_a_job_settled_during_a_round_is_not_overwritten_by_it(world, say):
+    await world.mail("REQUEST", say.invitation())
+    world.edit(HREF, ("SUMMARY:Lunch", "SUMMARY:Lunch\r\nX-MINE:1"))
+    newer = say.invitation(SEQUENCE="1", LOCATION="Bar")
+    look = world.process.watch._calendars
+
+    class Slow:
+        def __getattr__(self, name):
+            return getattr(look, name)
+
+        async def multiget(self, *args):
+            found = await look.multiget(*args)
+            await world.mail("REQUEST", newer)
+            return found
+
+    world.process.watch._calendars = Slow()
+    await world.sync()
+    (snapshot,) = await world.store.snapshots.by_uid("alice@example.org", "m1")
+    assert b"LOCATION:Bar" in snapshot.data
+    assert b"LOCATION:Bar" in snapshot.base
+
+
+async def test_the_round_is_told_as_the_interface_says(world):
+    (found, *_) = rounds_json(await world.sync())
+    assert found == {
+        "account": "alice@example.org",
+        "collection": PATH,
+        "changed": 0,
+        "baseline": False,
+        "error": None,
+    }
+
+
+async def test_the_age_of_the_oldest_look_is_known(world):
+    world.clock.forward(minutes=5)
+    states = await world.store.snapshots.collections()
+    assert overdue(states, world.clock.now()) == 300
+    assert overdue((), world.clock.now()) == 0
