@@ -39,12 +39,7 @@ def request(stored: CalendarObject | None, message: Message, context: Context) -
     scene = scene_of(stored, message, context)
     parts = version.parts(message, stored, context)
     ranks = [scene.standing.request(part.key, part.stamp, proven=scene.proven) for part in parts]
-    live = [part for part, rank in zip(parts, ranks, strict=True) if rank.order is Order.NEWER]
-    off = [
-        part
-        for part, rank in zip(parts, ranks, strict=True)
-        if rank.order is Order.CANCELLED and _still_tells(scene, part)
-    ]
+    live, off = _taken(scene, parts, ranks)
     if not live and not off:
         return _nothing(parts, ranks)
     marks = _marks_of_request(scene, live, off)
@@ -91,6 +86,18 @@ def cancel(stored: CalendarObject | None, message: Message, context: Context) ->
         notes=(*_notes(parts, ranks), *(_missing_note(part) for part in missing)),
         recurrence_id=_only_key(parts),
     )
+
+
+def _taken(scene: Scene, parts: tuple[Part, ...], ranks: list[Rank]) -> tuple[list[Part], list[Part]]:
+    """What of a REQUEST is news, and what of it only tells more of something that was called off since."""
+    placed = list(zip(parts, ranks, strict=True))
+    live = [part for part, rank in placed if rank.order is Order.NEWER]
+    off = [part for part, rank in placed if rank.order is Order.CANCELLED]
+    if any(not part.key for part in (*live, *off)):
+        # a new version of the whole repeats the overrides that it keeps
+        for part in (part for part, rank in placed if rank.order is Order.SAME):
+            (off if scene.standing.called_off_after(part.key, part.stamp) else live).append(part)
+    return live, [part for part in off if _still_tells(scene, part)]
 
 
 def _still_tells(scene: Scene, part: Part) -> bool:

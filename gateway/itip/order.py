@@ -180,6 +180,13 @@ class Standing:
         """The CANCEL of exactly this key that no REQUEST for it has overtaken."""
         return self.cancel(key) if self.cancelled(key) else None
 
+    def called_off_after(self, key: str, new: Stamp) -> bool:
+        """Whether a CANCEL of this occurrence, or of the whole, came after what is said here."""
+        cancel, whole = self.active_cancel(key), self.active_cancel("")
+        if whole is not None and not _after(new, whole):
+            return True
+        return cancel is not None and _against_cancel(cancel, new).order is not Order.NEWER
+
     def in_force(self, key: str) -> bool:
         """Whether this instance is off by a CANCEL of its own that no full REQUEST has overtaken either."""
         return _at_or_above(self.active_cancel(key), self.floor())

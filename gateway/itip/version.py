@@ -7,7 +7,7 @@ version is a function of both: a REQUEST that arrives after the CANCEL that over
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gateway.ical import recur
@@ -35,18 +35,28 @@ class Part:
 
 
 def parts(message: Message, stored: CalendarObject | None, context: Context) -> tuple[Part, ...]:
-    """The components of a message, each under the key that our copy knows it by."""
+    """The components of a message, each under the key that our copy knows it by.
+
+    Beside its master an override was said when the whole was, even where it keeps the DTSTAMP of its last change.
+    """
     new = message.object
+    whole = order.stamp(new, "", context).dtstamp if new.master is not None else None
     own = ({"": new.master} if new.master is not None else {}) | dict(new.overrides)
     master = new.master or (stored.master if stored is not None else None)
     return tuple(
         Part(
             key=key_of(component, master, new.zones) if key else "",
             component=component,
-            stamp=order.stamp(new, key, context),
+            stamp=_not_before(whole, order.stamp(new, key, context)),
         )
         for key, component in own.items()
     )
+
+
+def _not_before(whole: datetime | None, own: Stamp) -> Stamp:
+    if whole is None or (own.dtstamp is not None and own.dtstamp >= whole):
+        return own
+    return replace(own, dtstamp=whole)
 
 
 def components(of: CalendarObject | None, master: Component | None = None) -> Components:

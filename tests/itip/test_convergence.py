@@ -32,6 +32,7 @@ class Organizer:
         self.shift = 0
         self.guests = [BOB, CAROL, DAN]
         self.history: list[tuple[str, str]] = []
+        self.overrides: dict[int, str] = {}
 
     def say(self, what: str, week: int, text: str) -> None:
         getattr(self, what)(week, text)
@@ -41,9 +42,16 @@ class Organizer:
             "REQUEST", f"DTSTART:{utc(self._at(0))}", "RRULE:FREQ=WEEKLY;COUNT=6", f"SUMMARY:{text}"
         )
 
+    def whole(self, week: int, text: str) -> None:
+        """Master and overrides in one message, each with the DTSTAMP of its own last change."""
+        self.series(week, text)
+        method, body = self.history.pop()
+        self.history.append((method, "\n".join([body, *self.overrides.values()])))
+
     def move_series(self, week: int, text: str) -> None:
         self.shift += 1
         self.sequence += 1
+        self.overrides.clear()
         self.series(week, text)
 
     def instance(self, week: int, text: str) -> None:
@@ -55,9 +63,11 @@ class Organizer:
             f"DTSTART:{utc(at + timedelta(hours=3))}",
             f"SUMMARY:{text} alone",
         )
+        self.overrides[week] = self.history[-1][1]
 
     def cancel_instance(self, week: int, text: str) -> None:
         self.sequence += 1
+        self.overrides.pop(week, None)
         self._component("CANCEL", f"RECURRENCE-ID:{utc(self._at(week))}")
 
     def cancel(self, week: int, text: str) -> None:
@@ -67,6 +77,7 @@ class Organizer:
     def remove_guest(self, week: int, text: str) -> None:
         if DAN in self.guests:
             self.guests.remove(DAN)
+            self.overrides.clear()
             self.sequence += 1
             self._write("CANCEL", [f"ATTENDEE:mailto:{DAN}"])
 
@@ -88,7 +99,7 @@ class Organizer:
         self.history.append((method, "\n".join([*head, *lines, "END:VEVENT"])))
 
 
-THINGS = ("series", "move_series", "instance", "cancel_instance", "cancel", "remove_guest")
+THINGS = ("series", "whole", "move_series", "instance", "cancel_instance", "cancel", "remove_guest")
 HISTORIES = st.lists(
     st.tuples(st.sampled_from(THINGS), st.integers(0, 3), st.sampled_from("ABC")), min_size=1, max_size=6
 )
