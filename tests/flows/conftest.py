@@ -159,6 +159,7 @@ class CalDav:
         for href in places:
             found = self._at(href)
             if found is not None and _uid(found.data) == uid:
+                self._meet("find", uid, after=True)
                 return found
         return None
 
