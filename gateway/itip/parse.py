@@ -6,6 +6,7 @@ is classified only: a message without its subject, its sender's line or its mean
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,7 @@ from gateway.errors import MalformedCalendar
 from gateway.ical import recur, times
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, method_of, split
-from gateway.ical.tree import Component
+from gateway.ical.tree import Component, Property
 from gateway.itip.model import Message, Method, Outcome, Reason
 
 # RFC 5546 3: which method there is for which component.
@@ -39,6 +40,10 @@ _NEEDED: Mapping[Method, tuple[str, ...]] = {
     Method.COUNTER: ("DTSTART",),
     Method.DECLINECOUNTER: (),
 }
+
+_TIMES = frozenset({"DTSTART", "DTEND", "DUE"})
+_DATES = frozenset({"RDATE", "EXDATE"})
+_TOO_LONG = re.compile(r"(\d{8}T\d{6})0(Z?)")
 
 _EXPANDED = frozenset({Method.PUBLISH, Method.REQUEST, Method.ADD, Method.COUNTER})
 
@@ -77,14 +82,14 @@ def _message(part: Component, uid: str, method: Method, sender: Address | None) 
         found = split(part)
         if len(found) != 1:
             return _malformed("several objects under one UID", uid)
+        readable = _readable(found[0])
         if method in _EXPANDED:
             # SPEC 12.16: a rule bomb is refused here, before anything can be written
-            recur.guard(found[0])
-            _guard_times(found[0])
-        fault = _fault(found[0], method)
+            recur.guard(readable)
+        fault = _fault(readable, method)
     except MalformedCalendar as error:
         return Refusal(outcome=Outcome.REFUSED, reason=Reason(error.code), uid=uid, detail=error.detail)
-    return _malformed(fault, uid) if fault else Message(method=method, object=found[0], sender=sender)
+    return _malformed(fault, uid) if fault else Message(method=method, object=readable, sender=sender)
 
 
 def _unusable(kinds: set[str], uid: str, method: Method) -> Refusal | None:
@@ -100,11 +105,30 @@ def _unusable(kinds: set[str], uid: str, method: Method) -> Refusal | None:
     return None
 
 
-def _guard_times(of: CalendarObject) -> None:
-    """Raise MalformedCalendar for a start or an end that is no time: nothing behind this asks again."""
-    for component in of.components:
-        times.start(component, of.zones)
+def _readable(of: CalendarObject) -> CalendarObject:
+    """The object with times that can be read: nothing behind this asks again. Raise MalformedCalendar."""
+    changed: dict[str, Component] = {}
+    for key in (*([""] if of.master is not None else []), *of.overrides):
+        component = of.component(key)
+        if component is None:
+            continue
+        for line in component.properties:
+            if line.name in _TIMES:
+                component = component.replace(line, _mended(line, of))
+            elif line.name in _DATES:
+                times.moments(line, of.zones)
         times.end(component, of.zones)
+        if component is not of.component(key):
+            changed[key] = component
+    return of.with_components(changed) if changed else of
+
+
+def _mended(line: Property, of: CalendarObject) -> Property:
+    """A time with a digit too many, as RFC 5546 4.2.1 itself prints one, is cut to its length."""
+    long = _TOO_LONG.fullmatch(line.value.strip())
+    line = line if long is None else line.with_value(f"{long[1]}{long[2]}")
+    times.moment(line, of.zones)
+    return line
 
 
 def _fault(of: CalendarObject, method: Method) -> str:

@@ -170,6 +170,23 @@ def test_nothing_is_refused_for_a_missing_or_doubled_line_alone(event: str) -> N
     assert isinstance(read(event)[0], Message)
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["DTEND:tomorrow", "EXDATE:20290105T100000Z,never", "DURATION:long", "DTEND:199706211T173000Z"],
+)
+def test_times_that_nobody_can_read_are_refused_before_anybody_tries(line: str) -> None:
+    found = refusal(EVENT.replace("SEQUENCE:1", line))
+    assert found.reason is Reason.MALFORMED_CALENDAR
+
+
+def test_a_digit_too_many_is_cut() -> None:
+    """RFC 5546 4.2.1 prints DTEND:19970701T2100000Z."""
+    (found,) = read(EVENT.replace("SEQUENCE:1", "DTEND:20290105T1100000Z"))
+    assert isinstance(found, Message)
+    assert found.object.master is not None
+    assert found.object.master.value("DTEND") == "20290105T110000Z"
+
+
 def test_a_reply_without_organizer_is_a_message() -> None:
     (found,) = read(EVENT.replace("ORGANIZER", "X-O").replace("DTSTART", "X-S"), method="METHOD:REPLY")
     assert isinstance(found, Message)
