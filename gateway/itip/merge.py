@@ -135,7 +135,9 @@ def _with_organizer(new: Component, ours: Component | None, mine: Mine) -> Compo
 def _with_guests(new: Component, base: Component | None, ours: Component | None, mine: Mine) -> Component:
     old = line_in(ours, mine.owner, mine.invited_as)
     lines = [
-        _own_line(line, old, mine) if identities(line) & mine.owner else _without_server_params(line, None)
+        _own_line(line, line_in(ours, identities(line)) or old, mine)
+        if identities(line) & mine.owner
+        else _without_server_params(line, None)
         for line in new.all("ATTENDEE")
     ]
     listed = any(identities(line) & mine.owner for line in lines)

@@ -160,6 +160,16 @@ def test_an_answer_survives_an_update_and_not_a_new_time() -> None:
     assert own(void) == ["ATTENDEE;RSVP=TRUE;X-MINE=1;PARTSTAT=NEEDS-ACTION:mailto:bob@example.net"]
 
 
+def test_one_invited_under_two_addresses_has_two_answers() -> None:
+    twice = Mine(owner=frozenset({address("bob@example.net"), address("b.alias@example.net")}))
+    new = event(LINE, LINE.replace("bob@", "b.alias@"))
+    ours = event(LINE.replace("RSVP=TRUE", "PARTSTAT=ACCEPTED"), LINE.replace("bob@", "b.alias@"))
+    assert [line.param("PARTSTAT") for line in merge(new, ours, new, mine=twice).all("ATTENDEE")] == [
+        "ACCEPTED",
+        "NEEDS-ACTION",
+    ]
+
+
 def test_the_organizer_does_not_answer_for_the_owner() -> None:
     ours = event("ATTENDEE;PARTSTAT=DECLINED:mailto:bob@example.net")
     merged = merge(event(LINE), ours, event("ATTENDEE;PARTSTAT=ACCEPTED:mailto:bob@example.net"), mine=BOB)
