@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 
 from gateway.accounts import Account
 from gateway.errors import MalformedCalendar, PreconditionFailed
-from gateway.ical.event import CalendarObject, parse_object
+from gateway.flows.stored import read_stored
+from gateway.ical.event import CalendarObject
 from gateway.itip import order, summary
 from gateway.itip.model import Decision, Note, Outcome, Outgoing, Reason, Remove, Store, Verdict
 from gateway.itip.significance import fingerprint, rescheduled
@@ -134,7 +135,7 @@ class Apply:
         here = [one for one in snapshots if one.href == resource.href]
         return Seen(
             resource=resource,
-            stored=parse_object(resource.data),
+            stored=read_stored(resource.data),
             snapshot=next(iter(here or snapshots), None),
             ghosts=tuple([href for href in elsewhere if await self._calendars.get(account, href) is None]),
         )
@@ -255,7 +256,7 @@ def _ours(seen: Seen, plan: Plan) -> Resource | None:
     if here.href != plan.href or here.etag == plan.etag:
         return None
     before = _parsed(plan.entry.restore if plan.entry is not None else None)
-    planned = parse_object(plan.data)
+    planned = read_stored(plan.data)
     if fingerprint(seen.stored) == plan.fingerprint:
         return here if before is None or fingerprint(before) != plan.fingerprint else None
     if rescheduled(before, planned) and not rescheduled(planned, seen.stored):
@@ -307,7 +308,7 @@ def _prints(data: bytes) -> str:
 
 def _parsed(data: bytes | None) -> CalendarObject | None:
     try:
-        return parse_object(data) if data else None
+        return read_stored(data) if data else None
     except MalformedCalendar:
         return None
 

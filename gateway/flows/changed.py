@@ -11,8 +11,9 @@ from gateway.errors import BackendUnavailable, MalformedCalendar
 from gateway.flows.apply import Apply, Seen, Story
 from gateway.flows.messages import marks_of
 from gateway.flows.sorting import owner_of
+from gateway.flows.stored import read_stored
 from gateway.flows.watch import GOING, SETTLING
-from gateway.ical.event import CalendarObject, parse_object
+from gateway.ical.event import CalendarObject
 from gateway.itip.changes import changes
 from gateway.itip.model import Context, Decision, Mark, MarkKey, Method, Outcome, Policy, Reason
 from gateway.itip.significance import fingerprint
@@ -108,7 +109,7 @@ class Changed:
         before = _before(seen)
         if before is not None and seen.stored is not None and fingerprint(before) == fingerprint(seen.stored):
             return Decision(outcome=Outcome.UNCHANGED, reason=Reason.NOTHING_TO_SEND)
-        base = parse_object(seen.snapshot.base) if seen.snapshot and seen.snapshot.base else None
+        base = read_stored(seen.snapshot.base) if seen.snapshot and seen.snapshot.base else None
         context = Context(
             owner=owner_of(self._accounts, account),
             now=self._clock.now(),
@@ -155,4 +156,4 @@ class Changed:
 def _before(seen: Seen) -> CalendarObject | None:
     if seen.snapshot is None or not seen.snapshot.data:
         return None
-    return parse_object(seen.snapshot.data)
+    return read_stored(seen.snapshot.data)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.accounts import Accounts
+from gateway.errors import MalformedCalendar
 from gateway.flows.receive import ReceiveSettings
 from gateway.flows.sorting import Addressed, Guests, PolicyOf, Turned, guests, owner_of, sort_out
 from gateway.ical.address import Address
@@ -14,7 +15,7 @@ from gateway.ical.event import CalendarObject
 from gateway.imip import read as reading
 from gateway.imip.trust import judge, lower
 from gateway.itip.decide import decide
-from gateway.itip.model import Certainty, Context, Decision, Remove, Store, Verdict
+from gateway.itip.model import Certainty, Context, Decision, Outcome, Reason, Remove, Store, Verdict
 from gateway.policy.rules import govern
 from gateway.ports import Envelope
 
@@ -100,7 +101,10 @@ def _told(
         mail_date=mail.date,
         arrived=now,
     )
-    decision = govern(decide(here, message, context), context.policy)
+    try:
+        decision = govern(decide(here, message, context), context.policy)
+    except MalformedCalendar as error:  # as `flows.messages` ends it
+        decision = Decision(outcome=Outcome.FAILED, reason=Reason(error.code))
     return {
         "uid": message.object.uid,
         "method": str(message.method),

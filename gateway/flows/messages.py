@@ -12,8 +12,9 @@ from gateway.errors import MalformedCalendar
 from gateway.flows.apply import Apply, Seen, Story
 from gateway.flows.receive import unpack_verdict
 from gateway.flows.sorting import PolicyOf, owner_of
+from gateway.flows.stored import read_stored
 from gateway.ical.address import Address
-from gateway.ical.event import CalendarObject, parse_object
+from gateway.ical.event import CalendarObject
 from gateway.itip import order
 from gateway.itip.decide import decide
 from gateway.itip.model import (
@@ -69,9 +70,7 @@ class Messages:
         if account is None:
             await self._end(job, story, Decision(outcome=Outcome.IGNORED, reason=Reason.UNKNOWN_RECIPIENT))
             return
-        message = Message(
-            method=Method(facts["method"]), object=parse_object(job.body), sender=verdict.sender
-        )
+        message = Message(method=Method(facts["method"]), object=read_stored(job.body), sender=verdict.sender)
         noted = tuple(_note(one) for one in facts.get("notes", ()))
         marks = marks_of(await self._ledger.marks(account.address, job.uid))
 
@@ -156,7 +155,7 @@ def _note(packed: Mapping[str, str]) -> Note:
 def _base(seen: Seen) -> CalendarObject | None:
     if seen.snapshot is None or not seen.snapshot.base:
         return None
-    return parse_object(seen.snapshot.base)
+    return read_stored(seen.snapshot.base)
 
 
 def marks_of(rows: Sequence[MarkRow]) -> dict[MarkKey, Mark]:

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from gateway.accounts import Account
 from gateway.errors import BackendUnavailable, GatewayError, MalformedCalendar
 from gateway.flows.receive import lane
-from gateway.ical.event import CalendarObject, parse_object
+from gateway.flows.stored import read_stored
+from gateway.ical.event import CalendarObject
 from gateway.itip.model import Reason
 from gateway.itip.significance import fingerprint
 from gateway.log import Event, Log
@@ -186,7 +187,7 @@ class Watch:
         """An object as the server has it now: first sight and echoes become snapshots, changes become jobs."""
         old = await self._snapshots.by_href(account.address, resource.href)
         try:
-            seen = parse_object(resource.data)
+            seen = read_stored(resource.data)
         except MalformedCalendar:
             if old is not None and old.data:
                 return replace(old, etag=resource.etag)  # what it was is still what the guests know

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 from collections import deque
@@ -758,3 +759,32 @@ def say() -> SimpleNamespace:
         partial=partial,
         replace=replace,
     )
+
+
+@pytest.fixture
+def event_loop_of(
+    tmp_path: Path, empty_database: Path, composing: Callable[[Letter, datetime], OutgoingMail | Reason]
+) -> Any:
+    """A world, and how to run something in it, for property tests, which are not asynchronous themselves."""
+    shutil.copy(empty_database, tmp_path / "gateway.sqlite3")
+    with asyncio.Runner() as runner:
+        clock = Clock()
+        store = Store("", tmp_path, "example.org", now=clock.now)
+        fast(store)
+        runner.run(store.start())
+
+        async def make() -> World:
+            return World(
+                store=store,
+                clock=clock,
+                calendars=CalDav(),
+                outbox=Outbox(),
+                accounts=Accounts((ALICE, DORA), ("example.org",), service_address="calendar@example.org"),
+                letters=composing,
+                log=LOG,
+            )
+
+        world = runner.run(make())
+        world.calendars.collection("alice", "calendar")
+        yield world, runner.run
+        runner.run(store.close())

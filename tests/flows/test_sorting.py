@@ -1,135 +1,157 @@
-"""What a mail holds becomes messages for accounts: each version of each object once, and a reason for all else."""
+"""Which message of a mail is for whom, and what in it ends here."""
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.accounts import Account, Accounts
-from gateway.flows.sorting import Addressed, Turned, guests, sort_out
+from gateway.flows.sorting import Addressed, Turned, guests, owner_of, sort_out
 from gateway.ical.address import Address
-from gateway.imip.read import Mail, read
-from gateway.itip.model import Certainty, Method, Outcome, Reason, Verdict
+from gateway.imip.read import read
+from gateway.itip.model import Certainty, Verdict
 from gateway.ports import Envelope, Recipient
 
-CAROL = Address("carol@example.com")
-ALICE = Account(address="alice@example.org", aliases=("a.smith@example.org",))
-BOB = Account(address="bob@example.org")
-ACCOUNTS = Accounts((ALICE, BOB), ("example.org",), service_address="calendar@example.org")
-VERDICT = Verdict(sender=CAROL, certainty=Certainty.LIKELY)
-TO_ALICE = ((ALICE, Address(ALICE.address)),)
-TO_BOTH = (*TO_ALICE, (BOB, Address(BOB.address)))
+ALICE = Account(address="alice@example.org", aliases=("a.liddell@example.org",))
+DORA = Account(address="dora@example.org")
+OURS = Accounts((ALICE, DORA), ("example.org",), service_address="calendar@example.org")
+BOB = Verdict(sender=Address("bob@example.net"), certainty=Certainty.PROVEN)
 
 
-def calendar(*events: str, method: str = "REQUEST", head: str = "PRODID:-//x//EN\r\n") -> str:
-    return f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{head}METHOD:{method}\r\n{''.join(events)}END:VCALENDAR\r\n"
+def envelope(*to: str, orcpt: str = "") -> Envelope:
+    return Envelope(sender="", recipients=tuple(Recipient(address=one, orcpt=orcpt) for one in to))
 
 
-def event(*lines: str, uid: str = "1", sequence: int = 0, attendee: str = "alice@example.org") -> str:
-    head = [
-        "BEGIN:VEVENT",
-        f"UID:{uid}",
-        "DTSTAMP:20261101T080000Z",
-        f"SEQUENCE:{sequence}",
-        "DTSTART:20261201T100000Z",
-        f"ORGANIZER:mailto:{CAROL}",
-        f"ATTENDEE:mailto:{attendee}",
+def plain(to: str = "bob@example.com", more: str = "") -> bytes:
+    return f"From: x@example.com\r\nTo: {to}\r\n{more}\r\nhello\r\n".encode()
+
+
+def mail_of(*parts: tuple[str, bytes], to: str = "alice@example.org") -> bytes:
+    pieces = b"".join(
+        b"--x\r\nContent-Type: " + kind.encode() + b"\r\n\r\n" + data + b"\r\n" for kind, data in parts
+    )
+    head = f"From: bob@example.net\r\nTo: {to}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n"
+    return head.encode() + pieces + b"--x--\r\n"
+
+
+REQUEST = "text/calendar; method=REQUEST; charset=utf-8"
+
+
+def reached(found) -> list[tuple[str, str]]:
+    return [(account.address, str(by)) for account, by in found]
+
+
+def ends(found) -> list[tuple[str, str]]:
+    assert all(isinstance(one, Turned) for one in found)
+    return [(str(one.outcome), str(one.reason)) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("to", "account", "by"),
+    [
+        ("alice@example.org", "alice@example.org", "alice@example.org"),
+        ("Alice@EXAMPLE.org", "alice@example.org", "alice@example.org"),
+        ("a.liddell@example.org", "alice@example.org", "a.liddell@example.org"),
+        ("alice+tea@example.org", "alice@example.org", "alice@example.org"),
+    ],
+)
+def test_a_recipient_reaches_his_account_under_the_address_that_was_written(to, account, by):
+    assert reached(guests(envelope(to), read(plain()), OURS)) == [(account, by)]
+
+
+def test_one_account_under_two_addresses_gets_one_copy():
+    found = guests(envelope("alice@example.org", "a.liddell@example.org"), read(plain()), OURS)
+    assert reached(found) == [("alice@example.org", "alice@example.org")]
+
+
+def test_the_envelope_wins_over_the_header():
+    found = guests(envelope("dora@example.org"), read(plain("alice@example.org")), OURS)
+    assert reached(found) == [("dora@example.org", "dora@example.org")]
+
+
+def test_where_the_envelope_names_nobody_the_original_recipient_does():
+    found = guests(envelope("list@example.org", orcpt="rfc822;alice@example.org"), read(plain()), OURS)
+    assert reached(found) == [("alice@example.org", "alice@example.org")]
+
+
+def test_then_delivered_to_then_the_header():
+    delivered = read(plain("alice@example.org", "Delivered-To: dora@example.org\r\n"))
+    assert reached(guests(envelope("x@example.org"), delivered, OURS)) == [
+        ("dora@example.org", "dora@example.org")
     ]
-    return "\r\n".join([*head, *lines, "END:VEVENT", ""])
+    header = read(plain("alice@example.org"))
+    assert reached(guests(envelope("x@example.org"), header, OURS)) == [
+        ("alice@example.org", "alice@example.org")
+    ]
 
 
-def mail(*texts: str, kind: str = "text/calendar") -> Mail:
-    parts = "".join(f"--x\r\nContent-Type: {kind}\r\n\r\n{one}\r\n" for one in texts)
-    head = f"From: {CAROL}\r\nDate: Sat, 21 Nov 2026 10:00:00 +0000\r\n"
-    return read((head + 'Content-Type: multipart/mixed; boundary="x"\r\n\r\n' + parts + "--x--\r\n").encode())
+def test_a_stranger_reaches_nobody():
+    assert guests(envelope("x@example.com"), read(plain()), OURS) == ()
+    assert ends(sort_out(read(plain()), BOB, ())) == [("ignored", "unknown-recipient")]
 
 
-def sorted_out(*texts: str, kind: str = "text/calendar") -> tuple[Addressed | Turned, ...]:
-    return sort_out(mail(*texts, kind=kind), VERDICT, TO_ALICE)
+def test_an_owner_is_known_by_all_his_addresses():
+    assert owner_of(OURS, ALICE) == {"alice@example.org", "a.liddell@example.org"}
 
 
-def addressed(*texts: str) -> list[Addressed]:
-    return [one for one in sorted_out(*texts) if isinstance(one, Addressed)]
+TO_ALICE = ((ALICE, Address("alice@example.org")),)
 
 
-def test_the_same_version_twice_in_a_mail_is_one_message_and_the_first_one_counts() -> None:
-    twins = (calendar(event("SUMMARY:Inline")), calendar(event("SUMMARY:Attached, <b>with</b> HTML")))
-    (only,) = addressed(*twins)
-    assert b"SUMMARY:Inline" in only.message.object.data
+def test_each_meeting_of_a_mail_is_a_message_of_its_own(say):
+    content = mail_of((REQUEST, say.calendar(say.invitation("a") + "\n" + say.invitation("b"), "REQUEST")))
+    found = sort_out(read(content), BOB, TO_ALICE)
+    assert [one.message.object.uid for one in found if isinstance(one, Addressed)] == ["a", "b"]
 
 
-def test_different_objects_and_different_versions_are_messages_of_their_own() -> None:
-    assert len(addressed(calendar(event(uid="1"), event(uid="2")))) == 2
-    assert len(addressed(calendar(event()), calendar(event(sequence=1)))) == 2
-    assert len(addressed(calendar(event()), calendar(event(), method="CANCEL"))) == 2
+def test_a_message_for_two_accounts_is_two(say):
+    content = mail_of((REQUEST, say.calendar(say.invitation(), "REQUEST")))
+    to = (*TO_ALICE, (DORA, Address("dora@example.org")))
+    found = sort_out(read(content), BOB, to)
+    assert [one.account.address for one in found] == ["alice@example.org", "dora@example.org"]
 
 
-def test_answers_of_two_people_in_one_mail_are_two_messages() -> None:
-    two = [calendar(event(attendee=one), method="REPLY") for one in ("alice@example.org", "bob@example.org")]
-    assert [one.message.method for one in addressed(*two)] == [Method.REPLY, Method.REPLY]
+def test_the_same_object_inline_and_attached_is_one_message(say):
+    data = say.calendar(say.invitation(), "REQUEST")
+    content = mail_of((REQUEST, data), ("application/ics; name=invite.ics", data.replace(b"\r\n", b"\n")))
+    assert len(sort_out(read(content), BOB, TO_ALICE)) == 1
 
 
-def test_what_a_rule_mended_and_what_the_mail_got_wrong_goes_along_as_notes() -> None:
-    (only,) = addressed(calendar(event("SUMMARY:M\udcfcsli"), head="").encode("utf-8", "replace").decode())
-    assert [note.code for note in only.notes] == ["missing-prodid"]
-    assert b"PRODID:-//imip-gateway//EN" in only.message.object.data
+def test_a_mail_without_calendar_ends_as_ignored():
+    found = sort_out(read(mail_of(("text/plain", b"hello"))), BOB, TO_ALICE)
+    assert ends(found) == [("ignored", "no-calendar-part")]
 
 
-def test_a_rule_that_is_switched_off_mends_nothing() -> None:
-    off = frozenset({"missing-prodid"})
-    (only,) = sort_out(mail(calendar(event(), head="")), VERDICT, TO_ALICE, quirks_off=off)
-    assert isinstance(only, Addressed) and only.notes == ()
-    assert b"PRODID" not in only.message.object.data
-
-
-def test_a_refusal_says_what_is_wrong_with_which_message() -> None:
-    (only,) = sorted_out(calendar(event("DTEND:no time")))
-    assert isinstance(only, Turned)
-    assert (only.outcome, only.reason) == (Outcome.REFUSED, Reason.MALFORMED_CALENDAR)
-    assert (only.uid, only.method, only.account) == ("1", "REQUEST", "alice@example.org")
-    assert "no time" in only.detail
-
-
-def test_a_mail_to_two_accounts_is_a_message_for_each() -> None:
-    found = sort_out(mail(calendar(event())), VERDICT, TO_BOTH)
-    assert [one.account for one in found if isinstance(one, Addressed)] == [ALICE, BOB]
-
-
-def test_what_came_by_its_name_only_comes_after_what_came_by_its_type() -> None:
-    text = calendar(event())
-    by_name = "Content-Type: application/octet-stream; name=invite.ics\r\n\r\n" + text
-    by_type = "Content-Type: text/calendar\r\n\r\n" + text
-    content = (
-        f'From: {CAROL}\r\nContent-Type: multipart/mixed; boundary="x"\r\n\r\n'
-        f"--x\r\n{by_name}\r\n--x\r\n{by_type}\r\n--x--\r\n"
+def test_a_forward_is_never_applied(say):
+    inner = say.raw_mail(
+        say.calendar(say.invitation(), "REQUEST"),
+        "REQUEST",
+        sender="bob@example.net",
+        to="x@example.com",
+        message_id="<a@b>",
     )
-    (only,) = sort_out(read(content.encode()), VERDICT, TO_ALICE)
-    assert isinstance(only, Addressed) and only.lowered == ()
+    found = sort_out(read(mail_of(("message/rfc822", inner))), BOB, TO_ALICE)
+    assert ends(found) == [("ignored", "forwarded")]
 
 
-def test_a_forward_is_nobodys_message() -> None:
-    inner = f"From: x@example.com\r\nContent-Type: text/calendar\r\n\r\n{calendar(event())}"
-    (only,) = sorted_out(inner, kind="message/rfc822")
-    assert isinstance(only, Turned) and only.reason is Reason.FORWARDED
+@pytest.mark.parametrize(
+    ("data", "outcome", "reason"),
+    [
+        (b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n", "refused", "malformed-calendar"),
+        (b"not a calendar", "refused", "malformed-calendar"),
+    ],
+)
+def test_a_malformed_calendar_is_refused_with_its_reason(data, outcome, reason):
+    found = sort_out(read(mail_of((REQUEST, data))), BOB, TO_ALICE)
+    assert ends(found) == [(outcome, reason)]
+    assert found[0].account == "alice@example.org"
 
 
-def test_a_mail_without_a_calendar_part_or_for_nobody_here_ends_with_its_reason() -> None:
-    (nothing,) = sorted_out("hello", kind="text/plain")
-    (nobody,) = sort_out(mail(calendar(event())), VERDICT, ())
-    assert isinstance(nothing, Turned) and nothing.reason is Reason.NO_CALENDAR_PART
-    assert isinstance(nobody, Turned) and nobody.reason is Reason.UNKNOWN_RECIPIENT
+def test_a_rule_bomb_is_refused_before_anything_is_decided(say):
+    data = say.calendar(say.invitation(RRULE="FREQ=SECONDLY"), "REQUEST")
+    found = sort_out(read(mail_of((REQUEST, data))), BOB, TO_ALICE)
+    assert ends(found) == [("refused", "expansion-limit")]
 
 
-def envelope(*recipients: Recipient) -> Envelope:
-    return Envelope(sender="", recipients=recipients)
-
-
-def test_the_envelope_comes_before_the_header() -> None:
-    """SPEC 2.3."""
-    to_bob = Mail(to=(Address("bob@example.org"),))
-    assert guests(envelope(Recipient(address="A.Smith@Example.org")), to_bob, ACCOUNTS) == (
-        (ALICE, Address("a.smith@example.org")),
-    )
-    assert guests(envelope(Recipient(address="list@example.net")), to_bob, ACCOUNTS) == (
-        (BOB, Address("bob@example.org")),
-    )
-    rewritten = Recipient(address="x@example.net", orcpt="rfc822;alice+team@example.org")
-    assert [account for account, _ in guests(envelope(rewritten), to_bob, ACCOUNTS)] == [ALICE]
-    assert guests(envelope(), Mail(), ACCOUNTS) == ()
+def test_what_we_do_not_do_yet_says_so(say):
+    data = say.calendar(say.invitation().replace("VEVENT", "VTODO"), "REQUEST")
+    found = sort_out(read(mail_of((REQUEST, data))), BOB, TO_ALICE)
+    assert ends(found) == [("unsupported", "unsupported-component")]
