@@ -7,9 +7,10 @@ is he who he says he is (SPEC 3.2), is it new (the ledger; `attendee`, `answers`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.ical.address import Address
+from gateway.ical.agree import with_distinct_zones
 from gateway.ical.event import CalendarObject
 from gateway.itip import answers, attendee
 from gateway.itip.model import (
@@ -77,6 +78,9 @@ def decide(stored: CalendarObject | None, message: Message, context: Context) ->
     if stored is not None and stored.kind != message.object.kind:
         # SPEC 3.3: a component never changes its type by mail
         return Decision(outcome=Outcome.REFUSED, reason=Reason.COMPONENT_CHANGED)
+    if stored is not None:
+        # one TZID, two definitions: merged as they stand, one side's times would shift
+        message = replace(message, object=with_distinct_zones(message.object, stored))
     if _ranged(message.object):
         return Decision(
             outcome=Outcome.UNSUPPORTED,

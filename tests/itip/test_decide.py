@@ -7,9 +7,23 @@ from typing import Any
 
 import pytest
 
+from gateway.ical import times
 from gateway.ical.address import address
+from gateway.ical.event import parse_object
 from gateway.itip.decide import TABLE, decide
-from gateway.itip.model import Certainty, Context, Decision, Method, Outcome, Policy, Reason, Role, Verdict
+from gateway.itip.model import (
+    Certainty,
+    Context,
+    Decision,
+    Message,
+    Method,
+    Outcome,
+    Policy,
+    Reason,
+    Role,
+    Store,
+    Verdict,
+)
 
 NOW = datetime(2029, 1, 10, tzinfo=UTC)
 EVENT = """BEGIN:VEVENT
@@ -473,3 +487,53 @@ def test_this_and_future_is_not_taken_for_one_occurrence(stage: Any, method: str
     decision = meet(stage, method=method, body=body, sender="alice@example.com", stored=event())
     assert decision.outcome is Outcome.UNSUPPORTED
     assert decision.notes[0].code == "this-and-future"
+
+
+ZONE = (
+    "BEGIN:VTIMEZONE\r\nTZID:Customized Time Zone\r\nBEGIN:STANDARD\r\nDTSTART:16010101T000000\r\n"
+    "TZOFFSETFROM:{0}\r\nTZOFFSETTO:{0}\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+)
+
+
+def test_a_zone_of_the_same_name_moves_nobody_elses_times() -> None:
+    """Exchange calls every odd zone alike, and a hostile mail may define any name as it likes."""
+
+    def text(offset: str, *lines: str, start: str) -> bytes:
+        event = "\r\n".join(
+            [
+                "BEGIN:VEVENT",
+                "UID:zones",
+                *lines,
+                f"DTSTART;TZID=Customized Time Zone:{start}",
+                "DURATION:PT1H",
+                "ORGANIZER:mailto:o@x.example",
+                "ATTENDEE:mailto:a@y.example",
+                "END:VEVENT",
+            ]
+        )
+        return f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{ZONE.format(offset)}{event}\r\nEND:VCALENDAR\r\n".encode()
+
+    organizer = address("o@x.example")
+    context = Context(
+        owner=frozenset({address("a@y.example")}),
+        now=datetime(2026, 11, 20, tzinfo=UTC),
+        verdict=Verdict(sender=organizer, certainty=Certainty.PROVEN),
+    )
+
+    def request(data: bytes) -> Message:
+        return Message(method=Method.REQUEST, object=parse_object(data), sender=organizer)
+
+    series = ("DTSTAMP:20261101T000000Z", "SEQUENCE:0", "RRULE:FREQ=DAILY;COUNT=5")
+    first = decide(None, request(text("+0100", *series, start="20261201T100000")), context)
+    assert isinstance(first.change, Store)
+    one = ("DTSTAMP:20261102T000000Z", "SEQUENCE:1", "RECURRENCE-ID:20261203T090000Z")
+    moved = decide(first.change.object, request(text("+0500", *one, start="20261203T150000")), context)
+    assert isinstance(moved.change, Store)
+    after = moved.change.object
+    starts = {
+        key: times.start(part, after.zones) for key, part in (("", after.master), *after.overrides.items())
+    }
+    assert {key: str(moment.utc) for key, moment in starts.items()} == {
+        "": "2026-12-01 09:00:00+00:00",
+        "20261203T090000Z": "2026-12-03 10:00:00+00:00",
+    }
