@@ -54,7 +54,7 @@ class Daemon:
     async def run(self) -> None:
         """Start in the order of dependence, stop in the reverse."""
         async with started(self._config) as parts:
-            await parts.store.recover()  # under the state directory's lock, whatever is leased was leased by the dead
+            await parts.store.recover()  # we hold the lock: whatever is leased was leased by the dead
             self._signals()
             server = await edges.listeners(parts)
             web = await edges.web(parts, demo=self._demo)
