@@ -13,6 +13,7 @@ from gateway.ical.address import address, is_mail, mailto
 from gateway.ical.event import KINDS
 from gateway.ical.times import utc_prop
 from gateway.ical.tree import Component, Property, prop
+from gateway.ical.zones import clean_tzid, iana_name
 from gateway.itip.model import Note
 
 PRODID = "-//imip-gateway//EN"
@@ -58,11 +59,23 @@ def address_without_mailto(calendar: Component, mailed: datetime | None) -> Comp
     return _each(calendar, _with_schemes)
 
 
+def contradictory_timezone(calendar: Component, mailed: datetime | None) -> Component:
+    """RFC 5545 3.6.5 defines a zone by onsets: Tine 2.0 lets summer and winter begin in the same second, once and for all.
+
+    Where the name alone tells the zone, such a definition is dropped for it.
+    """
+    bad = [zone for zone in calendar.subcomponents("VTIMEZONE") if _contradicts_itself(zone)]
+    if not bad:
+        return calendar
+    return calendar.with_children(child for child in calendar.children if child not in bad)
+
+
 RULES: Mapping[str, Rule] = {
     "missing-version": missing_version,
     "missing-prodid": missing_prodid,
     "missing-dtstamp": missing_dtstamp,
     "address-without-mailto": address_without_mailto,
+    "contradictory-timezone": contradictory_timezone,
 }
 
 
@@ -91,6 +104,15 @@ def _with_schemes(part: Component) -> Component:
 
 def _is_bare(line: Property) -> bool:
     return ":" not in line.value and is_mail(address(line.value))
+
+
+def _contradicts_itself(zone: Component) -> bool:
+    parts = [part for part in zone.components if part.name in ("STANDARD", "DAYLIGHT")]
+    if any(part.first("RRULE") or part.first("RDATE") for part in parts):
+        return False
+    onsets = {part.value("DTSTART") for part in parts}
+    offsets = {part.value("TZOFFSETTO") for part in parts}
+    return len(onsets) == 1 < len(offsets) and iana_name(clean_tzid(zone.text("TZID") or "")) is not None
 
 
 __all__ = ["PRODID", "RULES", "Rule", "mend"]

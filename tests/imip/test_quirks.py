@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import MalformedCalendar
+from gateway.ical.event import split
+from gateway.ical.times import start
 from gateway.ical.tree import parse, write
 from gateway.imip.quirks import RULES, mend
 
@@ -36,6 +38,21 @@ def swapped(old: str, *new: str) -> list[str]:
     return [*EVENT[:place], *new, *EVENT[place + 1 :]]
 
 
+ZONE = [
+    "BEGIN:VTIMEZONE",
+    "TZID:Europe/Berlin",
+    "BEGIN:DAYLIGHT",
+    "TZOFFSETFROM:+0100",
+    "TZOFFSETTO:+0200",
+    "DTSTART:20111121T115910",
+    "END:DAYLIGHT",
+    "BEGIN:STANDARD",
+    "TZOFFSETFROM:+0200",
+    "TZOFFSETTO:+0100",
+    "DTSTART:20111121T115910",
+    "END:STANDARD",
+    "END:VTIMEZONE",
+]
 # rule -> (what came, what stands there afterwards)
 SAMPLES: dict[str, tuple[bytes, str]] = {
     "missing-version": (text(head=HEAD[1:]), "\r\nVERSION:2.0\r\n"),
@@ -48,6 +65,7 @@ SAMPLES: dict[str, tuple[bytes, str]] = {
         text(event=swapped("ORGANIZER:mailto:carol@example.com", "ORGANIZER;CN=Carol:Carol@example.com")),
         "\r\nORGANIZER;CN=Carol:mailto:carol@example.com\r\n",
     ),
+    "contradictory-timezone": (text(event=[*ZONE, *EVENT]), "\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\n"),
 }
 
 
@@ -90,6 +108,30 @@ def test_a_dtstamp_is_given_to_the_events_and_not_to_their_time_zones() -> None:
     zone = ["BEGIN:VTIMEZONE", "TZID:x", "END:VTIMEZONE"]
     mended, _ = mend(parse(text(event=[*zone, *swapped("DTSTAMP:20261101T080000Z")])), MAILED)
     assert mended.subcomponents("VTIMEZONE")[0].first("DTSTAMP") is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("TZID:Europe/Berlin", "TZID:Our Office"),  # whose name nobody knows
+        ("TZOFFSETTO:+0200", "TZOFFSETTO:+0100"),  # Exchange's Greenwich Standard Time
+        ("DTSTART:20111121T115910\r\nEND:DAYLIGHT", "DTSTART:20110301T020000\r\nEND:DAYLIGHT"),
+        ("END:STANDARD", "RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU\r\nEND:STANDARD"),
+    ],
+)
+def test_a_zone_that_can_be_understood_is_the_truth(old: str, new: str) -> None:
+    came = SAMPLES["contradictory-timezone"][0].replace(old.encode(), new.encode())
+    assert mend(parse(came), MAILED)[1] == ()
+
+
+def test_a_meeting_in_a_dropped_zone_is_at_the_time_that_the_zones_name_tells() -> None:
+    lines = swapped("DTSTART:20261201T100000Z", "DTSTART;TZID=Europe/Berlin:21111121T130000")
+    mended, _ = mend(parse(text(event=[*ZONE, *lines])), MAILED)
+    (found,) = split(mended)
+    assert found.master is not None
+    begin = start(found.master, found.zones)
+    assert begin is not None and begin.instant() == datetime(2111, 11, 21, 12, tzinfo=UTC)
+    assert b"TZID:Europe/Berlin\r\n" in found.data, "the zone that is stored is whole again"
 
 
 LINES = st.sampled_from([*HEAD, *EVENT, "ATTENDEE:bob@example.net", "ATTENDEE:", "PRODID:", "DTSTAMP:x"])
