@@ -78,9 +78,10 @@ def decide(stored: CalendarObject | None, message: Message, context: Context) ->
     if stored is not None and stored.kind != message.object.kind:
         # SPEC 3.3: a component never changes its type by mail
         return Decision(outcome=Outcome.REFUSED, reason=Reason.COMPONENT_CHANGED)
-    if stored is not None:
-        # one TZID, two definitions: merged as they stand, one side's times would shift
-        message = replace(message, object=with_distinct_zones(message.object, stored))
+    for known in (stored, context.base):
+        if known is not None:
+            # one TZID, two definitions: merged as they stand, one side's times would shift
+            message = replace(message, object=with_distinct_zones(message.object, known))
     if _ranged(message.object):
         return Decision(
             outcome=Outcome.UNSUPPORTED,

@@ -53,9 +53,9 @@ def follow(
 ) -> tuple[CalendarObject | None, CalendarObject]:
     """Our copy and the organizer's version once these parts and marks hold. The copy is None when nothing is left of it."""
     full = any(part.key == "" for part in applied)
-    master = scene.message.object.master if full else None
-    ours = version.components(scene.stored, master)
-    told = version.components(scene.context.base, master)
+    whole = scene.message.object if full else None
+    ours = version.components(scene.stored, whole)
+    told = version.components(scene.context.base, whole)
     known = told if applied or "" in told else {**ours, **told}
     if full:
         known = {key: old for key, old in ours.items() if key and after.content(key) is not None} | told

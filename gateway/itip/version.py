@@ -42,10 +42,12 @@ def parts(message: Message, stored: CalendarObject | None, context: Context) -> 
     new = message.object
     whole = order.stamp(new, "", context).dtstamp if new.master is not None else None
     own = ({"": new.master} if new.master is not None else {}) | dict(new.overrides)
-    master = new.master or (stored.master if stored is not None else None)
+    master, zones = new.master, new.zones
+    if master is None and stored is not None:
+        master, zones = stored.master, new.zones.joined(stored.zones)
     return tuple(
         Part(
-            key=key_of(component, master, new.zones) if key else "",
+            key=key_of(component, master, zones) if key else "",
             component=component,
             stamp=_not_before(whole, order.stamp(new, key, context)),
         )
@@ -59,12 +61,13 @@ def _not_before(whole: datetime | None, own: Stamp) -> Stamp:
     return replace(own, dtstamp=whole)
 
 
-def components(of: CalendarObject | None, master: Component | None = None) -> Components:
-    """Every component by key; `master` when keys are to be in another master's terms (a guest of single instances)."""
+def components(of: CalendarObject | None, whole: CalendarObject | None = None) -> Components:
+    """Every component by key; `whole` when keys are to be in the terms of another's master (a guest of single instances)."""
     if of is None:
         return {}
-    if of.master is None and master is not None:
-        return {key_of(component, master, of.zones): component for component in of.components}
+    if of.master is None and whole is not None and whole.master is not None:
+        zones = of.zones.joined(whole.zones)
+        return {key_of(component, whole.master, zones): component for component in of.components}
     return ({"": of.master} if of.master is not None else {}) | dict(of.overrides)
 
 
