@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,9 @@ class Gateway:
         more: str = "",
         trust: str = 'trusted_networks_are = "likely"',
         watch: str = 'interval = "1h"\nsettle = "0s"\nsettle_deleted = "0s"',
+        addresses: Mapping[str, str] | None = None,
     ) -> None:
+        """`addresses`: of each user, where it is not simply `user@domain`."""
         self.folder = folder
         self.radicale = radicale
         self.domain = domain
@@ -107,14 +109,16 @@ class Gateway:
         self.process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         self.maildir = folder / "mail"
+        addresses = addresses or {user: f"{user}@{domain}" for user in radicale.users}
+        domains = sorted({address.rpartition("@")[2] for address in addresses.values()} | {domain})
         accounts = "".join(
-            f'[[account]]\naddress = "{user}@{domain}"\nname = "{user.capitalize()} Test"\n'
+            f'[[account]]\naddress = "{addresses[user]}"\nname = "{user.capitalize()} Test"\n'
             f'username = "{user}"\npassword = "{PASSWORD}"\n'
             for user in radicale.users
         )
         self.config = folder / "config.toml"
         self.config.write_text(
-            f'[gateway]\ndomains = ["{domain}"]\nstate_dir = "{folder}/state"\n'
+            f'[gateway]\ndomains = {json.dumps(domains)}\nstate_dir = "{folder}/state"\n'
             f'[[listener]]\nlisten = "127.0.0.1:{self.port}"\n'
             f'[delivery]\nsmarthost = "{smarthost or f"maildir:{self.maildir}"}"\nstarttls = "never"\n'
             f"[trust]\n{trust}\n[watch]\n{watch}\n"
@@ -164,10 +168,14 @@ class Gateway:
 
     def mail(self, content: bytes | EmailMessage, *recipients: str, sender: str = "") -> None:
         """Hand a mail to the listener as the mail server would, and wait until it is worked off."""
+        self.post(content, *recipients, sender=sender)
+        self.run("drain", "--timeout", "60")
+
+    def post(self, content: bytes | EmailMessage, *recipients: str, sender: str = "") -> None:
+        """Hand a mail to the listener, and wait for nothing but its answer."""
         raw = content.as_bytes(policy=email.policy.SMTP) if isinstance(content, EmailMessage) else content
         with smtplib.SMTP("127.0.0.1", self.port, timeout=30) as client:
             client.sendmail(sender, list(recipients), raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
-        self.run("drain", "--timeout", "60")
 
     def settle(self) -> None:
         """What a watch round and the settle time would bring by themselves, now."""

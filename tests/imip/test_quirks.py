@@ -53,6 +53,8 @@ ZONE = [
     "END:STANDARD",
     "END:VTIMEZONE",
 ]
+STATUSES = ["STATUS:CONFIRMED", "COMMENT:a", "COMMENT:b", "STATUS:TENTATIVE", "END:VEVENT"]
+STATUS_ONCE = "\r\nSTATUS:CONFIRMED\r\nCOMMENT:a\r\nCOMMENT:b\r\nEND:VEVENT\r\n"
 # rule -> (what came, what stands there afterwards)
 SAMPLES: dict[str, tuple[bytes, str]] = {
     "missing-version": (text(head=HEAD[1:]), "\r\nVERSION:2.0\r\n"),
@@ -60,6 +62,14 @@ SAMPLES: dict[str, tuple[bytes, str]] = {
     "missing-dtstamp": (
         text(event=swapped("DTSTAMP:20261101T080000Z")),
         "\r\nDTSTAMP:20261121T103000Z\r\n",
+    ),
+    "repeated-property": (
+        text(head=[*HEAD, "CALSCALE:GREGORIAN", "CALSCALE:GREGORIAN"], event=[*EVENT[:-1], *STATUSES]),
+        "\r\nCALSCALE:GREGORIAN\r\nBEGIN:VEVENT\r\n" + "\r\n".join(EVENT[1:-1]) + STATUS_ONCE,
+    ),
+    "end-and-duration": (
+        text(event=[*EVENT[:-1], "DTEND:20261201T110000Z", "DURATION:PT1H", "END:VEVENT"]),
+        "\r\nDTEND:20261201T110000Z\r\nEND:VEVENT\r\n",
     ),
     "address-without-mailto": (
         text(event=swapped("ORGANIZER:mailto:carol@example.com", "ORGANIZER;CN=Carol:Carol@example.com")),
