@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -155,3 +157,9 @@ def test_what_is_mended_needs_no_mending_again(lines: list[str], mailed: datetim
         return
     once, _ = mend(calendar, mailed)
     assert mend(once, mailed) == (once, ())
+
+
+def test_every_rule_is_documented_in_its_order() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reasons.md").read_text()
+    notes = re.findall(r"^\| `([a-z-]+)` \|", page.split("## What was odd about a mail")[1], re.MULTILINE)
+    assert notes == [*RULES, "wrong-charset", "method-mismatch"]
