@@ -114,11 +114,11 @@ class Apply:
             await self._settle(job, plan, seen, written)
             return decision
         failed = Decision(outcome=Outcome.FAILED, reason=Reason.PRECONDITION_FAILED)
-        await self._queue.finish(job, entries=(self.entry(job, account, story, failed),))
+        await self._queue.finish(job, entries=(self.entry(job, story, failed, account=account),))
         self._tell(job, account, failed)
         return failed
 
-    async def conclude(self, job: Job, account: Account, story: Story, decision: Decision) -> None:
+    async def conclude(self, job: Job, story: Story, decision: Decision, *, account: Account) -> None:
         """End a job by a decision that changes no calendar: its marks and its line in the journal."""
         seen = Seen(resource=None, stored=None, snapshot=None)
         self._tell(job, account, decision)
@@ -157,7 +157,7 @@ class Apply:
                 MarkRow(recurrence_id=key.recurrence_id, party=key.party, mark=order.dump(mark))
                 for key, mark in decision.marks.items()
             ),
-            entry=None if silent else self.entry(job, account, story, decision, seen=seen),
+            entry=None if silent else self.entry(job, story, decision, account=account, seen=seen),
         )
         if isinstance(decision.change, Store):
             data = decision.change.object.data
@@ -191,13 +191,7 @@ class Apply:
             self._log.emit(Event.LETTER_QUEUED, job=job.id, letter=letter)
 
     def entry(
-        self,
-        job: Job,
-        account: Account,
-        story: Story,
-        decision: Decision,
-        *,
-        seen: Seen | None = None,
+        self, job: Job, story: Story, decision: Decision, *, account: Account, seen: Seen | None = None
     ) -> Entry:
         """The journal's line about a decision."""
         before = seen.resource.data if seen is not None and seen.resource is not None else None

@@ -80,13 +80,15 @@ class Changed:
             decision = await self._apply.carry_out(job, account, story, propose=propose)
         except MalformedCalendar as error:
             failed = Decision(outcome=Outcome.FAILED, reason=Reason(error.code))
-            await self._queue.finish(job, entries=(self._apply.entry(job, account, story, failed),))
+            await self._queue.finish(job, entries=(self._apply.entry(job, story, failed, account=account),))
             return
         if decision is not None and decision.outcome is Outcome.HELD:
             held = Held(
                 kind="burst", account=account.address, reason=str(decision.reason), job=job.id, uid=job.uid
             )
-            await self._queue.hold(job, held, entries=(self._apply.entry(job, account, story, decision),))
+            await self._queue.hold(
+                job, held, entries=(self._apply.entry(job, story, decision, account=account),)
+            )
             self._log.emit(Event.WATCH_HELD, account=account.address, reason=str(decision.reason))
 
     async def _insist(self, account: Account, snapshot: Snapshot) -> None:

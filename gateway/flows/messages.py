@@ -126,15 +126,17 @@ class Messages:
             method=story.method,
             message_id=job.message_id,
         )
-        await self._queue.hold(job, held, entries=(self._apply.entry(job, account, story, decision),))
+        await self._queue.hold(job, held, entries=(self._apply.entry(job, story, decision, account=account),))
 
     async def _park(self, job: Job, account: Account, story: Story, decision: Decision) -> None:
         """SPEC 4.1: early messages wait for their meeting; when that never comes, this is an outcome."""
-        entry = self._apply.entry(job, account, story, decision)
+        entry = self._apply.entry(job, story, decision, account=account)
         due = job.created + self._park_for
         if due <= self._clock.now():
             # SPEC 4.1: what a proven CANCEL leaves of itself is a tombstone
-            await self._apply.conclude(job, account, story, replace(decision, outcome=Outcome.REFUSED))
+            await self._apply.conclude(
+                job, story, replace(decision, outcome=Outcome.REFUSED), account=account
+            )
             return
         first_time = job.reason != str(decision.reason)
         await self._queue.park(
@@ -145,7 +147,7 @@ class Messages:
         self, job: Job, story: Story, decision: Decision, *, account: Account | None = None
     ) -> None:
         owner = account or Account(address=job.account)
-        await self._queue.finish(job, entries=(self._apply.entry(job, owner, story, decision),))
+        await self._queue.finish(job, entries=(self._apply.entry(job, story, decision, account=owner),))
 
 
 def _note(packed: Mapping[str, str]) -> Note:

@@ -11,10 +11,11 @@ from typing import Any
 
 from gateway.accounts import Accounts
 from gateway.errors import MalformedMail
-from gateway.flows.sorting import Addressed, Turned, guests, sort_out
+from gateway.flows.sorting import Addressed, Turned, guests, organizers_meant, sort_out
 from gateway.ical import tree
 from gateway.ical.address import Address, address
 from gateway.imip import read as reading
+from gateway.imip.tokens import Tokens
 from gateway.imip.trust import TrustSettings, judge, lower
 from gateway.itip.model import Certainty, Outcome, Reason, Verdict
 from gateway.log import Event, Log
@@ -55,9 +56,12 @@ class Door:
 class Receive:
     """Handles MAIL jobs."""
 
-    def __init__(self, *, queue: Queue, accounts: Accounts, settings: ReceiveSettings, log: Log) -> None:
+    def __init__(
+        self, *, queue: Queue, accounts: Accounts, tokens: Tokens, settings: ReceiveSettings, log: Log
+    ) -> None:
         self._queue = queue
         self._accounts = accounts
+        self._tokens = tokens
         self._settings = settings
         self._log = log
 
@@ -80,6 +84,7 @@ class Receive:
             mail,
             verdict,
             to,
+            meant=organizers_meant(received.envelope, self._accounts, self._tokens),
             limits=self._settings.calendar_limits,
             quirks_off=self._settings.quirks_off,
         )

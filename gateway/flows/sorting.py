@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from gateway.accounts import Account, Accounts
+from gateway.accounts import Account, Accounts, mailbox
 from gateway.errors import MalformedCalendar
 from gateway.ical import tree
 from gateway.ical.address import Address
 from gateway.imip import quirks
 from gateway.imip.read import CalendarPart, Mail
+from gateway.imip.tokens import Tokens
 from gateway.itip.model import Message, Method, Note, Outcome, Policy, Reason, Verdict
 from gateway.itip.parse import Refusal, messages
 from gateway.ports import Envelope
@@ -73,22 +74,45 @@ def guests(envelope: Envelope, mail: Mail, accounts: Accounts) -> Guests:
     return ()
 
 
+def organizers_meant(envelope: Envelope, accounts: Accounts, tokens: Tokens) -> Callable[[str], Guests]:
+    """Whom the agent's addresses among the recipients stand for, by UID (SPEC 6.4): a native REPLY goes to ORGANIZER."""
+    read = [(one.address, tokens.read(one.address)) for one in envelope.recipients]
+    found = [(Address(mailbox(text)), token) for text, token in read if token is not None]
+
+    def meant(uid: str) -> Guests:
+        return tuple(
+            (account, text)
+            for text, token in found
+            for account in accounts
+            if tokens.is_organizer(token, account.address, uid)
+        )
+
+    return meant
+
+
+def _nobody(_uid: str) -> Guests:
+    return ()
+
+
 def sort_out(
     mail: Mail,
     verdict: Verdict,
     to: Guests,
     *,
+    meant: Callable[[str], Guests] = _nobody,
     limits: tree.Limits = tree.DEFAULT_LIMITS,
     quirks_off: Set[str] = frozenset(),
 ) -> tuple[Addressed | Turned, ...]:
     """Everything that the mail holds, each with its account or its reason; never empty."""
-    if not to:
-        return (Turned(outcome=Outcome.IGNORED, reason=Reason.UNKNOWN_RECIPIENT),)
     found: list[Addressed | Turned] = [
         Turned(outcome=_outcome(reason), reason=reason) for reason in mail.refusals
     ]
     for part in _distinct(mail.parts):
-        found.extend(_of_part(part, verdict, to, mailed=mail.date, limits=limits, quirks_off=quirks_off))
+        found.extend(
+            _of_part(part, verdict, to, meant=meant, mailed=mail.date, limits=limits, quirks_off=quirks_off)
+        )
+    if not to and not any(isinstance(one, Addressed) for one in found):
+        return (Turned(outcome=Outcome.IGNORED, reason=Reason.UNKNOWN_RECIPIENT),)
     return _without_twins(found) or (Turned(outcome=Outcome.IGNORED, reason=Reason.NO_CALENDAR_PART),)
 
 
@@ -97,6 +121,7 @@ def _of_part(
     verdict: Verdict,
     to: Guests,
     *,
+    meant: Callable[[str], Guests],
     mailed: datetime | None,
     limits: tree.Limits,
     quirks_off: Set[str],
@@ -119,24 +144,52 @@ def _of_part(
             )
         return
     for one in found:
+        if isinstance(one, Refusal):
+            yield from (_refused(one, account) for account, _ in to)
+            continue
+        notes = (*part.notes, *mended)
         for account, invited_as in to:
-            if isinstance(one, Refusal):
-                yield Turned(
-                    outcome=one.outcome,
-                    reason=one.reason,
-                    account=account.address,
-                    uid=one.uid,
-                    method=one.method,
-                    detail=one.detail,
+            yield Addressed(
+                account=account, invited_as=invited_as, message=one, lowered=part.lowered, notes=notes
+            )
+        for account, invited_as in meant(one.object.uid):
+            yield Addressed(
+                account=account,
+                invited_as=invited_as,
+                message=_to_the_person(one, invited_as),
+                lowered=part.lowered,
+                notes=notes,
+            )
+
+
+def _refused(one: Refusal, account: Account) -> Turned:
+    return Turned(
+        outcome=one.outcome,
+        reason=one.reason,
+        account=account.address,
+        uid=one.uid,
+        method=one.method,
+        detail=one.detail,
+    )
+
+
+def _to_the_person(message: Message, agent: Address) -> Message:
+    """The answer without the agent's ORGANIZER: the stored meeting knows whom it stood for."""
+    whole = message.object
+    bare = {
+        key: component.with_children(
+            tuple(
+                child
+                for child in component.children
+                if not (
+                    isinstance(child, tree.Property) and child.name == "ORGANIZER" and child.address == agent
                 )
-            else:
-                yield Addressed(
-                    account=account,
-                    invited_as=invited_as,
-                    message=one,
-                    lowered=part.lowered,
-                    notes=(*part.notes, *mended),
-                )
+            )
+        )
+        for key, component in (("", whole.master), *whole.overrides.items())
+        if component is not None
+    }
+    return replace(message, object=whole.with_components(bare))
 
 
 def _distinct(parts: Sequence[CalendarPart]) -> tuple[CalendarPart, ...]:

@@ -100,7 +100,11 @@ def _assemble(
     common = _Common(config=config, accounts=accounts, store=store, apply=apply, clock=clock, log=log)
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     receive = Receive(
-        queue=store.queue, accounts=accounts, settings=meaning.receive_settings(config), log=log
+        queue=store.queue,
+        accounts=accounts,
+        tokens=tokens,
+        settings=meaning.receive_settings(config),
+        log=log,
     )
     deliver = Deliver(
         plans=store.plans,

@@ -372,6 +372,9 @@ class World:
     def __post_init__(self) -> None:
         self.process = self.begin()
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text("world")
+
     def begin(self, fatal: int | None = None) -> Process:
         """A new process on the same store."""
         self.processes += 1
@@ -384,7 +387,7 @@ class World:
         smarthost: Any = Mortal(self.outbox, "smarthost", fate)
         clock, log, accounts = self.clock, self.log, self.accounts
         apply = Apply(queue=queue, plans=plans, snapshots=snapshots, calendars=calendars, log=log)  # type: ignore[arg-type]
-        receive = Receive(queue=queue, accounts=accounts, settings=RECEIVING, log=log)  # type: ignore[arg-type]
+        receive = Receive(queue=queue, accounts=accounts, tokens=TOKENS, settings=RECEIVING, log=log)  # type: ignore[arg-type]
         messages = Messages(
             accounts=accounts,
             queue=queue,  # type: ignore[arg-type]
@@ -557,6 +560,7 @@ class World:
 
 
 LOG = Log()
+TOKENS = Tokens(secret=b"a secret of the tests", service="calendar@example.org")
 RECEIVING = ReceiveSettings(
     trust=TrustSettings(authserv_ids=frozenset({"mx.example.org"})),
     mail_limits=MailLimits(),
@@ -661,12 +665,11 @@ def composing() -> Callable[[Letter, datetime], OutgoingMail | Reason]:
         one.relative_to(TEMPLATES).as_posix(): one.read_text("utf-8") for one in TEMPLATES.glob("mail/*.*")
     }
     renderer = Letters(Templates(sources, filters=FILTERS), catalogues({}))
-    tokens = Tokens(secret=b"a secret of the tests", service="calendar@example.org")
     settings = LetterSettings(domains=("example.org",), zone=ZoneInfo("UTC"))
 
     def compose(letter: Letter, moment: datetime) -> OutgoingMail | Reason:
         parts = compose_letter(
-            letter, moment, reader=Reader(), settings=settings, tokens=tokens, renderer=renderer
+            letter, moment, reader=Reader(), settings=settings, tokens=TOKENS, renderer=renderer
         )
         return parts if isinstance(parts, Reason) else write(parts)
 
@@ -786,5 +789,6 @@ def event_loop_of(
 
         world = runner.run(make())
         world.calendars.collection("alice", "calendar")
+        runner.run(world.sync())
         yield world, runner.run
         runner.run(store.close())

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from datetime import timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 HREF = "/alice/calendar/m1.ics"
 ELSEWHERE = "/alice/private/moved.ics"
 
@@ -181,3 +187,125 @@ async def test_an_object_that_nobody_can_read_fails_the_mail_and_stays_as_it_is(
     mail = await world.mail("REQUEST", say.invitation())
     assert await world.told(mail) == [("failed", "malformed-calendar")]
     assert world.text(href) == before
+
+
+EDIT = ("SUMMARY:Lunch", "SUMMARY:Dinner")
+
+
+def _answered(text: str) -> dict[str, str]:
+    lines = [one for one in text.split("\r\n") if one.startswith("ATTENDEE")]
+    return {
+        one.rpartition("mailto:")[2]: one.partition("PARTSTAT=")[2].partition(";")[0].partition(":")[0]
+        for one in lines
+    }
+
+
+STEPS = st.sampled_from(["", "work", "sync", "settle", "die"])
+ANSWERS = [
+    ("bob@example.net", "ACCEPTED", 10),
+    ("bob@example.net", "DECLINED", 30),
+    ("carol@example.com", "TENTATIVE", 20),
+]
+
+
+async def _go(world, step: str, fatal: int, say) -> None:
+    if step == "work":
+        await world.work()
+    elif step == "sync":
+        await world.sync()
+    elif step == "settle":
+        await world.settle()
+    elif step == "die":
+        world.process = world.begin(fatal)
+        with contextlib.suppress(say.Killed):
+            await world.settle()
+        await world.restart()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    order=st.permutations([*ANSWERS, EDIT, ANSWERS[0]]),
+    steps=st.lists(st.tuples(STEPS, st.integers(1, 25)), min_size=5, max_size=5),
+)
+def test_answers_and_an_edit_come_to_the_same_in_any_order_and_through_any_death(
+    event_loop_of, say, order, steps
+):
+    world, run = event_loop_of
+    uid = f"m{world.processes}"
+    far = {"DTSTART": "20381110T100000Z", "DTEND": "20381110T110000Z"}
+    href = world.save(say.meeting(uid, guests="bob@example.net carol@example.com", **far), name=uid)
+
+    async def live() -> None:
+        await world.sync()
+        await world.drain()
+        invited = world.clock.now()
+        world.clock.forward(hours=1)
+        for act, (step, fatal) in zip(order, steps, strict=True):
+            if act is EDIT:
+                world.edit(href, EDIT)
+            else:
+                who, partstat, minutes = act
+                stamp = invited + timedelta(minutes=minutes)
+                body = say.answer(uid, partstat, who, DTSTAMP=f"{stamp:%Y%m%dT%H%M%SZ}")
+                await world.mail("REPLY", body, sender=who, run=False)
+            await _go(world, step, fatal, say)
+        await world.restart()
+        await world.drain()
+
+    run(live())
+    text = world.text(href)
+    assert "SUMMARY:Dinner" in text
+    assert _answered(text) == {
+        "alice@example.org": "ACCEPTED",
+        "bob@example.net": "DECLINED",
+        "carol@example.com": "TENTATIVE",
+    }
+    for guest in ("bob@example.net", "carol@example.com"):
+        mine = [one for one in world.got(guest) if one.value("UID") == uid]
+        titles = {one.message_id: one.value("SUMMARY") for one in mine}
+        assert list(titles.values()) == ["Lunch", "Dinner"]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    order=st.permutations(range(4)),
+    again=st.integers(0, 3),
+    steps=st.lists(st.tuples(STEPS, st.integers(1, 25)), min_size=5, max_size=5),
+)
+def test_an_organizers_mails_come_to_the_same_in_any_order_and_through_any_death(
+    event_loop_of, say, order, again, steps
+):
+    world, run = event_loop_of
+    uid = f"m{world.processes}"
+    later = {"DTSTART": "20381111T100000Z", "DTEND": "20381111T110000Z"}
+    history = [
+        (
+            "REQUEST",
+            say.invitation(
+                uid, DTSTAMP="20261101T080000Z", DTSTART="20381110T100000Z", DTEND="20381110T110000Z"
+            ),
+        ),
+        ("REQUEST", say.invitation(uid, DTSTAMP="20261101T081000Z", SEQUENCE="1", **later)),
+        ("REQUEST", say.invitation(uid, DTSTAMP="20261101T082000Z", SEQUENCE="1", LOCATION="Bar", **later)),
+        (
+            "CANCEL",
+            say.invitation(uid, DTSTAMP="20261101T083000Z", SEQUENCE="2", STATUS="CANCELLED", **later),
+        ),
+    ]
+
+    async def live() -> None:
+        await world.sync()
+        for number, (step, fatal) in zip([*order, again], steps, strict=True):
+            method, body = history[number]
+            await world.mail(method, body, run=False)
+            await _go(world, step, fatal, say)
+        await world.restart()
+        await world.drain()
+
+    run(live())
+    text = world.text(f"/alice/calendar/{uid}.ics")
+    assert "STATUS:CANCELLED" in text
+    assert "DTSTART:20381111T100000Z" in text
+    assert "LOCATION:Bar" in text
+    assert "SEQUENCE:2" in text
+    assert [one for one in world.got() if one.value("UID") == uid] == []

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gateway.accounts import Account, Accounts
-from gateway.flows.sorting import Addressed, Turned, guests, owner_of, sort_out
+from gateway.flows.sorting import Addressed, Turned, guests, organizers_meant, owner_of, sort_out
 from gateway.ical.address import Address
 from gateway.imip.read import read
+from gateway.imip.tokens import Tokens
 from gateway.itip.model import Certainty, Verdict
 from gateway.ports import Envelope, Recipient
 
@@ -155,3 +156,49 @@ def test_what_we_do_not_do_yet_says_so(say):
     data = say.calendar(say.invitation().replace("VEVENT", "VTODO"), "REQUEST")
     found = sort_out(read(mail_of((REQUEST, data))), BOB, TO_ALICE)
     assert ends(found) == [("unsupported", "unsupported-component")]
+
+
+TOKENS = Tokens(secret=b"a secret of the tests", service="calendar@example.org")
+
+
+def answer_to(agent: str, uid: str = "agent-1") -> tuple[Addressed | Turned, ...]:
+    reply = "\r\n".join(
+        [
+            "BEGIN:VCALENDAR",
+            "VERSION:2.0",
+            "METHOD:REPLY",
+            "BEGIN:VEVENT",
+            f"UID:{uid}",
+            "DTSTAMP:20261121T100000Z",
+            "DTSTART:20270101T100000Z",
+            f"ORGANIZER;CN=Alice:mailto:{agent}",
+            "ATTENDEE;PARTSTAT=ACCEPTED:mailto:bob@example.net",
+            "END:VEVENT",
+            "END:VCALENDAR",
+            "",
+        ]
+    )
+    mail = read(mail_of(("text/calendar; method=REPLY; charset=utf-8", reply.encode()), to=agent))
+    to = envelope(agent)
+    return sort_out(mail, BOB, guests(to, mail, OURS), meant=organizers_meant(to, OURS, TOKENS))
+
+
+def test_an_answer_to_the_agent_reaches_the_organizer_whom_it_stands_for():
+    (found,) = answer_to(TOKENS.organizer("alice@example.org", "agent-1"))
+    assert isinstance(found, Addressed)
+    assert found.account is ALICE
+    assert found.message.object.organizer is None  # the stored meeting knows whom the agent stood for
+    assert found.message.object.attendee(Address("bob@example.net"), "") is not None
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        TOKENS.organizer("alice@example.org", "another-meeting"),
+        TOKENS.organizer("somebody@example.org", "agent-1"),
+        "calendar+raaaaaaaaaaaaaaaa@example.org",
+        "calendar@example.org",
+    ],
+)
+def test_a_token_of_another_meeting_or_a_forged_one_reaches_nobody(agent):
+    assert ends(answer_to(agent)) == [("ignored", "unknown-recipient")]
