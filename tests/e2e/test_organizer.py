@@ -197,3 +197,31 @@ def test_a_stranger_s_answer_is_held_for_the_organizer(gateway: Any) -> None:
     gateway.run("held", "approve", item["id"])
     gateway.run("drain")
     assert "zoe@example.net" in gateway.object("alice", UID)
+
+
+def test_an_organizer_of_a_foreign_domain_is_served_by_the_agent(start: Any) -> None:
+    """SPEC 6.4: the mail is from us, and a native answer to its ORGANIZER still reaches her calendar."""
+    gateway = start(begun=False)
+    text = gateway.config.read_text()
+    alias = 'aliases = ["alice@elsewhere.example"]\nusername = "alice"'
+    gateway.config.write_text(text.replace('username = "alice"', alias))
+    gateway.start()
+    gateway.settle()
+    gateway.put("alice", UID, event(guests=(DAVE,)).replace(ALICE, "alice@elsewhere.example"))
+    gateway.settle()
+    (letter,) = gateway.take_letters()
+    assert letter["From"].addresses[0].addr_spec == "calendar@example.org"
+    line = next(one for one in calendar_part(letter).split("\n") if one.startswith("ORGANIZER"))
+    agent = line.rpartition(":")[2]
+    assert agent.startswith("calendar+r") and "EMAIL=alice@elsewhere.example" in line
+    answer = (
+        f"From: {DAVE}\r\nTo: {agent}\r\nSubject: Accepted\r\nMessage-ID: <agent@example.com>\r\n"
+        "Content-Type: text/calendar; method=REPLY; charset=utf-8\r\n\r\n"
+        f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Guest//EN\r\nMETHOD:REPLY\r\nBEGIN:VEVENT\r\nUID:{UID}\r\n"
+        f"DTSTAMP:{instant(datetime.now(UTC))}\r\nDTSTART:{instant(START)}\r\nORGANIZER:mailto:{agent}\r\n"
+        f"ATTENDEE;PARTSTAT=ACCEPTED:mailto:{DAVE}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+    gateway.mail(answer.encode(), agent, sender=DAVE)
+    stored = gateway.object("alice", UID)
+    assert "PARTSTAT=ACCEPTED" in next(one for one in stored.split("\n") if DAVE in one)
+    assert "calendar+r" not in stored
