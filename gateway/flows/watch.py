@@ -6,6 +6,7 @@ empty is ever read as a deletion (SPEC 5.1).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ from gateway.ports import (
 )
 
 LEASE = timedelta(minutes=10)
+BEAT, PATIENCE = 0.1, 600  # seconds, and how many of them a command waits for another process's round
 SETTLING, GOING = "settling", "settling-gone"  # why a change job waits
 SLOWEST = 10  # SPEC 5.1: the interval grows to ten times the configured one while nothing changes
 
@@ -88,36 +90,49 @@ class Watch:
         )
 
     async def all(self, account: Account) -> tuple[Round, ...]:
-        """A round over every collection of an account, now."""
-        return await self._rounds(account, lambda state: True)
+        """A round over every collection of an account, begun now: one that another process is at is waited for."""
+        return await self._rounds(account, lambda state: True, patience=PATIENCE)
 
     async def _rounds(
-        self, account: Account, wanted: Callable[[CollectionState | None], bool]
+        self, account: Account, wanted: Callable[[CollectionState | None], bool], *, patience: int = 1
     ) -> tuple[Round, ...]:
         states = {one.path: one for one in await self._snapshots.collections(account.address)}
         try:
             collections = await self._calendars.collections(account)
-        except GatewayError as error:
+        except Exception as error:
+            reason, detail = _trouble(error, account.address)
             self._pauses[account.address] = self._clock.now() + self._settings.interval
-            self._log.emit(Event.WATCH_SYNCED, account=account.address, outcome="failed", reason=error.code)
-            return (Round(account=account.address, collection="", error=error.detail),)
+            self._log.emit(Event.WATCH_SYNCED, account=account.address, outcome="failed", reason=reason)
+            return (Round(account=account.address, collection="", error=detail),)
         self._pauses.pop(account.address, None)
-        found = [await self._round(account, one) for one in collections if wanted(states.get(one.path))]
-        return tuple(one for one in found if one is not None)
+        found = []
+        for one in collections:
+            if wanted(states.get(one.path)):
+                if await self._leased(account, one, patience):
+                    found.append(await self._round(account, one))
+                elif patience > 1:
+                    busy = "another process has been at it for long"
+                    found.append(Round(account=account.address, collection=one.path, error=busy))
+        return tuple(found)
 
-    async def _round(self, account: Account, collection: Collection) -> Round | None:
-        if not await self._snapshots.lease_collection(
-            account.address, collection.path, worker=self._worker, lease=LEASE
-        ):
-            return None
+    async def _leased(self, account: Account, collection: Collection, patience: int) -> bool:
+        for attempt in range(patience):
+            if attempt:
+                await asyncio.sleep(BEAT)
+            if await self._snapshots.lease_collection(
+                account.address, collection.path, worker=self._worker, lease=LEASE
+            ):
+                return True
+        return False
+
+    async def _round(self, account: Account, collection: Collection) -> Round:
+        """Under the lease, which its end gives back."""
         state = await self._state(account, collection)
         try:
             return await self._look(account, state)
-        except GatewayError as error:
-            return await self._failed(state, error.code, error.detail)
-        except Exception as error:  # a bug must not end the watch, nor keep the lease
-            logging.getLogger("imip-gateway").exception("watching %s failed", state.path)
-            return await self._failed(state, str(Reason.INTERNAL_ERROR), type(error).__name__)
+        except Exception as error:
+            reason, detail = _trouble(error, state.path)
+            return await self._failed(state, reason, detail)
 
     async def _state(self, account: Account, collection: Collection) -> CollectionState:
         """What is known now, under the lease: another process may just have ended its round."""
@@ -237,6 +252,14 @@ class Watch:
         least = self._settings.interval.total_seconds()
         interval = least if busy or not state.baseline else min(state.interval * 1.5, least * SLOWEST)
         return replace(state, interval=interval, due=self._clock.now() + timedelta(seconds=interval))
+
+
+def _trouble(error: Exception, where: str) -> tuple[str, str]:
+    """Reason and detail; a bug is told in the log, and ends neither the watch nor keeps a lease."""
+    if isinstance(error, GatewayError):
+        return error.code, error.detail
+    logging.getLogger("imip-gateway").error("watching %s failed", where, exc_info=error)
+    return str(Reason.INTERNAL_ERROR), type(error).__name__
 
 
 def _gone(result: SyncResult, known: Mapping[str, str]) -> tuple[str, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
+
 import pytest
 
 from gateway.flows.watch import overdue, rounds_json
@@ -193,13 +196,35 @@ async def test_an_unreadable_object_that_is_deleted_leaves_nothing_behind(new_wo
     assert (await mine(world)).changed == 0
 
 
-async def test_only_one_process_looks_at_a_calendar_at_a_time(world, say):
+async def lease(world, **time: float) -> None:
     assert await world.store.snapshots.lease_collection(
-        "alice@example.org", PATH, worker="another", lease=world.process.watch._settings.settle
+        "alice@example.org", PATH, worker="another", lease=timedelta(**time)
     )
-    assert PATH not in {one.collection for one in await world.sync()}
+
+
+async def test_only_one_process_looks_at_a_calendar_at_a_time(world):
+    alice = world.accounts.find("alice@example.org")
+    world.clock.forward(hours=1)
+    await lease(world, minutes=1)
+    assert await world.process.watch.due(alice) == ()
     world.clock.forward(minutes=1)
-    assert (await mine(world)).error == ""
+    assert [one.error for one in await world.process.watch.due(alice)] == [""]
+
+
+async def test_a_command_waits_for_the_round_of_another_process(world, monkeypatch):
+    monkeypatch.setattr("gateway.flows.watch.BEAT", 0.001)
+    await lease(world, minutes=1)
+    looking = asyncio.create_task(mine(world))
+    await asyncio.sleep(0.02)
+    assert not looking.done()
+    world.clock.forward(minutes=1)
+    assert (await looking).error == ""
+
+
+async def test_a_command_does_not_wait_for_ever(world, monkeypatch):
+    monkeypatch.setattr("gateway.flows.watch.BEAT", 0)
+    await lease(world, minutes=1)
+    assert "another process" in (await mine(world)).error
 
 
 async def test_a_failed_round_gives_the_lease_back(world, say):
@@ -212,6 +237,8 @@ async def test_a_bug_ends_neither_the_watch_nor_its_lease(world, say):
     world.calendars.fail("sync", ZeroDivisionError(), path=PATH)
     assert (await mine(world)).error == "ZeroDivisionError"
     assert (await mine(world)).error == ""
+    world.calendars.fail("collections", ZeroDivisionError())
+    assert [one.error for one in await world.sync()][0] == "ZeroDivisionError"
 
 
 async def test_an_account_whose_server_is_silent_is_told_and_asked_again_after_a_pause(world, say):
