@@ -6,12 +6,14 @@ leave, and a line holds nothing that a peer could use to begin another one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
 import sys
+import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TextIO
@@ -199,6 +201,15 @@ class Log:
 
     def stage(self, stage: Stage, seconds: float) -> None:
         self.metrics.stage(stage, seconds)
+
+    @contextlib.contextmanager
+    def timed(self, stage: Stage) -> Iterator[None]:
+        """Measure one stage, however it ends."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.metrics.stage(stage, time.perf_counter() - begin)
 
     def queue(self, stats: Mapping[str, float | None]) -> None:
         self.metrics.queue(stats)

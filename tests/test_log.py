@@ -219,3 +219,10 @@ def test_times_are_utc() -> None:
     log, stream = written()
     log.emit(Event.JOB_RETRIED, due=datetime(2026, 7, 1, 12, tzinfo=timezone(timedelta(hours=2))))
     assert "due=2026-07-01T10:00:00.000Z" in stream.getvalue()
+
+
+def test_a_stage_is_measured_however_it_ends() -> None:
+    log = Log()
+    with pytest.raises(ValueError, match="x"), log.timed(Stage.CALENDAR):
+        raise ValueError("x")
+    assert 'imip_gateway_stage_seconds_count{stage="calendar"} 1.0' in log.exposition().decode()

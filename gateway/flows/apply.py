@@ -21,7 +21,7 @@ from gateway.ical.event import CalendarObject
 from gateway.itip import order, summary
 from gateway.itip.model import Decision, Note, Outcome, Outgoing, Reason, Remove, Store, Verdict
 from gateway.itip.significance import fingerprint, rescheduled
-from gateway.log import Event, Log
+from gateway.log import Event, Log, Stage
 from gateway.ports import (
     Calendars,
     Entry,
@@ -100,13 +100,15 @@ class Apply:
             left = None
             if seen.etag == refused:
                 break  # SPEC 9.2: the object is as we read it, so the server refuses the change itself
-            decision = await propose(seen)
+            with self._log.timed(Stage.DECIDE):
+                decision = await propose(seen)
             self._tell(job, account, decision)
             if decision.outcome in (Outcome.HELD, Outcome.PARKED):
                 return decision
             plan = await self._plan(job, account, story, seen, decision)
             try:
-                written = await self._write(account, plan)
+                with self._log.timed(Stage.CALENDAR):
+                    written = await self._write(account, plan)
             except PreconditionFailed as error:
                 self._log.emit(Event.CALENDAR_CONFLICT, job=job.id, status=str(error.status))
                 refused = plan.etag
@@ -150,7 +152,7 @@ class Apply:
             action="none",
             href=seen.resource.href if seen.resource else "",
             etag=seen.etag,
-            collection=_parent(seen.resource.href) if seen.resource else "",
+            collection=_collection(seen),
             keep_snapshot=seen.unsettled and story.kind != "change",
             base=decision.base.data if decision.base is not None else old.base if old else None,
             marks=tuple(
@@ -307,8 +309,13 @@ def _parsed(data: bytes | None) -> CalendarObject | None:
         return None
 
 
-def _parent(href: str) -> str:
-    return href.rpartition("/")[0] + "/"
+def _collection(seen: Seen) -> str:
+    """As the watch named it; of a place that it has not seen yet, the parent."""
+    if seen.resource is None:
+        return ""
+    if seen.snapshot is not None and seen.snapshot.href == seen.resource.href:
+        return seen.snapshot.collection
+    return seen.resource.href.rpartition("/")[0] + "/"
 
 
 def _note(note: Note) -> dict[str, str]:

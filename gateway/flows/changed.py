@@ -15,7 +15,7 @@ from gateway.flows.stored import read_stored
 from gateway.flows.watch import GOING, SETTLING
 from gateway.ical.event import CalendarObject
 from gateway.itip.changes import changes
-from gateway.itip.model import Context, Decision, Mark, MarkKey, Method, Outcome, Policy, Reason
+from gateway.itip.model import Context, Decision, Mark, MarkKey, Method, Note, Outcome, Policy, Reason
 from gateway.itip.significance import fingerprint
 from gateway.log import Event, Log
 from gateway.policy import sending
@@ -71,6 +71,9 @@ class Changed:
         async def propose(seen: Seen) -> Decision:
             if seen.resource is None and seen.snapshot is not None:
                 await self._insist(account, seen.snapshot)
+            if job.payload.get("refused"):  # what is there becomes known, and nobody is told
+                note = Note(code="refused-by-person")
+                return Decision(outcome=Outcome.REFUSED, reason=Reason.POLICY, notes=(note,))
             try:
                 return await self._propose(job, account, profile, marks, seen)
             except MalformedCalendar as error:  # told once: what cannot be compared is settled as it is
@@ -109,6 +112,8 @@ class Changed:
         seen: Seen,
     ) -> Decision:
         before = _before(seen)
+        if before is None and seen.stored is None:  # our own removal, or what came and went
+            return Decision(outcome=Outcome.UNCHANGED, reason=Reason.NOTHING_TO_SEND)
         if before is not None and seen.stored is not None and fingerprint(before) == fingerprint(seen.stored):
             return Decision(outcome=Outcome.UNCHANGED, reason=Reason.NOTHING_TO_SEND)
         base = read_stored(seen.snapshot.base) if seen.snapshot and seen.snapshot.base else None

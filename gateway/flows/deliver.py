@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from gateway.flows.worker import delay
 from gateway.imip import lint
 from gateway.itip.model import Outcome, Reason
-from gateway.log import Event, Log
+from gateway.log import Event, Log, Stage
 from gateway.ports import Clock, Entry, Job, Letter, OutgoingMail, Plans, Queue, Smarthost
 
 
@@ -57,7 +57,8 @@ class Deliver:
         if faults:
             await self._fail(job, letter, Reason.INTERNAL_ERROR, "; ".join(faults))
             return
-        sent = await self._smarthost.send(mail)
+        with self._log.timed(Stage.DELIVER):
+            sent = await self._smarthost.send(mail)
         if sent.state == "sent":
             await self._plans.letter_done(job, letter.id, state="sent", reason="")
             self._log.emit(Event.LETTER_SENT, job=job.id, letter=letter.id, method=letter.letter.method)

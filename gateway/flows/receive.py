@@ -18,7 +18,7 @@ from gateway.imip import read as reading
 from gateway.imip.tokens import Tokens
 from gateway.imip.trust import TrustSettings, judge, lower
 from gateway.itip.model import Certainty, Outcome, Reason, Verdict
-from gateway.log import Event, Log
+from gateway.log import Event, Log, Stage
 from gateway.ports import Entry, Intake, Job, JobKind, NewJob, Queue, ReceivedMail, unpack_mail
 
 
@@ -44,7 +44,8 @@ class Door:
             reason = str(Reason.NO_CALENDAR_PART)
             self._log.emit(Event.MAIL_READ, outcome=str(Outcome.IGNORED), reason=reason)
             return ""
-        return await self._intake.accept(mail)
+        with self._log.timed(Stage.ACCEPT):
+            return await self._intake.accept(mail)
 
     def _concerns_us(self, mail: ReceivedMail) -> bool:
         recipients = mail.envelope.recipients
@@ -67,13 +68,16 @@ class Receive:
 
     async def run(self, job: Job) -> None:
         """Read, judge, and queue one job per account and UID; the mail's own job ends in the same transaction."""
-        received = unpack_mail(job.payload, job.body)
+        with self._log.timed(Stage.READ):
+            entries, spawn = self._sorted(job, unpack_mail(job.payload, job.body))
+        await self._end(job, entries, spawn)
+
+    def _sorted(self, job: Job, received: ReceivedMail) -> tuple[list[Entry], list[NewJob]]:
         try:
             mail = reading.read(received.content, self._settings.mail_limits)
         except MalformedMail as error:
             turned = Turned(outcome=Outcome.REFUSED, reason=Reason.MALFORMED_MAIL, detail=error.detail)
-            await self._end(job, (_entry(job, None, turned),))
-            return
+            return [_entry(job, None, turned)], []
         user = address(received.peer.user) if received.peer.user else None
         verdict = judge(mail, trusted=received.peer.trusted, user=user, settings=self._settings.trust)
         self._log.emit(
@@ -90,7 +94,7 @@ class Receive:
         )
         entries = [_entry(job, mail, one) for one in found if isinstance(one, Turned)]
         spawn = [_job(job, received, mail, verdict, one) for one in found if isinstance(one, Addressed)]
-        await self._end(job, entries, spawn)
+        return entries, spawn
 
     async def _end(self, job: Job, entries: Sequence[Entry], spawn: Sequence[NewJob] = ()) -> None:
         worth_a_row = tuple(one for one in entries if one.reason != Reason.NO_CALENDAR_PART)

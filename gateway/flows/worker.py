@@ -7,11 +7,11 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gateway.errors import GatewayError, LeaseLost, PeerError
 from gateway.itip.model import Outcome, Reason
-from gateway.log import Event, Log
+from gateway.log import Event, Log, Stage
 from gateway.ports import Clock, Entry, Job, Queue
 
 Run = Callable[[Job], Awaitable[None]]
@@ -122,6 +122,10 @@ class Worker:
 
     async def _journey(self, job: Job) -> None:
         await self._journeys[str(job.kind)](job)
+        arrived = job.payload.get("arrived")
+        if arrived:  # from the door to the end of what the mail asked for
+            age = self._clock.now() - datetime.fromisoformat(str(arrived))
+            self._log.stage(Stage.END_TO_END, age.total_seconds())
 
     async def _keep(self, job: Job, journey: asyncio.Future[None]) -> None:
         """A long job keeps its lease; one that lost it is stopped, since somebody else works on it."""

@@ -33,7 +33,10 @@ class HeldItems:
         return await self._db.write(lambda conn: self._approve(conn, item))
 
     async def refuse(self, item: str) -> bool:
-        """Its job ends: outcome refused, reason policy; False when nothing of that name is open."""
+        """Its job ends: outcome refused, reason policy; False when nothing of that name is open.
+
+        A change that was held in a burst runs once more, so that what is there now is known and not found again.
+        """
         return await self._db.write(lambda conn: self._refuse(conn, item))
 
     def _approve(self, conn: Connection, item: str) -> bool:
@@ -42,22 +45,26 @@ class HeldItems:
             return False
         end = unclaimed(conn, held.job)
         if end is not None:
-            row, _ = end
-            values = {
-                "state": str(JobState.DUE),
-                "due": self._jobs.now(),
-                "payload": {**row.payload, "approved": True},
-            }
-            conn.execute(update(schema.job).where(schema.job.c.id == row.id).values(values))
-            self._jobs.ring(conn)
+            self._run_again(conn, end[0], "approved")
         return True
+
+    def _run_again(self, conn: Connection, row: Row[Any], word: str) -> None:
+        values = {
+            "state": str(JobState.DUE),
+            "due": self._jobs.now(),
+            "payload": {**row.payload, word: True},
+        }
+        conn.execute(update(schema.job).where(schema.job.c.id == row.id).values(values))
+        self._jobs.ring(conn)
 
     def _refuse(self, conn: Connection, item: str) -> bool:
         held = self._close(conn, item, "refused")
         if held is None:
             return False
         end = unclaimed(conn, held.job)
-        if end is not None:
+        if end is not None and held.kind == "burst":
+            self._run_again(conn, end[0], "refused")
+        elif end is not None:
             row, lease = end
             entry = Entry(
                 job=row.id,
