@@ -254,6 +254,50 @@ async def test_a_held_change_that_goes_on_changing_is_one_item_and_sends_what_is
     assert [one.value("SUMMARY") for one in world.got()] == ["Dinner"]
 
 
+@pytest.mark.parametrize("tokens", [True, False], ids=["tokens", "listing"])
+async def test_a_refused_burst_is_known_from_then_on_and_told_to_nobody(new_world, say, tokens):
+    world = await new_world(burst=Burst(events=1, within=timedelta(minutes=10)))
+    world.calendars.tokens = tokens
+    for number in range(2):
+        world.save(say.meeting(f"m{number}"), name=f"m{number}")
+    await world.settle()
+    for item in await world.store.held.list():
+        assert await world.store.held.refuse(item["id"])
+    await world.work()
+    assert await world.told("m0") == [("held", "burst"), ("refused", "policy")]
+    await world.settle(hours=1)
+    assert world.got() == []
+    assert await world.store.held.list() == []
+    world.edit(f"{PATH}m0.ics", ("SUMMARY:Lunch", "SUMMARY:Dinner"))
+    await world.settle()
+    assert [one.value("SUMMARY") for one in world.got()] == ["Dinner"]
+
+
+async def test_our_own_removal_of_a_cancelled_meeting_declines_nothing(world, say):
+    """The watch may see it gone before it is settled."""
+    world.policy = say.replace(world.policy, cancel="delete")
+    await world.mail("REQUEST", say.invitation())
+    world.edit(HREF, ("PARTSTAT=NEEDS-ACTION", "PARTSTAT=ACCEPTED"))
+    world.save(say.invitation("m2"), name="m2")
+    await world.settle()
+    lines = len(world.got())
+    real = world.store.plans.settle
+
+    async def settle(*args, **kwargs):
+        await world.sync()
+        await real(*args, **kwargs)
+
+    world.store.plans.settle = settle
+    cancelled = {"SEQUENCE": "1", "STATUS": "CANCELLED", "DTSTAMP": "20261101T090000Z"}
+    mail = await world.mail("CANCEL", say.invitation(**cancelled))
+    world.store.plans.settle = real
+    await world.settle(minutes=6)
+    assert world.text(HREF) == ""
+    assert len(world.got()) == lines
+    assert await world.told(mail) == [("applied", "meeting-cancelled")]
+    assert [one[1] for one in await world.told("m1")].count("nothing-to-send") == 0
+
+
 async def test_a_rule_that_never_ends_to_expand_fails_once_and_stays_quiet(new_world, say):
     world = await new_world()
     world.calendars.tokens = False
