@@ -68,6 +68,7 @@ class Daemon:
                 if self._demo:
                     sys.stdout.write(introduction(parts))
                     sys.stdout.flush()
+                log.info("ready: %s", ", ".join(f"{name} {place}" for name, place in edges.places(parts)))
                 _notify("READY=1\nSTATUS=working")
                 await self._stopping.wait()
             finally:
