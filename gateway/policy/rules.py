@@ -31,7 +31,7 @@ LATER: Final = (
 
 
 class Rule(Protocol):
-    """One line of a `[[policy]]` list (INTERFACE 3); an empty selector fits everything, of several values one must."""
+    """One line of a `[[policy]]` list (INTERFACE 3), as `config.PolicyRule` is; an empty selector fits everything, of several values one must."""
 
     @property
     def sender(self) -> tuple[str, ...]: ...
@@ -51,21 +51,6 @@ class Rule(Protocol):
     def notify(self) -> bool: ...
     @property
     def cancel(self) -> str: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyRule:
-    """A rule made by hand; the configuration has its own class of the same shape."""
-
-    sender: tuple[str, ...] = ()
-    domain: tuple[str, ...] = ()
-    method: tuple[str, ...] = ()
-    component: tuple[str, ...] = ()
-    verdict: tuple[str, ...] = ()
-    known: bool | None = None
-    action: str = "store"
-    notify: bool = False
-    cancel: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +166,6 @@ __all__ = [
     "LATER",
     "Action",
     "Asked",
-    "PolicyRule",
     "Rule",
     "choose",
     "fits",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.accounts import Account
+from gateway.config import PolicyRule
 from gateway.ical.address import Address
 from gateway.itip.model import Certainty, Decision, Outcome, Policy, Reason, Remove, Verdict
 from gateway.policy.rules import (
@@ -12,7 +13,6 @@ from gateway.policy.rules import (
     LATER,
     Action,
     Asked,
-    PolicyRule,
     choose,
     govern,
     policy_for,
