@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -88,6 +89,13 @@ def _run(name: str, command: Command, rest: Sequence[str]) -> int:
         return OK
     except KeyboardInterrupt:
         return 130
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"imip-gateway {name}: {place}{error.strerror or error}\n")
+        return UNAVAILABLE
+    except Exception:  # INTERFACE 2: a bug has a code of its own, and says where it is
+        traceback.print_exc()
+        return BUG
 
 
 def overview() -> str:

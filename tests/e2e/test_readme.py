@@ -137,6 +137,26 @@ def test_bad_configuration_is_told_at_once_and_ends_with_78(tmp_path: Path) -> N
             assert fault in done.stderr
 
 
+def test_a_taken_port_and_a_folder_that_cannot_be_are_told_in_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        base = '[gateway]\ndomains = ["example.org"]\nstate_dir = "{}"\n[web]\nlisten = ""\n[[listener]]\nlisten = "{}"\n'
+        for state, place in ((tmp_path / "state", address), (Path("/proc/nowhere"), "127.0.0.1:0")):
+            config = tmp_path / "config.toml"
+            config.write_text(base.format(state, place))
+            done = subprocess.run(
+                [sys.executable, "-m", "gateway", "serve", "-c", str(config)],
+                cwd=ROOT,
+                capture_output=True,
+                timeout=60,
+                text=True,
+            )
+            assert done.returncode == 69 and "Traceback" not in done.stderr
+            assert "in use" in done.stderr or "/proc/nowhere" in done.stderr
+
+
 def test_a_command_that_comes_later_ends_with_69_and_one_line() -> None:
     for command in ("doctor", "replay", "proposal", "retract", "templates"):
         done = subprocess.run(
