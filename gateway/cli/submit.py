@@ -26,6 +26,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Spool and fsync, then say what the mail server should do (sysexits)."""
+    if not all(map(_is_word, arguments.recipients)):
+        sys.stderr.write("imip-gateway submit: a recipient is empty or holds control characters\n")
+        return USAGE
     config = load(arguments)
     limit = config.limits.mail
     content = sys.stdin.buffer.read(limit + 1)
@@ -52,3 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"imip-gateway submit: {error.strerror}\n")
         return AGAIN
     return OK
+
+
+def _is_word(recipient: str) -> bool:
+    """What the spool can hold. Dovecot's script sockets lose the arguments behind an empty one."""
+    return bool(recipient.strip("<> ")) and recipient.isprintable()
