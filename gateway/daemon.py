@@ -63,6 +63,7 @@ class Daemon:
                 self._start(self._watching(parts))
                 self._start(self._spool(parts))
                 self._start(self._gauges(parts))
+                self._start(self._alive())
                 wake = self._poked(parts)
                 parts.health.now("")
                 if self._demo:
@@ -124,8 +125,13 @@ class Daemon:
     async def _watching(self, parts: Parts) -> None:
         while True:
             await asyncio.gather(*(self._due(parts, account) for account in parts.accounts))
-            _notify("WATCHDOG=1")
             await asyncio.sleep(BEAT)
+
+    async def _alive(self) -> None:
+        """The watchdog asks whether the loop turns; a calendar server that hangs does not stop it."""
+        while True:
+            _notify("WATCHDOG=1")
+            await asyncio.sleep(BEAT * 5)
 
     async def _due(self, parts: Parts, account: Account) -> None:
         with contextlib.suppress(GatewayError):  # the round has told it; it comes again

@@ -45,7 +45,10 @@ class Door:
             self._log.emit(Event.MAIL_READ, outcome=str(Outcome.IGNORED), reason=reason)
             return ""
         with self._log.timed(Stage.ACCEPT):
-            return await self._intake.accept(mail)
+            job = await self._intake.accept(mail)
+        if mail.peer.protocol == "submit":  # the listeners tell of theirs themselves
+            self._log.emit(Event.MAIL_ACCEPTED, job=job, size=len(mail.content))
+        return job
 
     def _concerns_us(self, mail: ReceivedMail) -> bool:
         recipients = mail.envelope.recipients

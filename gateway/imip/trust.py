@@ -72,16 +72,19 @@ def lower(verdict: Verdict, doubts: tuple[str, ...]) -> Verdict:
 
 
 def trusted_results(mail: Mail, settings: TrustSettings) -> Iterator[Result]:
-    """Results of our own border: RFC 8601 5 warns of forged fields, so only those above the first Received line that our
-    border did not write, and only of a configured authserv-id."""
+    """Results of our own border: only those above its own Received lines, and only of a configured authserv-id.
+
+    RFC 8601 5 warns of forged fields: what stands below the lowest line that the border wrote, strangers wrote. The line
+    that we put on top ourselves is not the border's.
+    """
     hops = 0
     for place, (name, value) in enumerate(mail.headers):
         if name == "received":
             if place == 0 and _OURS.search(value):
                 continue
             hops += 1
-            if hops > settings.border_hops:
-                return
+            if hops >= settings.border_hops:
+                return  # below the border's own lowest line stands what strangers wrote, forged results among it
         elif name == "authentication-results":
             yield from _results(value, settings)
 

@@ -11,6 +11,7 @@ from gateway.ports import Envelope, Peer
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:\-]*[A-Za-z0-9])?|\[[A-Za-z0-9.:]+\]")
 _RECEIVED = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _HEADER_SCAN = 1_000_000
+OURS = "imip-gateway"  # by this comment `imip.trust` knows the line that is not the border's
 
 
 def received_line(
@@ -19,7 +20,7 @@ def received_line(
     """RFC 5321 4.4. The recipient is named only when there is one, since the others may be blind copies (7.2)."""
     helo = peer.helo if len(peer.helo) <= 255 and _NAME.fullmatch(peer.helo) else "unknown"
     literal = f"[IPv6:{peer.address}]" if ":" in peer.address else f"[{peer.address}]"
-    by = f"by {hostname} with {_protocol(envelope, peer, extended=extended)}"
+    by = f"by {hostname} ({OURS}) with {_protocol(envelope, peer, extended=extended)}"
     lines = [f"Received: from {helo} ({literal})" if peer.address else f"Received: from {helo}", by]
     if len(envelope.recipients) == 1 and envelope.recipients[0].address.isprintable():
         lines.append(f"for <{envelope.recipients[0].address}>")

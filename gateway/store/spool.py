@@ -148,7 +148,7 @@ class SpoolReader:
                 raise SpoolError("cut short, or for nobody")
         except (ValueError, TypeError, KeyError, OverflowError, OSError, RecursionError) as error:
             raise SpoolError(str(error)) from error
-        received = f"Received: by {self._host()} with local; {format_datetime(written)}\r\n"
+        received = f"Received: by {self._host()} (imip-gateway) with local; {format_datetime(written)}\r\n"
         envelope = Envelope(
             sender=sender,
             recipients=tuple(Recipient(address=one) for one in recipients),

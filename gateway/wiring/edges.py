@@ -19,6 +19,7 @@ from gateway.web.app import WebServer, application
 from gateway.web.demo import DemoView
 from gateway.web.demo import routes as demo_routes
 from gateway.wiring import meaning
+from gateway.wiring.channel import daemon_runs
 from gateway.wiring.parts import Parts, started
 from gateway.wiring.storage import SystemClock
 
@@ -111,7 +112,8 @@ def places(parts: Parts) -> list[tuple[str, str]]:
 async def probe(config: Config) -> list[str]:
     """What only the outside can tell (`check --online`): one line per trouble."""
     troubles: list[str] = []
-    async with started(replace(config, log=replace(config.log, level="error"))) as parts:
+    quiet = replace(config, log=replace(config.log, level="error"))
+    async with started(quiet, share=daemon_runs(config)) as parts:
         for account in parts.accounts:
             try:
                 await parts.calendars.invitations(account)

@@ -469,7 +469,9 @@ class World:
 
     async def sync(self) -> tuple[Round, ...]:
         """A watch round of every collection."""
-        return tuple([one for account in self.accounts for one in await self.process.watch.all(account)])
+        there = {path.split("/")[1] for path in self.calendars.objects}
+        seen = [one for one in self.accounts if one.username in there]
+        return tuple([one for account in seen for one in await self.process.watch.all(account)])
 
     async def settle(self, **time: float) -> None:
         """Look, let the settle time pass, work."""
@@ -616,7 +618,7 @@ def answer(uid: str = "m1", partstat: str = "ACCEPTED", who: str = "bob@example.
 def raw_mail(
     data: bytes, method: str, *, sender: str, to: str, dmarc: str = "pass", message_id: str, extra: str = ""
 ) -> bytes:
-    head = f"""Received: from mx by here
+    head = f"""Received: from mx by here (imip-gateway)
 Authentication-Results: mx.example.org; dmarc={dmarc} header.from={sender.partition("@")[2]}
 From: {sender}
 To: {to.split(",")[0]}
@@ -720,7 +722,6 @@ async def new_world(
         )
         if like is None:
             world.calendars.collection("alice", "calendar")
-            world.calendars.collection("dora", "calendar")
             if watched:
                 await world.sync()
         return world

@@ -162,6 +162,7 @@ async def test_what_was_there_before_is_kept_for_taking_back(world, say):
 
 
 async def test_an_invitation_for_two_accounts_is_stored_in_both_calendars(world, say):
+    world.calendars.collection("dora", "calendar")
     mail = await world.mail(
         "REQUEST",
         say.invitation(guests="alice@example.org dora@example.org"),

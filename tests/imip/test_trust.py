@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
 from gateway.imip.read import read
 from gateway.imip.trust import TrustSettings, judge, lower
 from gateway.itip.model import Certainty, Verdict
+from gateway.ports import Envelope, Peer
 from gateway.smtp.evidence import organizational_domain
+from gateway.smtp.trace import received_line
 
 OURS = TrustSettings(
     authserv_ids=frozenset({"mx.example.org"}),
@@ -56,14 +61,19 @@ RULES = [
     ),
     ("our authserv-id below the border", [HOP, OUTSIDE, AR + "dmarc=pass header.from=example.com"], UNKNOWN),
     (
-        "our result above the border's second line",
+        "a result just below the border's line, which a stranger may have written",
         [HOP, AR + "dmarc=pass header.from=example.com", OUTSIDE],
-        PROVEN,
+        UNKNOWN,
     ),
     (
         "our own Received line is not the border's",
-        [OWN, HOP, AR + "dmarc=pass header.from=example.com", OUTSIDE],
+        [OWN, AR + "dmarc=pass header.from=example.com", HOP, OUTSIDE],
         PROVEN,
+    ),
+    (
+        "forged just below the border's line, under our own",
+        [OWN, HOP, AR + "dmarc=pass header.from=example.com", OUTSIDE],
+        UNKNOWN,
     ),
     (
         "a comment that holds the result",
@@ -83,6 +93,25 @@ RULES = [
 @pytest.mark.parametrize(("name", "headers", "certainty"), RULES, ids=[row[0] for row in RULES])
 def test_evidence_gives_this_certainty(name: str, headers: list[str], certainty: Certainty) -> None:
     assert verdict(*headers).certainty is certainty
+
+
+def test_two_border_hops_count_what_stands_above_the_second() -> None:
+    settings = replace(OURS, border_hops=2)
+    result = AR + "dmarc=pass header.from=example.com"
+    assert verdict(HOP, result, HOP, OUTSIDE, settings=settings).certainty is PROVEN
+    assert verdict(HOP, HOP, result, OUTSIDE, settings=settings).certainty is UNKNOWN
+
+
+def test_the_line_that_our_listener_adds_is_known_as_ours() -> None:
+    line = received_line(
+        Envelope(sender="", recipients=()),
+        Peer(helo="mx.example.org", address="127.0.0.1"),
+        hostname="example.org",
+        extended=True,
+        received_at=datetime(2026, 11, 21, tzinfo=UTC),
+    )
+    own = line.decode().removesuffix("\r\n")
+    assert verdict(own, AR + "dmarc=pass header.from=example.com", HOP).certainty is PROVEN
 
 
 def test_an_attacker_cannot_pretend_to_be_our_own_received_line() -> None:

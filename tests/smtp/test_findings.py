@@ -256,7 +256,7 @@ async def test_12_the_mail_carries_our_received_line(start: Any) -> None:
     await client.send(b"Subject: x\r\n\r\nbody\r\n.\r\n")
     await client.reply()
     assert bench.mails[0].content == (
-        b"Received: from client.example ([127.0.0.1])\r\n\tby mx.example.org with ESMTP\r\n"
+        b"Received: from client.example ([127.0.0.1])\r\n\tby mx.example.org (imip-gateway) with ESMTP\r\n"
         b"\tfor <alice@example.org>; Wed, 10 Mar 2027 09:30:00 +0000\r\nSubject: x\r\n\r\nbody\r\n"
     )
 

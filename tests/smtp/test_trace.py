@@ -42,7 +42,7 @@ def line(
 def test_the_protocol_has_its_registered_name(facts: dict[str, Any], name: str) -> None:
     assert (
         line(**facts)
-        == f"Received: from client.example ([192.0.2.1]) by mx with {name} for <alice@example.org>"
+        == f"Received: from client.example ([192.0.2.1]) by mx (imip-gateway) with {name} for <alice@example.org>"
     )
 
 

@@ -48,7 +48,7 @@ async def test_a_spooled_mail_is_handed_over_as_submitted_and_trusted(tmp_path) 
     assert [one.address for one in mail.envelope.recipients] == ["alice@example.org", "bob@example.org"]
     assert not mail.envelope.smtputf8
     received, rest = mail.content.split(b"\r\n", 1)
-    assert received.startswith(b"Received: by here with local; ")
+    assert received.startswith(b"Received: by here (imip-gateway) with local; ")
     assert rest == b"Subject: x\r\n\r\nhello\r\n"
     assert list((tmp_path / "spool").iterdir()) == []
 
