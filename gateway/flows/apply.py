@@ -171,7 +171,7 @@ class Apply:
         elif story.kind == "change":
             plan = _settled_as_seen(plan, seen)
         return await self._plans.plan(
-            job, plan, tuple(_letter(account, job.uid, one) for one in decision.outgoing)
+            job, plan, tuple(_letter(account, job.uid, one, story) for one in decision.outgoing)
         )
 
     async def _write(self, account: Account, plan: Plan) -> Resource | None:
@@ -321,7 +321,7 @@ def _note(note: Note) -> dict[str, str]:
     return {"code": note.code, **note.facts}
 
 
-def _letter(account: Account, uid: str, outgoing: Outgoing) -> NewLetter:
+def _letter(account: Account, uid: str, outgoing: Outgoing, story: Story) -> NewLetter:
     return NewLetter(
         account=account.address,
         uid=uid,
@@ -333,6 +333,7 @@ def _letter(account: Account, uid: str, outgoing: Outgoing) -> NewLetter:
         calendar=outgoing.object.data,
         summary=summary.dump(outgoing.summary),
         automatic=outgoing.automatic,
+        in_reply_to=story.message_id if outgoing.automatic else "",
     )
 
 

@@ -100,6 +100,8 @@ def _told(
         invited_as=one.invited_as,
         mail_date=mail.date,
         arrived=now,
+        auto_submitted=mail.auto_submitted,
+        is_list=mail.is_list,
     )
     try:
         decision = govern(decide(here, message, context), context.policy)

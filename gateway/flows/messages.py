@@ -113,6 +113,9 @@ class Messages:
             invited_as=Address(facts["invited_as"]) if facts.get("invited_as") else None,
             mail_date=datetime.fromisoformat(facts["mail_date"]) if facts.get("mail_date") else None,
             arrived=datetime.fromisoformat(facts["arrived"]),
+            auto_submitted=str(facts.get("auto_submitted") or ""),
+            is_list=bool(facts.get("is_list")),
+            null_sender=bool(facts.get("null_sender")),
         )
 
     async def _hold(self, job: Job, account: Account, story: Story, decision: Decision) -> None:

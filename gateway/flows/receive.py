@@ -144,6 +144,7 @@ def _job(job: Job, received: ReceivedMail, mail: reading.Mail, verdict: Verdict,
             "notes": [{"code": note.code, **note.facts} for note in one.notes],
             "auto_submitted": mail.auto_submitted,
             "is_list": mail.is_list,
+            "null_sender": received.envelope.sender == "",
         },
     )
 

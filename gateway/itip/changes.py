@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.ical import recur
-from gateway.ical.address import Address, is_mail
 from gateway.ical.event import CalendarObject
 from gateway.itip import roles
+from gateway.itip.circle import speaking_as
 from gateway.itip.inviting import inviting
 from gateway.itip.model import Context, Decision, Outcome, Reason, Role
 from gateway.itip.replying import replying
@@ -35,7 +35,7 @@ def changes(before: CalendarObject | None, after: CalendarObject | None, context
         return Decision(outcome=Outcome.IGNORED, reason=Reason.PAST_EVENT)
     if role is Role.ATTENDEE:
         return replying(before, after, context)
-    organizer = _organizer(before, after, context)
+    organizer = speaking_as((after, before), context.owner)
     if before is not None and before.organizer_prop is not None and not _is_ours(before, context):
         before = None  # RFC 5546 3.2.2.4: who takes a meeting over invites anew
     return inviting(before, after, context, organizer=organizer)
@@ -51,14 +51,6 @@ def _role(before: CalendarObject | None, after: CalendarObject | None, context: 
 
 def _is_ours(meeting: CalendarObject, context: Context) -> bool:
     return roles.role(meeting, context.owner) is Role.ORGANIZER
-
-
-def _organizer(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> Address:
-    """The address in whose name we write: the one that stands in the meeting, where it is mail."""
-    lines = [one.organizer_prop for one in (after, before) if one is not None]
-    found = [one for line in lines if line is not None for one in sorted(roles.identities(line))]
-    ours = [one for one in found if one in context.owner]
-    return next((one for one in (*ours, *found) if is_mail(one)), (ours or found)[0])
 
 
 def _is_over(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> bool:

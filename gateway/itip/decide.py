@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from gateway.ical.address import Address
 from gateway.ical.agree import with_distinct_zones
 from gateway.ical.event import CalendarObject
-from gateway.itip import answers, attendee
+from gateway.itip import answers, attendee, refresh
 from gateway.itip.model import (
     Certainty,
     Context,
@@ -35,6 +35,7 @@ from gateway.itip.roles import (
     same_person,
     sent_by,
 )
+from gateway.itip.roles import attendee as attendee_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +260,19 @@ def _reply(stored: CalendarObject | None, message: Message, context: Context) ->
     return answers.reply(stored, message, context)
 
 
+def _request(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
+    decision = attendee.request(stored, message, context)
+    return refresh.with_question(decision, stored, message=message, context=context)
+
+
+def may_refresh(stored: CalendarObject | None, message: Message, context: Context) -> Ruling:
+    """REFRESH: one of the stored attendees (SPEC 3.3); of an unknown meeting there is nothing to tell."""
+    if stored is None:
+        return Ruling(outcome=Outcome.IGNORED, reason=Reason.UNKNOWN_UID)
+    known = message.sender is not None and attendee_line(stored, frozenset({message.sender})) is not None
+    return YES if known else _refused(Reason.SENDER_NOT_ATTENDEE)
+
+
 def _never(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
     return _end(not_yet(stored, message, context))
 
@@ -273,8 +287,8 @@ TABLE: Mapping[tuple[Role, Method], Row] = {
     (Role.ATTENDEE, Method.PUBLISH): _row(not_yet),
     (Role.STRANGER, Method.PUBLISH): _row(not_yet),
     (Role.ORGANIZER, Method.REQUEST): _row(may_not_organize, attendee.request),
-    (Role.ATTENDEE, Method.REQUEST): _row(may_ask, attendee.request),
-    (Role.STRANGER, Method.REQUEST): _row(may_ask, attendee.request),
+    (Role.ATTENDEE, Method.REQUEST): _row(may_ask, _request),
+    (Role.STRANGER, Method.REQUEST): _row(may_ask, _request),
     (Role.ORGANIZER, Method.REPLY): _row(may_answer, _reply),
     (Role.ATTENDEE, Method.REPLY): _row(not_ours),
     (Role.STRANGER, Method.REPLY): _row(not_ours),
@@ -284,9 +298,9 @@ TABLE: Mapping[tuple[Role, Method], Row] = {
     (Role.ORGANIZER, Method.CANCEL): _row(may_not_organize),
     (Role.ATTENDEE, Method.CANCEL): _row(may_call_off, attendee.cancel),
     (Role.STRANGER, Method.CANCEL): _row(may_call_off, attendee.cancel),
-    (Role.ORGANIZER, Method.REFRESH): _row(not_yet),
-    (Role.ATTENDEE, Method.REFRESH): _row(not_yet),
-    (Role.STRANGER, Method.REFRESH): _row(not_yet),
+    (Role.ORGANIZER, Method.REFRESH): _row(may_refresh, refresh.answer),
+    (Role.ATTENDEE, Method.REFRESH): _row(not_ours),
+    (Role.STRANGER, Method.REFRESH): _row(not_ours),
     (Role.ORGANIZER, Method.COUNTER): _row(not_yet),
     (Role.ATTENDEE, Method.COUNTER): _row(not_yet),
     (Role.STRANGER, Method.COUNTER): _row(not_yet),

@@ -65,6 +65,7 @@ class Reason(StrEnum):
     GUESTS_REMOVED = "guests-removed"
     ANSWER_RECORDED = "answer-recorded"
     CRASHER_ADDED = "crasher-added"
+    REFRESHED = "refreshed"
     INVITED = "invited"
     UPDATED = "updated"
     CANCELLED = "cancelled"
@@ -105,6 +106,7 @@ class Reason(StrEnum):
     UNSUPPORTED_TNEF = "unsupported-tnef"
     UNSUPPORTED_VCALENDAR = "unsupported-vcalendar"
     AUTO_SUBMITTED = "auto-submitted"
+    RATE_LIMITED = "rate-limited"
     FORWARDED = "forwarded"
     # watching
     BASELINE = "baseline"
@@ -201,6 +203,9 @@ class Context:
     invited_as: Address | None = None  # the address by which the envelope reached the account
     mail_date: datetime | None = None
     arrived: datetime | None = None
+    auto_submitted: str = ""  # RFC 3834 5, lower case
+    is_list: bool = False
+    null_sender: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,13 @@ def phrases(sheet: Sheet, voice: Voice) -> Phrases:
     """All sentences of one letter."""
     who = person(Guest(address=sheet.sender.address, name=sheet.sender.name), voice)
     kind = sheet.summary.kind
-    make = {"update": _update, "cancellation": _cancellation, "removed": _removed, "reply": _reply}
+    make = {
+        "update": _update,
+        "cancellation": _cancellation,
+        "removed": _removed,
+        "reply": _reply,
+        "refresh": _refresh,
+    }
     band, symbol, tone, verb, intro = make.get(kind, _invitation)(sheet, who, voice)
     return Phrases(
         band=band,
@@ -166,6 +172,12 @@ def _reply(sheet: Sheet, who: str, voice: Voice) -> _Made:
     return _band(status, voice), symbol, tone, verb, (sentence, scope)
 
 
+def _refresh(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    sentence = voice.say("%(who)s asks you to send this meeting once more.", who=who)
+    why = voice.say("The copy in that calendar is gone or not complete.")
+    return voice.say("Please send again"), "?", "news", voice.say("Once more: %(title)s"), (sentence, why)
+
+
 def _band(status: str, voice: Voice) -> str:
     known = {
         "ACCEPTED": voice.say("Accepted"),
@@ -226,7 +238,7 @@ def _hint(sheet: Sheet, voice: Voice) -> str:
 def _footer(sheet: Sheet, who: str, voice: Voice) -> tuple[str, ...]:
     address, reader = line(sheet.sender.address, 254), line(sheet.recipient.address, 254)
     named = who if who == address else f"{who} <{address}>"
-    if sheet.summary.kind == "reply":
+    if sheet.summary.kind in {"reply", "refresh"}:
         why = voice.say("You receive this because you organize this meeting.")
     else:
         why = voice.say("%(who)s sent this to %(reader)s.", who=named, reader=reader)

@@ -169,3 +169,24 @@ async def test_an_invitation_for_two_accounts_is_stored_in_both_calendars(world,
     )
     assert await world.told(mail) == [("applied", "invitation-stored")] * 2
     assert "SUMMARY:Lunch" in world.text("/dora/calendar/m1.ics")
+
+
+async def test_a_guest_who_asks_again_is_answered_once_and_marked_as_a_machine_does(world, say):
+    world.save(say.meeting())
+    await world.settle()
+    await world.work()
+    sent = len(world.got())
+    question = say.event(
+        "m1",
+        more="ORGANIZER:mailto:alice@example.org\nATTENDEE:mailto:bob@example.net",
+        DTSTAMP="20261102T090000Z",
+    )
+    mail = await world.mail("REFRESH", question, sender="bob@example.net")
+    again = await world.mail("REFRESH", question, sender="bob@example.net")
+    await world.work()
+    assert await world.told(mail) == [("applied", "refreshed")]
+    assert await world.told(again) == [("ignored", "rate-limited")]
+    (letter,) = world.got()[sent:]
+    assert (letter.to, letter.method) == ("bob@example.net", "REQUEST")
+    assert b"Auto-Submitted: auto-replied" in letter.content
+    assert mail.strip("<>").encode() in letter.content

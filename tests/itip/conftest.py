@@ -47,6 +47,9 @@ class Desk:
     stored: CalendarObject | None = None
     base: CalendarObject | None = None
     marks: dict[MarkKey, Mark] = field(default_factory=dict)
+    mail: dict[str, object] = field(
+        default_factory=dict
+    )  # what its next mails are: auto_submitted, is_list, ...
     parked: list[tuple[Message, Certainty, datetime | None]] = field(default_factory=list)
 
     def meet(
@@ -84,6 +87,7 @@ class Desk:
             policy=replace(self.policy, approved=approved),
             arrived=now,
             mail_date=mail_date,
+            **self.mail,  # type: ignore[arg-type]
         )
         decision = decide(self.stored, message, context)
         if decision.outcome not in {Outcome.PARKED, Outcome.HELD}:
