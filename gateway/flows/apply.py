@@ -140,6 +140,10 @@ class Apply:
             ghosts=tuple([href for href in elsewhere if await self._calendars.get(account, href) is None]),
         )
 
+    async def sends(self, account: Account) -> str:
+        """Who mails about what stands in this calendar: gateway, inbound or nobody (`ProfileFacts`)."""
+        return (await self._calendars.profile(account)).sends
+
     async def _plan(self, job: Job, account: Account, story: Story, seen: Seen, decision: Decision) -> Plan:
         old = seen.snapshot
         silent = story.kind == "change" and decision.outcome is Outcome.UNCHANGED

@@ -30,6 +30,7 @@ from gateway.itip.model import (
     Verdict,
 )
 from gateway.policy.rules import govern
+from gateway.policy.sending import without_servers
 from gateway.ports import Clock, Held, Job, Ledger, MarkRow, Queue
 
 
@@ -77,6 +78,8 @@ class Messages:
         async def propose(seen: Seen) -> Decision:
             context = self._context(account, facts, verdict, message, marks, seen)
             decision = govern(decide(seen.stored, message, context), context.policy)
+            if decision.outgoing:
+                decision = without_servers(decision, profile_sends=await self._apply.sends(account))
             return replace(decision, notes=(*noted, *decision.notes))
 
         try:

@@ -262,7 +262,15 @@ def _reply(stored: CalendarObject | None, message: Message, context: Context) ->
 
 def _request(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
     decision = attendee.request(stored, message, context)
+    if stored is None and _delegated_by(message.sender, message, context) and not _is_organizer(message):
+        # SPEC 12.8: what a delegator passes on is no word of the organizer, and must not outrank any of his
+        return replace(decision, marks={})
     return refresh.with_question(decision, stored, message=message, context=context)
+
+
+def _is_organizer(message: Message) -> bool:
+    organizer = message.object.organizer_prop
+    return organizer is not None and message.sender in identities(organizer)
 
 
 def may_refresh(stored: CalendarObject | None, message: Message, context: Context) -> Ruling:

@@ -78,6 +78,7 @@ class Reason(StrEnum):
     ORGANIZER_CHANGED = "organizer-changed"
     COMPONENT_CHANGED = "component-changed"
     PARTY_CRASHER = "party-crasher"
+    DELEGATION_REFUSED = "delegation-refused"
     SELF_SENT = "self-sent"
     UNKNOWN_RECIPIENT = "unknown-recipient"
     NOT_INVITED = "not-invited"

@@ -14,8 +14,9 @@ from gateway.ical import times
 from gateway.ical.address import Address, is_mail
 from gateway.ical.event import CalendarObject, partstat
 from gateway.ical.tree import Component, Property
-from gateway.itip import compose, roles
+from gateway.itip import compose, deputizing, roles
 from gateway.itip.circle import only_instance, strict
+from gateway.itip.delegation import delegate_of
 from gateway.itip.model import Context, Decision, Mark, MarkKey, Method, Note, Outcome, Outgoing, Reason
 from gateway.itip.significance import components_by_key, facts_by_key, instance
 from gateway.itip.summary import summarize
@@ -63,6 +64,7 @@ def _answered(
         note = Note(code="no-mail-address", facts={"organizer": who})
         return Decision(outcome=Outcome.IGNORED, reason=Reason.NOTHING_TO_SEND, notes=(note,))
     message = compose.reply(parts.values(), source, compose.Stamp(now=context.now, prodid=context.prodid))
+    message = deputizing.with_delegates(message)
     line = next(iter(parts.values()))[1]
     keys = tuple(key for key, _ in components_by_key(message))
     letter = Outgoing(
@@ -81,7 +83,7 @@ def _answered(
             attendee=line,
         ),
     )
-    lawful, illegal = strict((letter,))
+    lawful, illegal = strict((letter, *deputizing.letters(source, parts, letter, context=context)))
     if not lawful:
         return Decision(outcome=Outcome.FAILED, reason=Reason.MALFORMED_CALENDAR, notes=illegal)
     return Decision(
@@ -107,10 +109,20 @@ def _new_answers(
         otherwise = (
             "" in found and answer != found[""]
         )  # said along, or the answer to the series would reach it
+        otherwise = otherwise or _other_delegate(before, key, line, context)
         if answer in _ANSWERS and (otherwise or answer != _old_answer(before, key, context)):
             found[key] = answer
     found.update(_declined_by_exclusion(before, after, context))
     return {key: answer for key, answer in found.items() if not _said_with_series(key, found, context)}
+
+
+def _other_delegate(before: CalendarObject | None, key: str, line: Property, context: Context) -> bool:
+    """Whether he sends another one than before."""
+    to = delegate_of(line)
+    was = roles.line_in(
+        (before.component(key) or before.master) if before is not None else None, context.owner
+    )
+    return to is not None and was is not None and to != delegate_of(was)
 
 
 def _said_with_series(key: str, found: dict[str, str], context: Context) -> bool:
@@ -192,7 +204,9 @@ def _part(
     if component is None or line is None:
         return None
     own = roles.line_in(copy.component(key), context.owner)
-    deputies = own.param_values("DELEGATED-TO") if own is not None and answer == "DELEGATED" else None
+    deputies = own.param_values("DELEGATED-TO")[:1] if own is not None and answer == "DELEGATED" else None
+    if own is not None and deputies and deputizing.impossible(component, own):
+        return None
     clean = leaving(Component(component.name, (line,))).properties[0]
     return component, clean.with_params(PARTSTAT=answer, DELEGATED_TO=deputies)
 

@@ -238,7 +238,9 @@ def _hint(sheet: Sheet, voice: Voice) -> str:
 def _footer(sheet: Sheet, who: str, voice: Voice) -> tuple[str, ...]:
     address, reader = line(sheet.sender.address, 254), line(sheet.recipient.address, 254)
     named = who if who == address else f"{who} <{address}>"
-    if sheet.summary.kind in {"reply", "refresh"}:
+    organizer = sheet.summary.now.organizer
+    other = organizer is not None and organizer.address.casefold() != sheet.recipient.address.casefold()
+    if sheet.summary.kind in {"reply", "refresh"} and not other:
         why = voice.say("You receive this because you organize this meeting.")
     else:
         why = voice.say("%(who)s sent this to %(reader)s.", who=named, reader=reader)

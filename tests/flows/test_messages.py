@@ -190,3 +190,21 @@ async def test_a_guest_who_asks_again_is_answered_once_and_marked_as_a_machine_d
     assert (letter.to, letter.method) == ("bob@example.net", "REQUEST")
     assert b"Auto-Submitted: auto-replied" in letter.content
     assert mail.strip("<>").encode() in letter.content
+
+
+@pytest.mark.parametrize(("sends", "told"), [("gateway", ["dan@example.net"]), ("nobody", [])])
+async def test_a_delegate_hears_of_it_once_from_us_or_from_the_server(world, say, sends, told):
+    world.save(say.meeting())
+    await world.settle()
+    await world.work()
+    sent = len(world.got())
+    world.calendars.sends = sends
+    answer = say.answer(partstat='DELEGATED;DELEGATED-TO="mailto:dan@example.net"')
+    mail = await world.mail("REPLY", answer, sender="bob@example.net")
+    await world.work()
+    assert await world.told(mail) == [("applied", "answer-recorded")]
+    assert [one.to for one in world.got()[sent:]] == told
+    assert "dan@example.net" in world.text(HREF)
+    await world.settle()
+    await world.work()
+    assert [one.to for one in world.got()[sent:]] == told

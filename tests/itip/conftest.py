@@ -10,6 +10,7 @@ import pytest
 from gateway.ical.address import Address, address
 from gateway.ical.event import CalendarObject, parse_object
 from gateway.ical.tree import parse
+from gateway.itip.changes import changes
 from gateway.itip.decide import decide
 from gateway.itip.model import (
     Certainty,
@@ -92,6 +93,16 @@ class Desk:
         decision = decide(self.stored, message, context)
         if decision.outcome not in {Outcome.PARKED, Outcome.HELD}:
             self._carry_out(decision)
+        return decision
+
+    def save(self, after: CalendarObject, now: datetime) -> Decision:
+        """The owner's program saves an object; what that comes to leaves, as `flows.changed` does it."""
+        context = Context(
+            owner=self.owner, now=now, marks=self.marks, base=self.base, policy=self.policy, arrived=now
+        )
+        decision = changes(self.stored, after, context)
+        self.stored = after
+        self._carry_out(decision)
         return decision
 
     def _carry_out(self, decision: Decision) -> None:

@@ -3,6 +3,7 @@
     > account b@example.com [more addresses]       the desk that the next steps are about (kept by its first address)
     > policy on_unknown=ignore cancel=delete       of that desk
     > has                                          its calendar holds this (the owner's own edit, or what was there before)
+    > saves                                        the owner's program saves this, and the gateway sees the change
     > loses                                        its calendar holds it no more, and nobody knows why
     > mail REQUEST from=a@example.com [certainty=unknown] [approved]     a message, with what follows as its components;
                                                    also [auto=auto-replied] [list] [null]: what kind of mail it is
@@ -69,6 +70,9 @@ class Play:
 
     def do_has(self, words: list[str], body: str) -> None:
         self.desk.stored = self.stage.object(body)
+
+    def do_saves(self, words: list[str], body: str) -> None:
+        self.last = self.desk.save(self.stage.object(body), self.stage.after(self.minutes))
 
     def do_loses(self, words: list[str], body: str) -> None:
         self.desk.stored = self.desk.base = None
