@@ -14,6 +14,7 @@ from gateway.flows.receive import unpack_verdict
 from gateway.flows.sorting import PolicyOf, owner_of
 from gateway.flows.stored import read_stored
 from gateway.ical.address import Address
+from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
 from gateway.itip import order
 from gateway.itip.decide import decide
@@ -47,6 +48,7 @@ class Messages:
         policy: PolicyOf,
         clock: Clock,
         park_for: timedelta,
+        bounds: Bounds = DEFAULT_BOUNDS,
     ) -> None:
         self._accounts = accounts
         self._queue = queue
@@ -55,6 +57,7 @@ class Messages:
         self._policy = policy
         self._clock = clock
         self._park_for = park_for
+        self._bounds = bounds
 
     async def run(self, job: Job) -> None:
         """Decide and apply; hold or park what must wait."""
@@ -116,6 +119,7 @@ class Messages:
             invited_as=Address(facts["invited_as"]) if facts.get("invited_as") else None,
             mail_date=datetime.fromisoformat(facts["mail_date"]) if facts.get("mail_date") else None,
             arrived=datetime.fromisoformat(facts["arrived"]),
+            bounds=self._bounds,
             auto_submitted=str(facts.get("auto_submitted") or ""),
             is_list=bool(facts.get("is_list")),
             null_sender=bool(facts.get("null_sender")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -12,8 +12,11 @@ from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedCalendar
 from gateway.ical import tree
 from gateway.ical.address import Address
-from gateway.imip import quirks
+from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
+from gateway.imip import habits
 from gateway.imip.read import CalendarPart, Mail
+from gateway.imip.tolerated import counter_as_request
+from gateway.itip.classify import Grade, classify
 from gateway.itip.model import Message, Method, Note, Outcome, Policy, Reason, Verdict
 from gateway.itip.parse import Refusal, messages
 from gateway.ports import Envelope
@@ -40,6 +43,7 @@ class Turned:
     uid: str = ""
     method: str = ""
     detail: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 class PolicyOf(Protocol):
@@ -80,6 +84,7 @@ def sort_out(
     *,
     limits: tree.Limits = tree.DEFAULT_LIMITS,
     quirks_off: Set[str] = frozenset(),
+    bounds: Bounds = DEFAULT_BOUNDS,
 ) -> tuple[Addressed | Turned, ...]:
     """Everything that the mail holds, each with its account or its reason; never empty."""
     if not to:
@@ -88,7 +93,9 @@ def sort_out(
         Turned(outcome=_outcome(reason), reason=reason) for reason in mail.refusals
     ]
     for part in _distinct(mail.parts):
-        found.extend(_of_part(part, verdict, to, mailed=mail.date, limits=limits, quirks_off=quirks_off))
+        found.extend(
+            _of_part(part, verdict, to, mailed=mail.date, limits=limits, quirks_off=quirks_off, bounds=bounds)
+        )
     return _without_twins(found) or (Turned(outcome=Outcome.IGNORED, reason=Reason.NO_CALENDAR_PART),)
 
 
@@ -100,6 +107,7 @@ def _of_part(
     mailed: datetime | None,
     limits: tree.Limits,
     quirks_off: Set[str],
+    bounds: Bounds,
 ) -> Iterator[Addressed | Turned]:
     if part.where == "forwarded":
         # SPEC 2.2: a forward is never applied in the organizer's name
@@ -107,36 +115,50 @@ def _of_part(
             yield Turned(outcome=Outcome.IGNORED, reason=Reason.FORWARDED, account=account.address)
         return
     try:
-        calendar, mended = quirks.mend(tree.parse(part.data, limits), mailed, off=quirks_off)
-        found = messages(calendar, verdict.sender, part.method)
+        calendar, noted = habits.read_calendar(part.data, limits, mailed, off=quirks_off)
+        found = messages(calendar, verdict.sender, part.method, bounds=bounds)
     except MalformedCalendar as error:
-        for account, _ in to:
-            yield Turned(
-                outcome=Outcome.REFUSED,
-                reason=Reason(error.code),
-                account=account.address,
-                detail=error.detail,
-            )
-        return
+        refusal = Refusal(outcome=Outcome.REFUSED, reason=Reason(error.code), detail=error.detail)
+        found, noted = (refusal,), ()
     for one in found:
         for account, invited_as in to:
             if isinstance(one, Refusal):
-                yield Turned(
-                    outcome=one.outcome,
-                    reason=one.reason,
-                    account=account.address,
-                    uid=one.uid,
-                    method=one.method,
-                    detail=one.detail,
-                )
+                yield _turned(one, account, (*part.notes, *_classed(one, noted)))
             else:
+                message, odd = _meant(one, account, quirks_off)
                 yield Addressed(
                     account=account,
                     invited_as=invited_as,
-                    message=one,
+                    message=message,
                     lowered=part.lowered,
-                    notes=(*part.notes, *mended),
+                    notes=(*part.notes, *_classed(message, (*noted, *odd))),
                 )
+
+
+def _turned(refusal: Refusal, account: Account, notes: tuple[Note, ...]) -> Turned:
+    return Turned(
+        outcome=refusal.outcome,
+        reason=refusal.reason,
+        account=account.address,
+        uid=refusal.uid,
+        method=refusal.method,
+        detail=refusal.detail,
+        notes=notes,
+    )
+
+
+def _meant(message: Message, account: Account, off: Set[str]) -> tuple[Message, tuple[Note, ...]]:
+    """A REQUEST from a guest to the organizer is a COUNTER (SPEC 2.4): it may propose and changes nothing."""
+    owner = frozenset(Address(one) for one in (account.address, *account.aliases))
+    if habits.COUNTER in off or not counter_as_request(message, owner):
+        return message, ()
+    return replace(message, method=Method.COUNTER), habits.notes((habits.COUNTER,))
+
+
+def _classed(one: Message | Refusal, noted: tuple[Note, ...]) -> tuple[Note, ...]:
+    """The notes about the calendar text, with the class of the message unless it is as it should be (SPEC 4)."""
+    found = classify(one, habits.met(noted), habits.REPAIRED)
+    return noted if found.grade is Grade.FINE else (*noted, found.note)
 
 
 def _distinct(parts: Sequence[CalendarPart]) -> tuple[CalendarPart, ...]:
@@ -161,7 +183,7 @@ def _without_twins(found: Iterable[Addressed | Turned]) -> tuple[Addressed | Tur
 def _version(one: Addressed | Turned) -> Hashable:
     """What makes two messages of a mail the same: RFC 5546 2.1.5, and for an answer also who gave it."""
     if isinstance(one, Turned):
-        return one if one.uid else id(one)
+        return replace(one, notes=()) if one.uid else id(one)
     message = one.message
     parts = tuple(
         tuple(part.value(name) for name in ("RECURRENCE-ID", "SEQUENCE", "DTSTAMP"))

@@ -18,6 +18,32 @@ from gateway.itip.model import Note
 
 PRODID = "-//imip-gateway//EN"
 
+_ONCE_IN_CALENDAR = frozenset({"CALSCALE", "METHOD", "PRODID", "VERSION"})
+_ONCE_IN_COMPONENT = frozenset(
+    [
+        "CLASS",
+        "CREATED",
+        "DESCRIPTION",
+        "DTEND",
+        "DTSTAMP",
+        "DTSTART",
+        "DUE",
+        "DURATION",
+        "GEO",
+        "LAST-MODIFIED",
+        "LOCATION",
+        "ORGANIZER",
+        "PRIORITY",
+        "RECURRENCE-ID",
+        "SEQUENCE",
+        "STATUS",
+        "SUMMARY",
+        "TRANSP",
+        "UID",
+        "URL",
+    ]
+)
+
 Rule = Callable[[Component, datetime | None], Component]
 
 
@@ -54,6 +80,16 @@ def missing_dtstamp(calendar: Component, mailed: datetime | None) -> Component:
     return _each(calendar, lambda part: part if part.first("DTSTAMP") is not None else part.add(stamp))
 
 
+def repeated_property(calendar: Component, mailed: datetime | None) -> Component:
+    """RFC 5545 3.6 and 3.6.1 allow these once: Yahoo says STATUS twice, and a calendar server refuses that. The first counts."""
+    return _each(_once(calendar, _ONCE_IN_CALENDAR), lambda part: _once(part, _ONCE_IN_COMPONENT))
+
+
+def end_and_duration(calendar: Component, mailed: datetime | None) -> Component:
+    """RFC 5545 3.6.1 allows either: some Thunderbirds said both, and a calendar server refuses that. DTEND counts."""
+    return _each(calendar, lambda part: part.without("DURATION") if part.first("DTEND") else part)
+
+
 def address_without_mailto(calendar: Component, mailed: datetime | None) -> Component:
     """RFC 5545 3.3.3 asks for a URI: the iPhone's `ORGANIZER:someone@example.org` is a mail address that lacks `mailto:`."""
     return _each(calendar, _with_schemes)
@@ -74,6 +110,8 @@ RULES: Mapping[str, Rule] = {
     "missing-version": missing_version,
     "missing-prodid": missing_prodid,
     "missing-dtstamp": missing_dtstamp,
+    "repeated-property": repeated_property,
+    "end-and-duration": end_and_duration,
     "address-without-mailto": address_without_mailto,
     "contradictory-timezone": contradictory_timezone,
 }
@@ -93,6 +131,16 @@ def _each(calendar: Component, change: Callable[[Component], Component]) -> Comp
     )
     same = all(new is old for new, old in zip(changed, calendar.children, strict=True))
     return calendar if same else calendar.with_children(changed)
+
+
+def _once(part: Component, names: Set[str]) -> Component:
+    seen: set[str] = set()
+    kept = []
+    for child in part.children:
+        if isinstance(child, Component) or child.name not in names or child.name not in seen:
+            kept.append(child)
+        seen.add(child.name)
+    return part if len(kept) == len(part.children) else part.with_children(kept)
 
 
 def _with_schemes(part: Component) -> Component:

@@ -28,6 +28,7 @@ def changes(before: CalendarObject | None, after: CalendarObject | None, context
     """
     if any(one is not None and one.kind not in _SCHEDULED for one in (before, after)):
         return Decision(outcome=Outcome.UNSUPPORTED, reason=Reason.UNSUPPORTED_COMPONENT)
+    before, after = (None if one is None else one.within(context.bounds) for one in (before, after))
     role = _role(before, after, context)
     if role is Role.STRANGER:
         return Decision(outcome=Outcome.IGNORED, reason=Reason.NOT_OUR_ORGANIZER)

@@ -73,6 +73,7 @@ class Row:
 
 def decide(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
     """What comes of a message. `stored` is what the calendar holds under its UID now; nothing else is asked."""
+    stored, message, context = _bounded(stored, message, context)
     row = TABLE[_role(stored, message, context), message.method]
     if _self_sent(stored, message, context):
         return Decision(outcome=Outcome.IGNORED, reason=Reason.SELF_SENT)
@@ -104,6 +105,18 @@ def _ranged(of: CalendarObject) -> bool:
     """RFC 5545 3.2.13: RANGE=THISANDFUTURE. Taken for the one occurrence that it names it would do harm."""
     found = (component.first("RECURRENCE-ID") for component in of.components)
     return any(line is not None and line.param("RANGE") for line in found)
+
+
+def _bounded(
+    stored: CalendarObject | None, message: Message, context: Context
+) -> tuple[CalendarObject | None, Message, Context]:
+    """SPEC 11: nothing that is looked at here is expanded further than the bounds."""
+    bounds = context.bounds
+    if message.object.bounds != bounds:
+        message = replace(message, object=message.object.within(bounds))
+    if context.base is not None and context.base.bounds != bounds:
+        context = replace(context, base=context.base.within(bounds))
+    return None if stored is None else stored.within(bounds), message, context
 
 
 def _role(stored: CalendarObject | None, message: Message, context: Context) -> Role:

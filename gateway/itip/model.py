@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from gateway.ical.address import Address
+from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
 from gateway.ical.times import Period
 
@@ -204,6 +205,7 @@ class Context:
     invited_as: Address | None = None  # the address by which the envelope reached the account
     mail_date: datetime | None = None
     arrived: datetime | None = None
+    bounds: Bounds = DEFAULT_BOUNDS  # how far what is stored may be expanded (SPEC 11)
     auto_submitted: str = ""  # RFC 3834 5, lower case
     is_list: bool = False
     null_sender: bool = False

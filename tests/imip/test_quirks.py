@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -53,6 +55,8 @@ ZONE = [
     "END:STANDARD",
     "END:VTIMEZONE",
 ]
+STATUSES = ["STATUS:CONFIRMED", "COMMENT:a", "COMMENT:b", "STATUS:TENTATIVE", "END:VEVENT"]
+STATUS_ONCE = "\r\nSTATUS:CONFIRMED\r\nCOMMENT:a\r\nCOMMENT:b\r\nEND:VEVENT\r\n"
 # rule -> (what came, what stands there afterwards)
 SAMPLES: dict[str, tuple[bytes, str]] = {
     "missing-version": (text(head=HEAD[1:]), "\r\nVERSION:2.0\r\n"),
@@ -60,6 +64,14 @@ SAMPLES: dict[str, tuple[bytes, str]] = {
     "missing-dtstamp": (
         text(event=swapped("DTSTAMP:20261101T080000Z")),
         "\r\nDTSTAMP:20261121T103000Z\r\n",
+    ),
+    "repeated-property": (
+        text(head=[*HEAD, "CALSCALE:GREGORIAN", "CALSCALE:GREGORIAN"], event=[*EVENT[:-1], *STATUSES]),
+        "\r\nCALSCALE:GREGORIAN\r\nBEGIN:VEVENT\r\n" + "\r\n".join(EVENT[1:-1]) + STATUS_ONCE,
+    ),
+    "end-and-duration": (
+        text(event=[*EVENT[:-1], "DTEND:20261201T110000Z", "DURATION:PT1H", "END:VEVENT"]),
+        "\r\nDTEND:20261201T110000Z\r\nEND:VEVENT\r\n",
     ),
     "address-without-mailto": (
         text(event=swapped("ORGANIZER:mailto:carol@example.com", "ORGANIZER;CN=Carol:Carol@example.com")),
@@ -145,3 +157,9 @@ def test_what_is_mended_needs_no_mending_again(lines: list[str], mailed: datetim
         return
     once, _ = mend(calendar, mailed)
     assert mend(once, mailed) == (once, ())
+
+
+def test_every_rule_is_documented_in_its_order() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reasons.md").read_text()
+    notes = re.findall(r"^\| `([a-z-]+)` \|", page.split("## What was odd about a mail")[1], re.MULTILINE)
+    assert notes == [*RULES, "wrong-charset", "method-mismatch"]
