@@ -32,6 +32,7 @@ METHODS = ("PUBLISH", "REQUEST", "REPLY", "ADD", "CANCEL", "REFRESH", "COUNTER",
 QUIRKS = (
     *("missing-version", "missing-prodid", "missing-dtstamp", "repeated-property", "end-and-duration"),
     *("address-without-mailto", "contradictory-timezone", "doubled-carriage-return", "quoted-timezone"),
+    *("overlong-time", "missing-method"),
     *("reply-without-organizer", "lower-case-method", "reply-with-other-guests", "undefined-timezone"),
     *("unknown-timezone", "recurrence-id-in-utc", "recurrence-id-date-only", "recurrence-id-zero-time"),
     *("microsoft-sequence", "google-response-comment", "principal-address", "email-parameter"),

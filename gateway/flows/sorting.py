@@ -115,8 +115,9 @@ def _of_part(
             yield Turned(outcome=Outcome.IGNORED, reason=Reason.FORWARDED, account=account.address)
         return
     try:
-        calendar, noted = habits.read_calendar(part.data, limits, mailed, off=quirks_off)
-        found = messages(calendar, verdict.sender, part.method, bounds=bounds)
+        told = "" if habits.NO_METHOD in quirks_off else part.method
+        calendar, noted = habits.read_calendar(part.data, limits, mailed, method=told, off=quirks_off)
+        found = messages(calendar, verdict.sender, told, bounds=bounds)
     except MalformedCalendar as error:
         refusal = Refusal(outcome=Outcome.REFUSED, reason=Reason(error.code), detail=error.detail)
         found, noted = (refusal,), ()

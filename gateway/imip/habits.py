@@ -10,12 +10,14 @@ stands (`imip.tolerated`), and what only sender and recipient together tell (`co
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import datetime
+from functools import partial
 
 from gateway.errors import MalformedCalendar
 from gateway.ical import tree
-from gateway.ical.tree import Component, Property
+from gateway.ical.event import method_of
+from gateway.ical.tree import Component, Property, prop
 from gateway.ical.zones import clean_tzid
 from gateway.imip.quirks import RULES, mend
 from gateway.imip.tolerated import TOLERATED, tolerate
@@ -25,28 +27,45 @@ PREFIX = "quirk-"
 COUNTER = "counter-as-request"
 DOUBLED_CR = "doubled-carriage-return"
 QUOTED = "quoted-timezone"
+OVERLONG = "overlong-time"
+NO_METHOD = "missing-method"
 
-REPAIRED = frozenset({*RULES, DOUBLED_CR, QUOTED})
-NAMES = (*RULES, DOUBLED_CR, QUOTED, *TOLERATED, COUNTER)
+REPAIRED = frozenset({*RULES, DOUBLED_CR, QUOTED, OVERLONG, NO_METHOD})
+NAMES = (*RULES, DOUBLED_CR, QUOTED, OVERLONG, NO_METHOD, *TOLERATED, COUNTER)
 SWITCHES = tuple(name for name in NAMES if name not in TOLERATED or not TOLERATED[name].legal)
 
 _FOLD = re.compile(rb"\r?\n[ \t]")
 _SPECIAL = re.compile("[,;:]")
+_TIMES = frozenset({"DTSTART", "DTEND", "DUE"})
+_TOO_LONG = re.compile(r"\s*(\d{8}T\d{6})0(Z?)\s*", re.ASCII)
 
 
 def read_calendar(
-    data: bytes, limits: tree.Limits, mailed: datetime | None, *, off: Set[str] = frozenset()
+    data: bytes,
+    limits: tree.Limits,
+    mailed: datetime | None,
+    *,
+    method: str = "",
+    off: Set[str] = frozenset(),
 ) -> tuple[Component, tuple[Note, ...]]:
-    """The calendar as it should have been, and a note per quirk. Raise MalformedCalendar, also for one that is off."""
+    """The calendar as it should have been, and a note per quirk; `mailed` and `method` are what the mail's header says.
+
+    Raise MalformedCalendar, also for a quirk that is off and without which nothing sensible is left.
+    """
     names = []
     if doubled_carriage_return(data):
         if DOUBLED_CR in off:
             raise MalformedCalendar(f"{DOUBLED_CR} is switched off")
         names.append(DOUBLED_CR)
     calendar = tree.parse(data, limits)
-    if QUOTED not in off:
-        plain = quoted_timezone(calendar)
-        names += [QUOTED] if plain is not calendar else []
+    repairs: Mapping[str, Callable[[Component], Component]] = {
+        QUOTED: quoted_timezone,
+        OVERLONG: overlong_time,
+        NO_METHOD: partial(missing_method, method),
+    }
+    for name, repair in repairs.items():
+        plain = calendar if name in off else repair(calendar)
+        names += [name] if plain is not calendar else []
         calendar = plain
     calendar, tolerated = tolerate(calendar, off=off)
     calendar, mended = mend(calendar, mailed, off=off)
@@ -70,14 +89,37 @@ def doubled_carriage_return(data: bytes) -> bool:
 
 def quoted_timezone(calendar: Component) -> Component:
     """RFC 5545 3.2: quotes inside a TZID, or none where its colon or comma needs them; calendar servers stumble over both."""
-    changed = tuple(_quoted_right(child) for child in calendar.children)
-    same = all(new is old for new, old in zip(changed, calendar.children, strict=True))
-    return calendar if same else calendar.with_children(changed)
+    return _each_line(calendar, _quoted_right)
 
 
-def _quoted_right(child: Property | Component) -> Property | Component:
-    if isinstance(child, Component):
-        return quoted_timezone(child)
+def overlong_time(calendar: Component) -> Component:
+    """RFC 5545 3.3.5 has six digits of time: RFC 5546 4.2.1 itself prints seven, and people copy it. The last is dropped."""
+    return _each_line(calendar, _cut_time)
+
+
+def missing_method(told: str, calendar: Component) -> Component:
+    """RFC 6047 2.4 wants METHOD in the object as in the mail's header: some senders write it only there."""
+    if not told or method_of(calendar) or not told.isascii() or not told.isalpha():
+        return calendar
+    return calendar.without("METHOD").add(prop("METHOD", told))
+
+
+def _each_line(part: Component, change: Callable[[Property], Property]) -> Component:
+    """The component with a change in its lines, at any depth; itself when nothing changed."""
+    changed = tuple(
+        _each_line(child, change) if isinstance(child, Component) else change(child)
+        for child in part.children
+    )
+    same = all(new is old for new, old in zip(changed, part.children, strict=True))
+    return part if same else part.with_children(changed)
+
+
+def _cut_time(line: Property) -> Property:
+    long = _TOO_LONG.fullmatch(line.value) if line.name in _TIMES else None
+    return line if long is None else line.with_value(f"{long[1]}{long[2]}")
+
+
+def _quoted_right(child: Property) -> Property:
     if child.name == "TZID":
         return child.with_value(clean_tzid(child.value))
     tzid = child.tzid
@@ -93,12 +135,15 @@ def _quoted_right(child: Property | Component) -> Property | Component:
 __all__ = [
     "COUNTER",
     "NAMES",
+    "NO_METHOD",
     "PREFIX",
     "REPAIRED",
     "SWITCHES",
     "doubled_carriage_return",
     "met",
+    "missing_method",
     "notes",
+    "overlong_time",
     "quoted_timezone",
     "read_calendar",
 ]
