@@ -24,8 +24,10 @@ from gateway.itip.roles import find, identities, sent_by
 _PEOPLE = ("ATTENDEE", "ORGANIZER")
 _ENCODED = re.compile(r"mailto:.*%[0-9a-f]{2}", re.IGNORECASE)
 _SHOWN = re.compile(r"\((?:UTC|GMT)(?:[+-]\d\d:\d\d)?\)", re.IGNORECASE)
+_DIGITS = re.compile(r"\s*\d+\s*", re.ASCII)
 _MICROSOFT_SEQUENCE = "X-MICROSOFT-CDO-APPT-SEQUENCE"
 _RESPONSE_COMMENT = "X-RESPONSE-COMMENT"
+_MOST_ZONES = 100
 
 Change = Callable[[Component], Component]
 
@@ -78,12 +80,12 @@ def customized_timezone(calendar: Component) -> bool:
 
 def undefined_timezone(calendar: Component) -> bool:
     """RFC 5545 3.2.19 wants a VTIMEZONE for every TZID: scripts, and Outlook at times, leave the name to tell the zone."""
-    return any(iana_name(tzid) is not None for tzid in _named(calendar) - _defined(calendar))
+    return any(iana_name(tzid) is not None for tzid in _undefined(calendar))
 
 
 def unknown_timezone(calendar: Component) -> bool:
     """RFC 5545 3.2.19: a TZID that neither the message nor the world knows; its times count as the reader's own clock."""
-    return any(iana_name(tzid) is None for tzid in _named(calendar) - _defined(calendar))
+    return any(iana_name(tzid) is None for tzid in _undefined(calendar))
 
 
 def recurrence_id_in_utc(calendar: Component) -> bool:
@@ -110,7 +112,7 @@ def recurrence_id_zero_time(calendar: Component) -> bool:
 def microsoft_sequence(calendar: Component) -> bool:
     """RFC 5545 3.8.7.4: Exchange leaves SEQUENCE out of some answers, its own property tells it."""
     return any(
-        part.first("SEQUENCE") is None and (part.value(_MICROSOFT_SEQUENCE) or "").strip().isdigit()
+        part.first("SEQUENCE") is None and _DIGITS.fullmatch(part.value(_MICROSOFT_SEQUENCE) or "")
         for part in _parts(calendar)
     )
 
@@ -242,6 +244,12 @@ def _named(calendar: Component) -> frozenset[str]:
 
 def _defined(calendar: Component) -> frozenset[str]:
     return frozenset(clean_tzid(zone.text("TZID") or "") for zone in calendar.subcomponents("VTIMEZONE"))
+
+
+def _undefined(calendar: Component) -> frozenset[str]:
+    """None at all when there are more than `ical.event` takes: each costs a look at the database."""
+    found = _named(calendar) - _defined(calendar)
+    return found if len(found) <= _MOST_ZONES else frozenset()
 
 
 def _is_windows(tzid: str) -> bool:
