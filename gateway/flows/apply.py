@@ -17,9 +17,11 @@ from dataclasses import dataclass, replace
 from gateway.accounts import Account
 from gateway.errors import MalformedCalendar, PreconditionFailed
 from gateway.flows.stored import read_stored
+from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject
-from gateway.itip import order, summary
-from gateway.itip.model import Decision, Note, Outcome, Outgoing, Reason, Remove, Store, Verdict
+from gateway.ical.times import Period
+from gateway.itip import freebusy, order, summary
+from gateway.itip.model import Busy, Decision, Note, Outcome, Outgoing, Reason, Remove, Store, Verdict
 from gateway.itip.significance import fingerprint, rescheduled
 from gateway.log import Event, Log
 from gateway.ports import (
@@ -139,6 +141,11 @@ class Apply:
             snapshot=next(iter(here or snapshots), None),
             ghosts=tuple([href for href in elsewhere if await self._calendars.get(account, href) is None]),
         )
+
+    async def busy(self, account: Account, owner: frozenset[Address], within: Period) -> tuple[Busy, ...]:
+        """When the account's calendars say that its owner is busy. Raise MalformedCalendar."""
+        texts = await self._calendars.overlapping(account, within.start, within.end)
+        return freebusy.busy((read_stored(one) for one in texts), owner, within)
 
     async def sends(self, account: Account) -> str:
         """Who mails about what stands in this calendar: gateway, inbound or nobody (`ProfileFacts`)."""

@@ -16,7 +16,7 @@ from gateway.flows.stored import read_stored
 from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
-from gateway.itip import order
+from gateway.itip import freebusy, order
 from gateway.itip.decide import decide
 from gateway.itip.model import (
     Context,
@@ -80,6 +80,7 @@ class Messages:
 
         async def propose(seen: Seen) -> Decision:
             context = self._context(account, facts, verdict, message, marks, seen)
+            context = await self._with_busy(account, message, context)
             decision = govern(decide(seen.stored, message, context), context.policy)
             if decision.outgoing:
                 decision = without_servers(decision, profile_sends=await self._apply.sends(account))
@@ -98,6 +99,13 @@ class Messages:
             await self._hold(job, account, story, decision)
         elif decision.outcome is Outcome.PARKED:
             await self._park(job, account, story, decision)
+
+    async def _with_busy(self, account: Account, message: Message, context: Context) -> Context:
+        """What a question about busy times needs to be answered, if it may be."""
+        within = freebusy.window(message, context) if message.object.kind == freebusy.KIND else None
+        if within is None:
+            return context
+        return replace(context, free_busy=await self._apply.busy(account, context.owner, within))
 
     def _context(
         self,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from gateway.ical.address import Address
 from gateway.ical.agree import with_distinct_zones
 from gateway.ical.event import CalendarObject
-from gateway.itip import answers, attendee, refresh
+from gateway.itip import answers, attendee, freebusy, refresh
 from gateway.itip.model import (
     Certainty,
     Context,
@@ -73,6 +73,8 @@ class Row:
 
 def decide(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
     """What comes of a message. `stored` is what the calendar holds under its UID now; nothing else is asked."""
+    if message.object.kind == freebusy.KIND:
+        return freebusy.decide(message, context)
     stored, message, context = _bounded(stored, message, context)
     row = TABLE[_role(stored, message, context), message.method]
     if _self_sent(stored, message, context):

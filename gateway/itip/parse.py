@@ -27,7 +27,7 @@ METHODS: Mapping[str, frozenset[Method]] = {
 }
 
 # The components that `itip.decide` knows today.
-SUPPORTED = frozenset({"VEVENT"})
+SUPPORTED = frozenset({"VEVENT", "VFREEBUSY"})
 
 # What each method cannot be understood without, in every component of it (RFC 5546 3.2). CANCEL and REPLY may leave the
 # times out; a REPLY without ORGANIZER comes from Exchange and is found by its UID.

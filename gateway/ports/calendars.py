@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from gateway.accounts import Account
@@ -73,6 +74,10 @@ class Calendars(Protocol):
     async def multiget(
         self, account: Account, collection: str, hrefs: Sequence[str]
     ) -> tuple[Resource, ...]: ...
+    async def overlapping(self, account: Account, start: datetime, end: datetime) -> tuple[bytes, ...]:
+        """The text of all events in the watched calendars that may overlap this half-open stretch of time (aware UTC)."""
+        ...
+
     def new_href(self, collection: str, uid: str) -> str:
         """The predictable href of a new object: escaped UID, hashed when long or odd."""
         ...

@@ -38,6 +38,7 @@ def phrases(sheet: Sheet, voice: Voice) -> Phrases:
         "removed": _removed,
         "reply": _reply,
         "refresh": _refresh,
+        "freebusy": _freebusy,
     }
     band, symbol, tone, verb, intro = make.get(kind, _invitation)(sheet, who, voice)
     return Phrases(
@@ -176,6 +177,15 @@ def _refresh(sheet: Sheet, who: str, voice: Voice) -> _Made:
     sentence = voice.say("%(who)s asks you to send this meeting once more.", who=who)
     why = voice.say("The copy in that calendar is gone or not complete.")
     return voice.say("Please send again"), "?", "news", voice.say("Once more: %(title)s"), (sentence, why)
+
+
+def _freebusy(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    verb = voice.say("Busy times: %(title)s")
+    if sheet.summary.partstat == "DECLINED":
+        return voice.say("No answer"), "✕", "no", verb, (voice.say("%(who)s does not tell.", who=who),)
+    some = voice.say("%(who)s is busy at these times, and free between them.", who=who)
+    none = voice.say("%(who)s is free all the time.", who=who)
+    return voice.say("Busy times"), "●", "news", verb, (some if sheet.summary.instances else none,)
 
 
 def _band(status: str, voice: Voice) -> str:

@@ -80,6 +80,7 @@ def policy_of(config: Config) -> PolicyOf:
         cancel=config.inbound.cancel.partition(":")[0],
         party_crasher=config.inbound.party_crasher,
         past_events=config.watch.past_events,
+        freebusy_domains=frozenset(one.lower() for one in config.gateway.domains),
     )
 
     def policy(account: Account, verdict: Verdict, /, *, method: Method, component: str = "") -> Policy:

@@ -208,3 +208,27 @@ async def test_a_delegate_hears_of_it_once_from_us_or_from_the_server(world, say
     await world.settle()
     await world.work()
     assert [one.to for one in world.got()[sent:]] == told
+
+
+async def test_one_of_our_own_who_asks_is_told_when_somebody_is_busy_and_nothing_else(world, say):
+    world.policy = say.replace(world.policy, freebusy="domains", freebusy_domains=frozenset({"example.net"}))
+    world.save(say.event("x", DTSTART="20261103T090000Z", DTEND="20261103T100000Z", SUMMARY="Secret"))
+    question = """BEGIN:VFREEBUSY
+UID:f1@example.net
+DTSTAMP:20261102T080000Z
+ORGANIZER:mailto:bob@example.net
+ATTENDEE:mailto:alice@example.org
+DTSTART:20261103T000000Z
+DTEND:20261104T000000Z
+END:VFREEBUSY
+"""
+    mail = await world.mail("REQUEST", question, sender="bob@example.net")
+    await world.work()
+    assert await world.told(mail) == [("applied", "busy-told")]
+    (letter,) = [one for one in world.got() if one.method == "REPLY"]
+    assert "FREEBUSY;FBTYPE=BUSY:20261103T090000Z/20261103T100000Z" in letter.calendar
+    assert b"Auto-Submitted: auto-replied" in letter.content and "Secret" not in letter.calendar
+    again = await world.mail(
+        "REQUEST", question.replace("f1@", "f2@"), sender="bob@example.net", dmarc="none"
+    )
+    assert await world.told(again) == [("ignored", "not-authenticated")]

@@ -51,6 +51,7 @@ class Desk:
     mail: dict[str, object] = field(
         default_factory=dict
     )  # what its next mails are: auto_submitted, is_list, ...
+    calendar: CalendarObject | None = None  # what else is in it
     parked: list[tuple[Message, Certainty, datetime | None]] = field(default_factory=list)
 
     def meet(

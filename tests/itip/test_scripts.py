@@ -3,6 +3,7 @@
     > account b@example.com [more addresses]       the desk that the next steps are about (kept by its first address)
     > policy on_unknown=ignore cancel=delete       of that desk
     > has                                          its calendar holds this (the owner's own edit, or what was there before)
+    > busy                                         another meeting in its calendar, which takes the owner's time
     > saves                                        the owner's program saves this, and the gateway sees the change
     > loses                                        its calendar holds it no more, and nobody knows why
     > mail REQUEST from=a@example.com [certainty=unknown] [approved]     a message, with what follows as its components;
@@ -22,12 +23,14 @@ Under `calendar` each `VEVENT` or `VEVENT 19970801T210000Z` names a component; t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.ical.tree import Component, parse
+from gateway.itip.freebusy import busy, stretch
 from gateway.itip.model import Certainty
 
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.txt"))
@@ -71,6 +74,9 @@ class Play:
     def do_has(self, words: list[str], body: str) -> None:
         self.desk.stored = self.stage.object(body)
 
+    def do_busy(self, words: list[str], body: str) -> None:
+        self.desk.calendar = self.stage.object(body)
+
     def do_saves(self, words: list[str], body: str) -> None:
         self.last = self.desk.save(self.stage.object(body), self.stage.after(self.minutes))
 
@@ -88,6 +94,10 @@ class Play:
     def _meet(self, options: dict[str, str]) -> None:
         self.desk.mail = {"auto_submitted": options.get("auto", ""), "is_list": "list" in options}
         self.desk.mail["null_sender"] = "null" in options
+        if self.desk.calendar is not None:
+            now = self.stage.after(self.minutes)
+            within = stretch(now, now + timedelta(days=60))
+            self.desk.mail["free_busy"] = busy([self.desk.calendar], self.desk.owner, within)
         self.last = self.desk.meet(
             self.message,
             Certainty(options.get("certainty", "proven")),
