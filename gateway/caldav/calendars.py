@@ -68,10 +68,10 @@ class CalDavCalendars:
     async def collections(self, account: Account) -> tuple[Collection, ...]:
         return watched(await self._surroundings(account), account)
 
-    async def invitations(self, account: Account) -> Collection:
+    async def invitations(self, account: Account, kind: str = "VEVENT") -> Collection:
         found = await self._surroundings(account)
         path = configured_path(self._client(account), account, found.homes)
-        return invitation_calendar(found, account, path)
+        return invitation_calendar(found, account, path, kind=kind)
 
     async def find(self, account: Account, uid: str, *, hints: Sequence[str] = ()) -> Resource | None:
         client = self._client(account)

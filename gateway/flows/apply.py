@@ -174,7 +174,7 @@ class Apply:
             data = decision.change.object.data
             plan = replace(plan, action="store", data=data, fingerprint=fingerprint(decision.change.object))
             if seen.resource is None:
-                collection = (await self._calendars.invitations(account)).path
+                collection = (await self._calendars.invitations(account, decision.change.object.kind)).path
                 href = self._calendars.new_href(collection, job.uid)
                 plan = replace(plan, collection=collection, href=href)
         elif isinstance(decision.change, Remove) and seen.resource is not None:

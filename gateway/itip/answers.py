@@ -10,7 +10,7 @@ from gateway.ical import recur, times
 from gateway.ical.address import Address, mailto
 from gateway.ical.event import CalendarObject, partstat
 from gateway.ical.tree import Component, Property, prop
-from gateway.itip import delegation, version
+from gateway.itip import delegation, tasks, version
 from gateway.itip.model import Context, Decision, Mark, MarkKey, Message, Note, Outcome, Reason, Store
 from gateway.itip.order import ORGANIZER, Order, Rank, Stamp, compare_attendee
 from gateway.itip.roles import find, identities, line_in, parameter_addresses
@@ -115,7 +115,7 @@ def _answers(stored: CalendarObject, message: Message, context: Context) -> Iter
             line=line,
             who=known.address if known is not None else message.sender or line.address,
             names=identities(known) if known is not None else _sender(message) or identities(line),
-            partstat=partstat(line) if line.param("PARTSTAT") else "",
+            partstat=tasks.answer(part.component, partstat(line) if line.param("PARTSTAT") else ""),
             failed=failed[0] if failed else "",
             comment=_comment(part.component, line),
         )
@@ -160,11 +160,11 @@ def _apply(stored: CalendarObject, answer: Answer, marks: Mapping[MarkKey, Mark]
     if component is None:
         return stored
     before = line_in(component, answer.names)
-    changed = {key: _answered(component, answer)}
+    changed = {key: _answered(component, answer, stored.organizer_prop)}
     if not key:
         for place, override in stored.overrides.items():
             if _follows_series(override, place, before, answer, marks):
-                changed[place] = _answered(override, answer)
+                changed[place] = _answered(override, answer, stored.organizer_prop)
     return stored.with_components(changed)
 
 
@@ -201,10 +201,15 @@ def _follows_series(
     return partstat(own) in {"NEEDS-ACTION", partstat(before) if before is not None else "NEEDS-ACTION"}
 
 
-def _answered(component: Component, answer: Answer) -> Component:
+def _answered(component: Component, answer: Answer, organizer: Property | None) -> Component:
+    return tasks.added_up(component, _with_answer(component, answer), organizer)
+
+
+def _with_answer(component: Component, answer: Answer) -> Component:
     own = line_in(component, answer.names)
+    said_at = answer.part.stamp.dtstamp
     if own is None:
-        return component.add(_new_line(answer))
+        return component.add(tasks.with_share(_new_line(answer), answer.part.component, said_at))
     line = own.with_params(SCHEDULE_STATUS=answer.told)
     if not answer.failed and answer.partstat:
         line = line.with_params(
@@ -212,6 +217,7 @@ def _answered(component: Component, answer: Answer) -> Component:
             DELEGATED_TO=_delegates(answer) or None,
             X_IMIP_GATEWAY_COMMENT=answer.comment or None,
         )
+        line = tasks.with_share(line, answer.part.component, said_at)
         if answer.partstat == "DELEGATED" and (answer.line.param("ROLE") or "").upper() == "NON-PARTICIPANT":
             line = line.with_params(ROLE="NON-PARTICIPANT")
     component = component.replace(own, line)

@@ -27,10 +27,10 @@ METHODS: Mapping[str, frozenset[Method]] = {
 }
 
 # The components that `itip.decide` knows today.
-SUPPORTED = frozenset({"VEVENT", "VFREEBUSY"})
+SUPPORTED = frozenset({"VEVENT", "VTODO", "VFREEBUSY"})
 
 # What each method cannot be understood without, in every component of it (RFC 5546 3.2). CANCEL and REPLY may leave the
-# times out; a REPLY without ORGANIZER comes from Exchange and is found by its UID.
+# times out; a REPLY without ORGANIZER comes from Exchange and is found by its UID. A task needs no time at all.
 _NEEDED: Mapping[Method, tuple[str, ...]] = {
     Method.PUBLISH: ("DTSTART",),
     Method.REQUEST: ("DTSTART", "ORGANIZER"),
@@ -145,8 +145,9 @@ def _mended(line: Property, of: CalendarObject) -> Property:
 
 def _fault(of: CalendarObject, method: Method) -> str:
     """What makes the message meaningless, or ""."""
+    needed = [name for name in _NEEDED[method] if name != "DTSTART" or of.kind != "VTODO"]
     for component in of.components:
-        missing = [name for name in _NEEDED[method] if not (component.value(name) or "").strip()]
+        missing = [name for name in needed if not (component.value(name) or "").strip()]
         if missing:
             return f"{method} without {missing[0]}"
     organizers = {one.address for component in of.components for one in component.all("ORGANIZER")}

@@ -62,8 +62,9 @@ class Calendars(Protocol):
 
     async def profile(self, account: Account) -> ProfileFacts: ...
     async def collections(self, account: Account) -> tuple[Collection, ...]: ...
-    async def invitations(self, account: Account) -> Collection:
-        """Where new invitations go: the configured calendar, else the default one. Raise BackendRefused if there is none."""
+    async def invitations(self, account: Account, kind: str = "VEVENT") -> Collection:
+        """Where new invitations go: the configured calendar, else the default one; for another kind of component one that
+        takes it. Raise BackendRefused if there is none."""
         ...
 
     async def find(self, account: Account, uid: str, *, hints: Sequence[str] = ()) -> Resource | None:

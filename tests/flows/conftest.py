@@ -145,7 +145,7 @@ class CalDav:
         self._meet("collections", account.address)
         return tuple(Collection(path=one) for one in self.objects if one.startswith(f"/{account.username}/"))
 
-    async def invitations(self, account: Account) -> Collection:
+    async def invitations(self, account: Account, kind: str = "VEVENT") -> Collection:
         self._meet("invitations", account.address)
         found = await self.collections(account)
         if not found:
