@@ -148,6 +148,12 @@ class Metrics:
             ("server",),
             registry=self._registry,
         )
+        self._quirks = Counter(
+            "imip_gateway_quirks",
+            "Mails with a quirk of docs/quirks.md",
+            ("quirk",),
+            registry=self._registry,
+        )
         self._seen: dict[str, set[str]] = {label: set() for label in LABELS}
 
     def count(self, event: Event, facts: Mapping[str, object]) -> None:
@@ -166,6 +172,9 @@ class Metrics:
 
     def sync_age(self, server: str, seconds: float) -> None:
         self._ages.labels(server).set(seconds)
+
+    def quirk(self, name: str) -> None:
+        self._quirks.labels(name).inc()
 
     def exposition(self) -> bytes:
         """The page of /metrics: Prometheus text format 0.0.4."""
@@ -216,6 +225,10 @@ class Log:
 
     def sync_age(self, server: str, seconds: float) -> None:
         self.metrics.sync_age(server, seconds)
+
+    def quirk(self, name: str) -> None:
+        """Count a mail with this quirk; the names are a closed list."""
+        self.metrics.quirk(name)
 
     def exposition(self) -> bytes:
         return self.metrics.exposition()

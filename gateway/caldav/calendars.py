@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 
@@ -20,6 +20,7 @@ from gateway.caldav.discover import (
     watched,
 )
 from gateway.caldav.fetch import get, get_many, search
+from gateway.caldav.freebusy import overlapping
 from gateway.caldav.href import as_collection, canonical, object_path, parent
 from gateway.caldav.locks import Lanes
 from gateway.caldav.sync import changes_since
@@ -67,10 +68,10 @@ class CalDavCalendars:
     async def collections(self, account: Account) -> tuple[Collection, ...]:
         return watched(await self._surroundings(account), account)
 
-    async def invitations(self, account: Account) -> Collection:
+    async def invitations(self, account: Account, kind: str = "VEVENT") -> Collection:
         found = await self._surroundings(account)
         path = configured_path(self._client(account), account, found.homes)
-        return invitation_calendar(found, account, path)
+        return invitation_calendar(found, account, path, kind=kind)
 
     async def find(self, account: Account, uid: str, *, hints: Sequence[str] = ()) -> Resource | None:
         client = self._client(account)
@@ -101,6 +102,13 @@ class CalDavCalendars:
     async def multiget(self, account: Account, collection: str, hrefs: Sequence[str]) -> tuple[Resource, ...]:
         calendar = await self._calendar(account, collection)
         return await get_many(self._client(account), calendar, [canonical(one) for one in hrefs])
+
+    async def overlapping(self, account: Account, start: datetime, end: datetime) -> tuple[bytes, ...]:
+        client = self._client(account)
+        paths = [one.path for one in await self.collections(account) if "VEVENT" in one.components]
+        return tuple(
+            [text for path in paths for text in await overlapping(client, path, start=start, end=end)]
+        )
 
     def new_href(self, collection: str, uid: str) -> str:
         return object_path(collection, uid)

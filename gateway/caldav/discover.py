@@ -21,6 +21,7 @@ from gateway.ports import Collection, ProfileFacts
 
 WELL_KNOWN = "/.well-known/caldav"
 DEFAULT_NAMES = ("default", "calendar", "personal")
+_PLURAL = {"VEVENT": "events", "VTODO": "tasks", "VJOURNAL": "journals"}
 _PRINCIPAL = (
     f"{DAV}current-user-principal",
     f"{DAV}principal-URL",
@@ -107,20 +108,23 @@ def watched(found: Surroundings, account: Account) -> tuple[Collection, ...]:
     )
 
 
-def invitation_calendar(found: Surroundings, account: Account, configured: str) -> Collection:
+def invitation_calendar(
+    found: Surroundings, account: Account, configured: str, *, kind: str = "VEVENT"
+) -> Collection:
     """Where new invitations go: as configured, else as the server says, else by name, else the first that can take them."""
     if account.calendar:
         known = found.calendar(configured) or _by_name(found, account.calendar)
         if known is None:
             raise BackendRefused(f"{account.address}: no calendar at {account.calendar}")
-        return known.collection
+        if kind == "VEVENT" or kind in known.collection.components:
+            return known.collection
     fit = [
         one.collection
         for one in found.calendars
-        if one.collection.writable and "VEVENT" in one.collection.components
+        if one.collection.writable and kind in one.collection.components
     ]
     if not fit:
-        raise BackendRefused(f"{account.address}: no writable calendar for events")
+        raise BackendRefused(f"{account.address}: no writable calendar for {_PLURAL.get(kind, kind)}")
     return min(enumerate(fit), key=lambda pair: (_rank(pair[1], found.default), pair[0]))[1]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 from xml.sax.saxutils import escape as xml_escape
@@ -104,6 +105,16 @@ def query_by_uid(component: str, part: str) -> bytes:
         f"<C:calendar-query {_SPACES}>{_properties((f'{DAV}getetag', f'{CALDAV}calendar-data'))}"
         f'<C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name={quoteattr(component)}>'
         f'<C:prop-filter name="UID">{match}</C:prop-filter>'
+        "</C:comp-filter></C:comp-filter></C:filter></C:calendar-query>"
+    )
+
+
+def query_by_time(component: str, start: datetime, end: datetime) -> bytes:
+    """The body of a calendar-query for objects that overlap a half-open stretch of time (RFC 4791 9.9)."""
+    span = f'start="{start:%Y%m%dT%H%M%SZ}" end="{end:%Y%m%dT%H%M%SZ}"'
+    return _document(
+        f"<C:calendar-query {_SPACES}>{_properties((f'{DAV}getetag', f'{CALDAV}calendar-data'))}"
+        f'<C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="{component}"><C:time-range {span}/>'
         "</C:comp-filter></C:comp-filter></C:filter></C:calendar-query>"
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.accounts import Account, Booking, Freebusy
+from gateway.accounts import Account, Booking
 from gateway.config.model import Config, Delivery, Directory, Listener, PolicyRule, Trust, Web
 
 WORKING_ACTIONS = ("store", "hold", "ignore", "refuse")
@@ -107,8 +107,8 @@ def _later_account(one: Account, domains: tuple[str, ...]) -> Iterator[str]:
         yield "publish"
     if one.cancel.startswith("delete-after"):
         yield "cancel (delete-after)"
-    if one.freebusy != Freebusy():
-        yield "freebusy"
+    if one.freebusy.who == "known":
+        yield "freebusy (known)"
     if one.booking != Booking(who=tuple(f"@{domain}" for domain in domains)):
         yield "booking"
 

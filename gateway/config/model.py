@@ -125,6 +125,7 @@ class Inbound:
     park_for: timedelta = timedelta(hours=72)
     party_crasher: str = "ask"  # ask | add | ignore
     cancel: str = "mark"  # mark | delete | delete-after:7d
+    quirks_off: tuple[str, ...] = ()  # names of QUIRKS in config.reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,16 @@ ACTIONS = (
 )
 BOOKING_MODES = ("accept-if-free", "decline-if-busy", "automatic", "accept-always", "decline-always", "none")
 METHODS = ("PUBLISH", "REQUEST", "REPLY", "ADD", "CANCEL", "REFRESH", "COUNTER", "DECLINECOUNTER")
+# What may be switched off in reading (docs/quirks.md); a test compares it with imip/habits.py.
+QUIRKS = (
+    *("missing-version", "missing-prodid", "missing-dtstamp", "repeated-property", "end-and-duration"),
+    *("address-without-mailto", "contradictory-timezone", "doubled-carriage-return", "quoted-timezone"),
+    *("overlong-time", "missing-method"),
+    *("reply-without-organizer", "lower-case-method", "reply-with-other-guests", "undefined-timezone"),
+    *("unknown-timezone", "recurrence-id-in-utc", "recurrence-id-date-only", "recurrence-id-zero-time"),
+    *("microsoft-sequence", "google-response-comment", "principal-address", "email-parameter"),
+    *("address-in-name", "counter-as-request"),
+)
 COMPONENTS = ("VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY")
 CERTAINTIES = ("proven", "likely", "unknown", "contradicted")
 
@@ -116,7 +126,12 @@ WATCH = Table(
 )
 INBOUND = Table(
     makes=model.Inbound,
-    keys={"park_for": v.duration, "party_crasher": v.one_of("ask", "add", "ignore"), "cancel": v.cancel},
+    keys={
+        "park_for": v.duration,
+        "party_crasher": v.one_of("ask", "add", "ignore"),
+        "cancel": v.cancel,
+        "quirks_off": v.several(v.one_of(*QUIRKS)),
+    },
 )
 WEB = Table(
     makes=model.Web,

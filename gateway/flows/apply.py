@@ -17,9 +17,11 @@ from dataclasses import dataclass, replace
 from gateway.accounts import Account
 from gateway.errors import MalformedCalendar, PreconditionFailed
 from gateway.flows.stored import read_stored
+from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject
-from gateway.itip import order, summary
-from gateway.itip.model import Decision, Note, Outcome, Outgoing, Reason, Remove, Store, Verdict
+from gateway.ical.times import Period
+from gateway.itip import freebusy, order, summary
+from gateway.itip.model import Busy, Decision, Note, Outcome, Outgoing, Reason, Remove, Store, Verdict
 from gateway.itip.significance import fingerprint, rescheduled
 from gateway.log import Event, Log, Stage
 from gateway.ports import (
@@ -142,6 +144,15 @@ class Apply:
             ghosts=tuple([href for href in elsewhere if await self._calendars.get(account, href) is None]),
         )
 
+    async def busy(self, account: Account, owner: frozenset[Address], within: Period) -> tuple[Busy, ...]:
+        """When the account's calendars say that its owner is busy. Raise MalformedCalendar."""
+        texts = await self._calendars.overlapping(account, within.start, within.end)
+        return freebusy.busy((read_stored(one) for one in texts), owner, within)
+
+    async def sends(self, account: Account) -> str:
+        """Who mails about what stands in this calendar: gateway, inbound or nobody (`ProfileFacts`)."""
+        return (await self._calendars.profile(account)).sends
+
     async def _plan(self, job: Job, account: Account, story: Story, seen: Seen, decision: Decision) -> Plan:
         old = seen.snapshot
         silent = story.kind == "change" and decision.outcome is Outcome.UNCHANGED
@@ -165,7 +176,7 @@ class Apply:
             data = decision.change.object.data
             plan = replace(plan, action="store", data=data, fingerprint=fingerprint(decision.change.object))
             if seen.resource is None:
-                collection = (await self._calendars.invitations(account)).path
+                collection = (await self._calendars.invitations(account, decision.change.object.kind)).path
                 href = self._calendars.new_href(collection, job.uid)
                 plan = replace(plan, collection=collection, href=href)
         elif isinstance(decision.change, Remove) and seen.resource is not None:
@@ -173,7 +184,7 @@ class Apply:
         elif story.kind == "change":
             plan = _settled_as_seen(plan, seen)
         return await self._plans.plan(
-            job, plan, tuple(_letter(account, job.uid, one) for one in decision.outgoing)
+            job, plan, tuple(_letter(account, job.uid, one, story) for one in decision.outgoing)
         )
 
     async def _write(self, account: Account, plan: Plan) -> Resource | None:
@@ -322,7 +333,7 @@ def _note(note: Note) -> dict[str, str]:
     return {"code": note.code, **note.facts}
 
 
-def _letter(account: Account, uid: str, outgoing: Outgoing) -> NewLetter:
+def _letter(account: Account, uid: str, outgoing: Outgoing, story: Story) -> NewLetter:
     return NewLetter(
         account=account.address,
         uid=uid,
@@ -334,6 +345,7 @@ def _letter(account: Account, uid: str, outgoing: Outgoing) -> NewLetter:
         calendar=outgoing.object.data,
         summary=summary.dump(outgoing.summary),
         automatic=outgoing.automatic,
+        in_reply_to=story.message_id if outgoing.automatic else "",
     )
 
 

@@ -13,6 +13,7 @@ from gateway.flows.messages import marks_of
 from gateway.flows.sorting import owner_of
 from gateway.flows.stored import read_stored
 from gateway.flows.watch import GOING, SETTLING
+from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
 from gateway.itip.changes import changes
 from gateway.itip.model import Context, Decision, Mark, MarkKey, Method, Note, Outcome, Policy, Reason
@@ -46,6 +47,7 @@ class Changed:
         clock: Clock,
         log: Log,
         burst: Burst,
+        bounds: Bounds = DEFAULT_BOUNDS,
     ) -> None:
         self._accounts = accounts
         self._queue = queue
@@ -57,6 +59,7 @@ class Changed:
         self._clock = clock
         self._log = log
         self._burst = burst
+        self._bounds = bounds
 
     async def run(self, job: Job) -> None:
         """Decide what the change asks for, filter by who sends, hold a burst, apply the rest."""
@@ -123,6 +126,7 @@ class Changed:
             marks=marks,
             base=base,
             policy=self._policy(account),
+            bounds=self._bounds,
         )
         decision = changes(before, seen.stored, context)
         decision = sending.filter_outgoing(

@@ -11,6 +11,7 @@ from gateway.errors import MalformedCalendar
 from gateway.flows.receive import ReceiveSettings
 from gateway.flows.sorting import Addressed, Guests, PolicyOf, Turned, guests, owner_of, sort_out
 from gateway.ical.address import Address
+from gateway.ical.bounds import Bounds
 from gateway.ical.event import CalendarObject
 from gateway.imip import read as reading
 from gateway.imip.trust import judge, lower
@@ -42,6 +43,7 @@ def explain(
         _to(mail, accounts, as_address),
         limits=settings.calendar_limits,
         quirks_off=settings.quirks_off,
+        bounds=settings.expansion,
     )
     return {
         "mail": {
@@ -57,7 +59,9 @@ def explain(
             "certainty": str(verdict.certainty),
             "reasons": list(verdict.reasons),
         },
-        "messages": [_told(one, mail, verdict, accounts, policy, stored, now) for one in found],
+        "messages": [
+            _told(one, mail, verdict, accounts, policy, stored, now, settings.expansion) for one in found
+        ],
     }
 
 
@@ -76,6 +80,7 @@ def _told(
     policy: PolicyOf,
     stored: CalendarObject | None,
     now: datetime,
+    bounds: Bounds,
 ) -> dict[str, Any]:
     if isinstance(one, Turned):
         return {
@@ -85,7 +90,10 @@ def _told(
             "account": one.account or None,
             "outcome": str(one.outcome),
             "reason": str(one.reason),
-            "notes": [{"code": "detail", "text": one.detail}] if one.detail else [],
+            "notes": [
+                *({"code": note.code, **note.facts} for note in one.notes),
+                *([{"code": "detail", "text": one.detail}] if one.detail else []),
+            ],
             "change": "none",
             "outgoing": [],
         }
@@ -100,6 +108,9 @@ def _told(
         invited_as=one.invited_as,
         mail_date=mail.date,
         arrived=now,
+        bounds=bounds,
+        auto_submitted=mail.auto_submitted,
+        is_list=mail.is_list,
     )
     try:
         decision = govern(decide(here, message, context), context.policy)

@@ -14,8 +14,9 @@ from gateway.flows.receive import unpack_verdict
 from gateway.flows.sorting import PolicyOf, owner_of
 from gateway.flows.stored import read_stored
 from gateway.ical.address import Address
+from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
-from gateway.itip import order
+from gateway.itip import freebusy, order
 from gateway.itip.decide import decide
 from gateway.itip.model import (
     Context,
@@ -30,6 +31,7 @@ from gateway.itip.model import (
     Verdict,
 )
 from gateway.policy.rules import govern
+from gateway.policy.sending import without_servers
 from gateway.ports import Clock, Held, Job, Ledger, MarkRow, Queue
 
 
@@ -46,6 +48,7 @@ class Messages:
         policy: PolicyOf,
         clock: Clock,
         park_for: timedelta,
+        bounds: Bounds = DEFAULT_BOUNDS,
     ) -> None:
         self._accounts = accounts
         self._queue = queue
@@ -54,6 +57,7 @@ class Messages:
         self._policy = policy
         self._clock = clock
         self._park_for = park_for
+        self._bounds = bounds
 
     async def run(self, job: Job) -> None:
         """Decide and apply; hold or park what must wait."""
@@ -76,7 +80,10 @@ class Messages:
 
         async def propose(seen: Seen) -> Decision:
             context = self._context(account, facts, verdict, message, marks, seen)
+            context = await self._with_busy(account, message, context)
             decision = govern(decide(seen.stored, message, context), context.policy)
+            if decision.outgoing:
+                decision = without_servers(decision, profile_sends=await self._apply.sends(account))
             return replace(decision, notes=(*noted, *decision.notes))
 
         try:
@@ -92,6 +99,13 @@ class Messages:
             await self._hold(job, account, story, decision)
         elif decision.outcome is Outcome.PARKED:
             await self._park(job, account, story, decision)
+
+    async def _with_busy(self, account: Account, message: Message, context: Context) -> Context:
+        """What a question about busy times needs to be answered, if it may be."""
+        within = freebusy.window(message, context) if message.object.kind == freebusy.KIND else None
+        if within is None:
+            return context
+        return replace(context, free_busy=await self._apply.busy(account, context.owner, within))
 
     def _context(
         self,
@@ -113,6 +127,10 @@ class Messages:
             invited_as=Address(facts["invited_as"]) if facts.get("invited_as") else None,
             mail_date=datetime.fromisoformat(facts["mail_date"]) if facts.get("mail_date") else None,
             arrived=datetime.fromisoformat(facts["arrived"]),
+            bounds=self._bounds,
+            auto_submitted=str(facts.get("auto_submitted") or ""),
+            is_list=bool(facts.get("is_list")),
+            null_sender=bool(facts.get("null_sender")),
         )
 
     async def _hold(self, job: Job, account: Account, story: Story, decision: Decision) -> None:

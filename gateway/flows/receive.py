@@ -14,6 +14,8 @@ from gateway.errors import MalformedMail
 from gateway.flows.sorting import Addressed, Turned, guests, organizers_meant, sort_out
 from gateway.ical import tree
 from gateway.ical.address import Address, address
+from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
+from gateway.imip import habits
 from gateway.imip import read as reading
 from gateway.imip.tokens import Tokens
 from gateway.imip.trust import TrustSettings, judge, lower
@@ -27,7 +29,8 @@ class ReceiveSettings:
     trust: TrustSettings
     mail_limits: reading.MailLimits
     calendar_limits: tree.Limits
-    quirks_off: frozenset[str] = frozenset()  # names of imip.quirks.RULES
+    quirks_off: frozenset[str] = frozenset()  # names of imip.habits.SWITCHES
+    expansion: Bounds = DEFAULT_BOUNDS
 
 
 class Door:
@@ -94,7 +97,10 @@ class Receive:
             meant=organizers_meant(received.envelope, self._accounts, self._tokens),
             limits=self._settings.calendar_limits,
             quirks_off=self._settings.quirks_off,
+            bounds=self._settings.expansion,
         )
+        for name in habits.met(note for one in found for note in one.notes):
+            self._log.quirk(name)
         entries = [_entry(job, mail, one) for one in found if isinstance(one, Turned)]
         spawn = [_job(job, received, mail, verdict, one) for one in found if isinstance(one, Addressed)]
         return entries, spawn
@@ -156,6 +162,7 @@ def _job(job: Job, received: ReceivedMail, mail: reading.Mail, verdict: Verdict,
             "notes": [{"code": note.code, **note.facts} for note in one.notes],
             "auto_submitted": mail.auto_submitted,
             "is_list": mail.is_list,
+            "null_sender": received.envelope.sender == "",
         },
     )
 
@@ -171,5 +178,8 @@ def _entry(job: Job, mail: reading.Mail | None, turned: Turned) -> Entry:
         uid=turned.uid,
         method=turned.method,
         account=turned.account,
-        notes=({"code": "detail", "text": turned.detail},) if turned.detail else (),
+        notes=(
+            *({"code": note.code, **note.facts} for note in turned.notes),
+            *([{"code": "detail", "text": turned.detail}] if turned.detail else []),
+        ),
     )

@@ -12,9 +12,12 @@ from gateway.accounts import Account, Accounts, mailbox
 from gateway.errors import MalformedCalendar
 from gateway.ical import tree
 from gateway.ical.address import Address
-from gateway.imip import quirks
+from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
+from gateway.imip import habits
 from gateway.imip.read import CalendarPart, Mail
 from gateway.imip.tokens import Tokens
+from gateway.imip.tolerated import counter_as_request
+from gateway.itip.classify import Grade, classify
 from gateway.itip.model import Message, Method, Note, Outcome, Policy, Reason, Verdict
 from gateway.itip.parse import Refusal, messages
 from gateway.ports import Envelope
@@ -41,6 +44,7 @@ class Turned:
     uid: str = ""
     method: str = ""
     detail: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 class PolicyOf(Protocol):
@@ -102,6 +106,7 @@ def sort_out(
     meant: Callable[[str], Guests] = _nobody,
     limits: tree.Limits = tree.DEFAULT_LIMITS,
     quirks_off: Set[str] = frozenset(),
+    bounds: Bounds = DEFAULT_BOUNDS,
 ) -> tuple[Addressed | Turned, ...]:
     """Everything that the mail holds, each with its account or its reason; never empty."""
     found: list[Addressed | Turned] = [
@@ -109,7 +114,16 @@ def sort_out(
     ]
     for part in _distinct(mail.parts):
         found.extend(
-            _of_part(part, verdict, to, meant=meant, mailed=mail.date, limits=limits, quirks_off=quirks_off)
+            _of_part(
+                part,
+                verdict,
+                to,
+                meant=meant,
+                mailed=mail.date,
+                limits=limits,
+                quirks_off=quirks_off,
+                bounds=bounds,
+            )
         )
     if not to and not any(isinstance(one, Addressed) for one in found):
         return (Turned(outcome=Outcome.IGNORED, reason=Reason.UNKNOWN_RECIPIENT),)
@@ -125,6 +139,7 @@ def _of_part(
     mailed: datetime | None,
     limits: tree.Limits,
     quirks_off: Set[str],
+    bounds: Bounds,
 ) -> Iterator[Addressed | Turned]:
     if part.where == "forwarded":
         # SPEC 2.2: a forward is never applied in the organizer's name
@@ -132,44 +147,40 @@ def _of_part(
             yield Turned(outcome=Outcome.IGNORED, reason=Reason.FORWARDED, account=account.address)
         return
     try:
-        calendar, mended = quirks.mend(tree.parse(part.data, limits), mailed, off=quirks_off)
-        found = messages(calendar, verdict.sender, part.method)
+        told = "" if habits.NO_METHOD in quirks_off else part.method
+        calendar, noted = habits.read_calendar(part.data, limits, mailed, method=told, off=quirks_off)
+        found = messages(calendar, verdict.sender, told, bounds=bounds)
     except MalformedCalendar as error:
-        for account, _ in to:
-            yield Turned(
-                outcome=Outcome.REFUSED,
-                reason=Reason(error.code),
-                account=account.address,
-                detail=error.detail,
-            )
-        return
+        refusal = Refusal(outcome=Outcome.REFUSED, reason=Reason(error.code), detail=error.detail)
+        found, noted = (refusal,), ()
     for one in found:
         if isinstance(one, Refusal):
-            yield from (_refused(one, account) for account, _ in to)
+            notes = (*part.notes, *_classed(one, noted))
+            yield from (_turned(one, account, notes) for account, _ in to)
             continue
-        notes = (*part.notes, *mended)
         for account, invited_as in to:
-            yield Addressed(
-                account=account, invited_as=invited_as, message=one, lowered=part.lowered, notes=notes
-            )
+            yield _addressed(part, one, account, invited_as=invited_as, noted=noted, off=quirks_off)
         for account, invited_as in meant(one.object.uid):
-            yield Addressed(
-                account=account,
-                invited_as=invited_as,
-                message=_to_the_person(one, invited_as),
-                lowered=part.lowered,
-                notes=notes,
-            )
+            answer = _to_the_person(one, invited_as)
+            yield _addressed(part, answer, account, invited_as=invited_as, noted=noted, off=quirks_off)
 
 
-def _refused(one: Refusal, account: Account) -> Turned:
-    return Turned(
-        outcome=one.outcome,
-        reason=one.reason,
-        account=account.address,
-        uid=one.uid,
-        method=one.method,
-        detail=one.detail,
+def _addressed(
+    part: CalendarPart,
+    message: Message,
+    account: Account,
+    *,
+    invited_as: Address,
+    noted: tuple[Note, ...],
+    off: Set[str],
+) -> Addressed:
+    message, odd = _meant(message, account, off)
+    return Addressed(
+        account=account,
+        invited_as=invited_as,
+        message=message,
+        lowered=part.lowered,
+        notes=(*part.notes, *_classed(message, (*noted, *odd))),
     )
 
 
@@ -190,6 +201,32 @@ def _to_the_person(message: Message, agent: Address) -> Message:
         if component is not None
     }
     return replace(message, object=whole.with_components(bare))
+
+
+def _turned(refusal: Refusal, account: Account, notes: tuple[Note, ...]) -> Turned:
+    return Turned(
+        outcome=refusal.outcome,
+        reason=refusal.reason,
+        account=account.address,
+        uid=refusal.uid,
+        method=refusal.method,
+        detail=refusal.detail,
+        notes=notes,
+    )
+
+
+def _meant(message: Message, account: Account, off: Set[str]) -> tuple[Message, tuple[Note, ...]]:
+    """A REQUEST from a guest to the organizer is a COUNTER (SPEC 2.4): it may propose and changes nothing."""
+    owner = frozenset(Address(one) for one in (account.address, *account.aliases))
+    if habits.COUNTER in off or not counter_as_request(message, owner):
+        return message, ()
+    return replace(message, method=Method.COUNTER), habits.notes((habits.COUNTER,))
+
+
+def _classed(one: Message | Refusal, noted: tuple[Note, ...]) -> tuple[Note, ...]:
+    """The notes about the calendar text, with the class of the message unless it is as it should be (SPEC 4)."""
+    found = classify(one, habits.met(noted), habits.REPAIRED)
+    return noted if found.grade is Grade.FINE else (*noted, found.note)
 
 
 def _distinct(parts: Sequence[CalendarPart]) -> tuple[CalendarPart, ...]:
@@ -214,7 +251,7 @@ def _without_twins(found: Iterable[Addressed | Turned]) -> tuple[Addressed | Tur
 def _version(one: Addressed | Turned) -> Hashable:
     """What makes two messages of a mail the same: RFC 5546 2.1.5, and for an answer also who gave it."""
     if isinstance(one, Turned):
-        return one if one.uid else id(one)
+        return replace(one, notes=()) if one.uid else id(one)
     message = one.message
     parts = tuple(
         tuple(part.value(name) for name in ("RECURRENCE-ID", "SEQUENCE", "DTSTAMP"))

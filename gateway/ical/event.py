@@ -19,6 +19,7 @@ from types import MappingProxyType
 
 from gateway.errors import LimitExceeded, MalformedCalendar
 from gateway.ical.address import Address, address, is_mail
+from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.stamp import plus
 from gateway.ical.times import Form, Moment, Zones, moment, readable, start
 from gateway.ical.tree import DEFAULT_LIMITS, Component, Limits, Property, parse, prop, write
@@ -43,6 +44,7 @@ class CalendarObject:
         compare=False
     )  # this and `overrides` stand in the tree, which is compared
     overrides: Mapping[RecurrenceKey, Component] = field(compare=False)
+    bounds: Bounds = field(compare=False, default=DEFAULT_BOUNDS)  # how far it may be expanded
 
     @property
     def components(self) -> tuple[Component, ...]:
@@ -140,6 +142,10 @@ class CalendarObject:
             master=self.master if key else None,
             overrides=MappingProxyType({name: kept for name, kept in self.overrides.items() if name != key}),
         )
+
+    def within(self, bounds: Bounds) -> CalendarObject:
+        """The same object, expanded at most so far (SPEC 11)."""
+        return self if bounds == self.bounds else replace(self, bounds=bounds)
 
     @property
     def data(self) -> bytes:

@@ -13,9 +13,10 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from gateway.errors import LimitExceeded, MalformedCalendar
+from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject, RecurrenceKey, key_in
 from gateway.ical.expand import Budget, times
 from gateway.ical.rules import Rule, read_rules
@@ -39,18 +40,6 @@ _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """The bounds of SPEC 11: instances in one answer, years looked at, candidate days tried."""
-
-    instances: int = 2_000
-    years: int = 10
-    steps: int = 200_000
-
-
-DEFAULT_BOUNDS: Final = Bounds()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrence:
     """One instance: `component` is the override, or the master that it comes from."""
 
@@ -66,8 +55,9 @@ class _Instance(NamedTuple):
     end: Moment | None  # where an RDATE;VALUE=PERIOD has an end of its own
 
 
-def _series(source: CalendarObject, bounds: Bounds) -> _Series | None:
+def _series(source: CalendarObject, bounds: Bounds | None = None) -> _Series | None:
     """The master as a series (of one, when it does not repeat); None without a master, or when it names no time."""
+    bounds = bounds or source.bounds
     if source.master is None:
         return None
     _refuse_many_dates(source.master, bounds)
@@ -159,11 +149,12 @@ class _Series:
             yield _Instance(self.begin.at_local(local), None)
 
 
-def guard(source: CalendarObject, bounds: Bounds = DEFAULT_BOUNDS) -> None:
+def guard(source: CalendarObject, bounds: Bounds | None = None) -> None:
     """Refuse what would keep a calendar server busy: rules, dates and zones of every component (SPEC 12.16).
 
     Raise LimitExceeded (`expansion-limit`), or MalformedCalendar for a rule that nobody can use.
     """
+    bounds = bounds or source.bounds
     if len(source.overrides) > bounds.instances:
         raise LimitExceeded("too many overrides", code="expansion-limit")
     for tzid in source.zones.own:
@@ -179,7 +170,7 @@ def occurrences(
     *,
     after: datetime,
     before: datetime,
-    bounds: Bounds = DEFAULT_BOUNDS,
+    bounds: Bounds | None = None,
     floating: tzinfo = UTC,
 ) -> tuple[Occurrence, ...]:
     """The occurrences that overlap the half-open window, cancelled ones included, in order.
@@ -187,6 +178,7 @@ def occurrences(
     Dates and floating times are taken in the zone `floating`. Nothing is looked for later than `bounds.years` behind the
     window's beginning or the series' start. Raise LimitExceeded when the window holds more than `bounds.instances`.
     """
+    bounds = bounds or source.bounds
     found = [each for each in _overridden(source) if _overlaps(each, after, before, floating)]
     if (series := _series(source, bounds)) is not None:
         length = _length(series, floating)
@@ -207,14 +199,15 @@ def is_occurrence(source: CalendarObject, key: RecurrenceKey) -> bool:
     """Whether the object has this occurrence: an override, or an instance that the master gives and does not exclude."""
     if key in source.overrides:
         return True
-    series = _series(source, DEFAULT_BOUNDS) if key else None
+    series = _series(source) if key else None
     return series is not None and series.has(key)
 
 
 def first(
-    source: CalendarObject, count: int, after: datetime | None = None, *, bounds: Bounds = DEFAULT_BOUNDS
+    source: CalendarObject, count: int, after: datetime | None = None, *, bounds: Bounds | None = None
 ) -> tuple[Occurrence, ...]:
     """The first `count` occurrences that begin at or after an instant."""
+    bounds = bounds or source.bounds
     since = EARLIEST if after is None else after
     found = [each for each in _overridden(source) if each.start.instant() >= since]
     if (series := _series(source, bounds)) is not None:
@@ -229,7 +222,7 @@ def first(
     return tuple(sorted(found, key=lambda each: (each.start.instant(), each.key))[:count])
 
 
-def last_end(source: CalendarObject, bounds: Bounds = DEFAULT_BOUNDS) -> datetime | None:
+def last_end(source: CalendarObject, bounds: Bounds | None = None) -> datetime | None:
     """When the last occurrence is over, aware UTC; None when the series is endless or has no times at all."""
     ends = [each.end.instant() for each in _overridden(source)]
     series = _series(source, bounds)
@@ -246,7 +239,7 @@ def derive_instance(source: CalendarObject, key: RecurrenceKey, *, dtstamp: date
 
     Complete and valid for CalDAV (RFC 4791 4.1): only the recurrence set is gone, RECURRENCE-ID is in the master's form.
     """
-    series = _series(source, DEFAULT_BOUNDS) if source.recurring and key else None
+    series = _series(source) if source.recurring and key else None
     if series is None or not series.has(key):
         return None
     named = read_key(key, series.begin)
@@ -268,7 +261,7 @@ def derive_instance(source: CalendarObject, key: RecurrenceKey, *, dtstamp: date
 
 def ended_before(source: CalendarObject, key: RecurrenceKey) -> Component | None:
     """The master with a series that ends before this occurrence (SPEC 4.7); None when nothing would be left of it."""
-    series = _series(source, DEFAULT_BOUNDS)
+    series = _series(source)
     named = None if series is None else read_key(key, series.begin)
     if (
         series is None

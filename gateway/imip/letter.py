@@ -91,10 +91,12 @@ def compose(
     if "@" not in new.recipient or "@" not in new.sender:
         return Reason.LETTER_FAILED
     mode = choose(new.sender, new.method, domains=settings.domains, from_foreign=settings.from_foreign)
+    summary = summaries.load(new.summary)
+    if mode is Mode.AGENT and not _organizes(summary, new.sender):
+        mode = Mode.ON_BEHALF  # a delegator passes on the meeting of somebody else, whose ORGANIZER stays
     if mode is Mode.REFUSE:
         return Reason.FROM_REFUSED
     who = identify(mode, new.sender, account=new.account, uid=new.uid, tokens=tokens)
-    summary = summaries.load(new.summary)
     sender = Mailbox(address=new.sender, name=_name(summary, new.sender))
     recipient = Mailbox(address=new.recipient, name=new.recipient_name)
     site = mail_domain(tokens.service)
@@ -149,6 +151,11 @@ def _represented(child: Property | Component, who: Identity) -> Property | Compo
     name = old.param("CN") or who.reply_to.rpartition("@")[0]
     new = prop("ORGANIZER", f"mailto:{who.organizer}", CN=name, EMAIL=who.reply_to)
     return child.replace(old, new)
+
+
+def _organizes(summary: Summary, sender: str) -> bool:
+    organizer = summary.now.organizer
+    return organizer is None or organizer.address.casefold() == sender.casefold()
 
 
 def _name(summary: Summary, address: str) -> str:

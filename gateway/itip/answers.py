@@ -10,7 +10,7 @@ from gateway.ical import recur, times
 from gateway.ical.address import Address, mailto
 from gateway.ical.event import CalendarObject, partstat
 from gateway.ical.tree import Component, Property, prop
-from gateway.itip import version
+from gateway.itip import delegation, tasks, version
 from gateway.itip.model import Context, Decision, Mark, MarkKey, Message, Note, Outcome, Reason, Store
 from gateway.itip.order import ORGANIZER, Order, Rank, Stamp, compare_attendee
 from gateway.itip.roles import find, identities, line_in, parameter_addresses
@@ -46,6 +46,9 @@ def reply(stored: CalendarObject, message: Message, context: Context) -> Decisio
     answers = tuple(_answers(stored, message, context))
     if not answers:
         return Decision(outcome=Outcome.REFUSED, reason=Reason.SENDER_NOT_ATTENDEE)
+    refused = _impossible(stored, answers)
+    if refused is not None:
+        return refused
     ranks = [rank_of(answer, context) for answer in answers]
     there = [_occurs(stored, answer.part.key) for answer in answers]
     new = stored
@@ -60,12 +63,14 @@ def reply(stored: CalendarObject, message: Message, context: Context) -> Decisio
     if not marks:
         return _nothing(answers, ranks, there, notes)
     crasher = find(stored.attendees(), answers[0].names) is None
+    letters, told = delegation.letters(stored, new, answers[0].who, context=context)
     return Decision(
         outcome=Outcome.APPLIED,
         reason=Reason.CRASHER_ADDED if crasher else Reason.ANSWER_RECORDED,
         change=Store(object=new) if new.data != stored.data else None,
+        outgoing=letters,
         marks=marks,
-        notes=tuple(notes),
+        notes=(*notes, *told),
         recurrence_id=answers[0].part.key if len(answers) == 1 else "",
     )
 
@@ -110,7 +115,7 @@ def _answers(stored: CalendarObject, message: Message, context: Context) -> Iter
             line=line,
             who=known.address if known is not None else message.sender or line.address,
             names=identities(known) if known is not None else _sender(message) or identities(line),
-            partstat=partstat(line) if line.param("PARTSTAT") else "",
+            partstat=tasks.answer(part.component, partstat(line) if line.param("PARTSTAT") else ""),
             failed=failed[0] if failed else "",
             comment=_comment(part.component, line),
         )
@@ -155,11 +160,11 @@ def _apply(stored: CalendarObject, answer: Answer, marks: Mapping[MarkKey, Mark]
     if component is None:
         return stored
     before = line_in(component, answer.names)
-    changed = {key: _answered(component, answer)}
+    changed = {key: _answered(component, answer, stored.organizer_prop)}
     if not key:
         for place, override in stored.overrides.items():
             if _follows_series(override, place, before, answer, marks):
-                changed[place] = _answered(override, answer)
+                changed[place] = _answered(override, answer, stored.organizer_prop)
     return stored.with_components(changed)
 
 
@@ -196,10 +201,15 @@ def _follows_series(
     return partstat(own) in {"NEEDS-ACTION", partstat(before) if before is not None else "NEEDS-ACTION"}
 
 
-def _answered(component: Component, answer: Answer) -> Component:
+def _answered(component: Component, answer: Answer, organizer: Property | None) -> Component:
+    return tasks.added_up(component, _with_answer(component, answer), organizer)
+
+
+def _with_answer(component: Component, answer: Answer) -> Component:
     own = line_in(component, answer.names)
+    said_at = answer.part.stamp.dtstamp
     if own is None:
-        return component.add(_new_line(answer))
+        return component.add(tasks.with_share(_new_line(answer), answer.part.component, said_at))
     line = own.with_params(SCHEDULE_STATUS=answer.told)
     if not answer.failed and answer.partstat:
         line = line.with_params(
@@ -207,10 +217,11 @@ def _answered(component: Component, answer: Answer) -> Component:
             DELEGATED_TO=_delegates(answer) or None,
             X_IMIP_GATEWAY_COMMENT=answer.comment or None,
         )
+        line = tasks.with_share(line, answer.part.component, said_at)
         if answer.partstat == "DELEGATED" and (answer.line.param("ROLE") or "").upper() == "NON-PARTICIPANT":
             line = line.with_params(ROLE="NON-PARTICIPANT")
     component = component.replace(own, line)
-    return _with_delegate(component, answer) if answer.partstat == "DELEGATED" else component
+    return delegation.settled(component, own, line, told=answer.part.component)
 
 
 def _new_line(answer: Answer) -> Property:
@@ -228,46 +239,18 @@ def _new_line(answer: Answer) -> Property:
 def _delegates(answer: Answer) -> tuple[str, ...]:
     if answer.partstat != "DELEGATED":
         return ()
-    return tuple(mailto(one) for one in parameter_addresses(answer.line, "DELEGATED-TO"))
+    return tuple(mailto(one) for one in parameter_addresses(answer.line, "DELEGATED-TO")[:1])
 
 
-def _with_delegate(component: Component, answer: Answer) -> Component:
-    """RFC 5546 3.2.2.3: the delegate takes the delegator's place. One line at most, never one that leads back."""
-    named = parameter_addresses(answer.line, "DELEGATED-TO")
-    if not named or named[0] == answer.who or _leads_to(component, answer.who, named[0]):
-        return component
-    delegator = mailto(answer.who)
-    there = line_in(component, frozenset({named[0]}))
-    if there is not None:
-        return component.replace(there, there.with_params(DELEGATED_FROM=delegator))
-    told = line_in(answer.part.component, frozenset({named[0]}))
-    own = line_in(component, answer.names)
-    return component.add(
-        prop(
-            "ATTENDEE",
-            mailto(named[0]),
-            CN=told.param("CN") if told is not None else None,
-            ROLE=own.param("ROLE") if own is not None and own.param("ROLE") != "NON-PARTICIPANT" else None,
-            PARTSTAT="NEEDS-ACTION",
-            RSVP="TRUE",
-            DELEGATED_FROM=delegator,
-        )
-    )
-
-
-def _leads_to(component: Component, start: Address, goal: Address) -> bool:
-    """Whether `goal` is among those who handed their place down to `start`."""
-    seen = {start}
-    todo = [start]
-    while todo:
-        line = line_in(component, frozenset({todo.pop()}))
-        for one in parameter_addresses(line, "DELEGATED-FROM") if line is not None else ():
-            if one == goal:
-                return True
-            if one not in seen:
-                seen.add(one)
-                todo.append(one)
-    return False
+def _impossible(stored: CalendarObject, answers: Iterable[Answer]) -> Decision | None:
+    """SPEC 4.4: a place does not go in circles, nor to the organizer, nor from hand to hand for ever."""
+    for answer in answers:
+        component = stored.component(answer.part.key) or stored.master
+        why = delegation.fault(component, answer.who, answer.line)
+        if why:
+            note = Note(code="delegation-refused", facts={"attendee": answer.who, "why": why})
+            return Decision(outcome=Outcome.REFUSED, reason=Reason.DELEGATION_REFUSED, notes=(note,))
+    return None
 
 
 def _stamp(answer: Answer, context: Context) -> Stamp:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.ical import recur
-from gateway.ical.address import Address, is_mail
 from gateway.ical.event import CalendarObject
 from gateway.itip import roles
+from gateway.itip.circle import speaking_as
 from gateway.itip.inviting import inviting
 from gateway.itip.model import Context, Decision, Outcome, Reason, Role
 from gateway.itip.replying import replying
@@ -28,6 +28,7 @@ def changes(before: CalendarObject | None, after: CalendarObject | None, context
     """
     if any(one is not None and one.kind not in _SCHEDULED for one in (before, after)):
         return Decision(outcome=Outcome.UNSUPPORTED, reason=Reason.UNSUPPORTED_COMPONENT)
+    before, after = (None if one is None else one.within(context.bounds) for one in (before, after))
     role = _role(before, after, context)
     if role is Role.STRANGER:
         return Decision(outcome=Outcome.IGNORED, reason=Reason.NOT_OUR_ORGANIZER)
@@ -35,7 +36,7 @@ def changes(before: CalendarObject | None, after: CalendarObject | None, context
         return Decision(outcome=Outcome.IGNORED, reason=Reason.PAST_EVENT)
     if role is Role.ATTENDEE:
         return replying(before, after, context)
-    organizer = _organizer(before, after, context)
+    organizer = speaking_as((after, before), context.owner)
     if before is not None and before.organizer_prop is not None and not _is_ours(before, context):
         before = None  # RFC 5546 3.2.2.4: who takes a meeting over invites anew
     return inviting(before, after, context, organizer=organizer)
@@ -51,14 +52,6 @@ def _role(before: CalendarObject | None, after: CalendarObject | None, context: 
 
 def _is_ours(meeting: CalendarObject, context: Context) -> bool:
     return roles.role(meeting, context.owner) is Role.ORGANIZER
-
-
-def _organizer(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> Address:
-    """The address in whose name we write: the one that stands in the meeting, where it is mail."""
-    lines = [one.organizer_prop for one in (after, before) if one is not None]
-    found = [one for line in lines if line is not None for one in sorted(roles.identities(line))]
-    ours = [one for one in found if one in context.owner]
-    return next((one for one in (*ours, *found) if is_mail(one)), (ours or found)[0])
 
 
 def _is_over(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -112,6 +112,14 @@ def circle_of(
     return Circle(organizer=organizer, guests=guests, context=context, notes=tuple(notes))
 
 
+def speaking_as(states: Iterable[CalendarObject | None], owner: Set[Address]) -> Address:
+    """The address in whose name an organizer writes: the one that stands in the meeting, where it is mail."""
+    lines = [one.organizer_prop for one in states if one is not None]
+    found = [one for line in lines if line is not None for one in sorted(identities(line))]
+    ours = [one for one in found if one in owner]
+    return next((one for one in (*ours, *found) if is_mail(one)), (ours or found)[0])
+
+
 def guests_of(meeting: CalendarObject | None, owner: Iterable[Address]) -> dict[Address, Property]:
     """The ATTENDEE lines of all but the organizer and ourselves, by address."""
     if meeting is None:
@@ -141,4 +149,4 @@ def only_instance(letters: Iterable[Outgoing]) -> str:
     return keys.pop() if len(keys) == 1 else ""
 
 
-__all__ = ["Circle", "circle_of", "guests_of", "only_instance", "strict"]
+__all__ = ["Circle", "circle_of", "guests_of", "only_instance", "speaking_as", "strict"]

@@ -15,6 +15,7 @@ from gateway.ical import times
 from gateway.ical.event import CalendarObject, build
 from gateway.ical.times import Zones
 from gateway.ical.tree import Component, Property, prop, text_prop
+from gateway.itip.tasks import PROGRESS
 from gateway.itip.views import leaving
 
 # What a REPLY repeats of the organizer's version: enough to know the meeting by, nothing else (RFC 5546 3.2.3).
@@ -60,13 +61,16 @@ def cancel(
     return _message(components, source, stamp)
 
 
+_REPLIED_OF_TASKS: Final = (*_REPLIED, *PROGRESS)
+
+
 def reply(
     answers: Iterable[tuple[Component, Property]], source: CalendarObject, stamp: Stamp
 ) -> CalendarObject:
     """RFC 5546 3.2.3: what the organizer last said, with the one ATTENDEE line that answers it."""
     components = []
     for component, line in answers:
-        bare = leaving(component).only(_REPLIED)
+        bare = leaving(component).only(_REPLIED_OF_TASKS if component.name == "VTODO" else _REPLIED)
         bare = bare.with_children(bare.properties)
         answer = line.with_params(
             RSVP=None, SCHEDULE_AGENT=None, SCHEDULE_STATUS=None, SCHEDULE_FORCE_SEND=None

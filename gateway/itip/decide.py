@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from gateway.ical.address import Address
 from gateway.ical.agree import with_distinct_zones
 from gateway.ical.event import CalendarObject
-from gateway.itip import answers, attendee
+from gateway.itip import answers, attendee, freebusy, refresh
 from gateway.itip.model import (
     Certainty,
     Context,
@@ -35,6 +35,7 @@ from gateway.itip.roles import (
     same_person,
     sent_by,
 )
+from gateway.itip.roles import attendee as attendee_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,9 @@ class Row:
 
 def decide(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
     """What comes of a message. `stored` is what the calendar holds under its UID now; nothing else is asked."""
+    if message.object.kind == freebusy.KIND:
+        return freebusy.decide(message, context)
+    stored, message, context = _bounded(stored, message, context)
     row = TABLE[_role(stored, message, context), message.method]
     if _self_sent(stored, message, context):
         return Decision(outcome=Outcome.IGNORED, reason=Reason.SELF_SENT)
@@ -103,6 +107,18 @@ def _ranged(of: CalendarObject) -> bool:
     """RFC 5545 3.2.13: RANGE=THISANDFUTURE. Taken for the one occurrence that it names it would do harm."""
     found = (component.first("RECURRENCE-ID") for component in of.components)
     return any(line is not None and line.param("RANGE") for line in found)
+
+
+def _bounded(
+    stored: CalendarObject | None, message: Message, context: Context
+) -> tuple[CalendarObject | None, Message, Context]:
+    """SPEC 11: nothing that is looked at here is expanded further than the bounds."""
+    bounds = context.bounds
+    if message.object.bounds != bounds:
+        message = replace(message, object=message.object.within(bounds))
+    if context.base is not None and context.base.bounds != bounds:
+        context = replace(context, base=context.base.within(bounds))
+    return None if stored is None else stored.within(bounds), message, context
 
 
 def _role(stored: CalendarObject | None, message: Message, context: Context) -> Role:
@@ -259,6 +275,27 @@ def _reply(stored: CalendarObject | None, message: Message, context: Context) ->
     return answers.reply(stored, message, context)
 
 
+def _request(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
+    decision = attendee.request(stored, message, context)
+    if stored is None and _delegated_by(message.sender, message, context) and not _is_organizer(message):
+        # SPEC 12.8: what a delegator passes on is no word of the organizer, and must not outrank any of his
+        return replace(decision, marks={})
+    return refresh.with_question(decision, stored, message=message, context=context)
+
+
+def _is_organizer(message: Message) -> bool:
+    organizer = message.object.organizer_prop
+    return organizer is not None and message.sender in identities(organizer)
+
+
+def may_refresh(stored: CalendarObject | None, message: Message, context: Context) -> Ruling:
+    """REFRESH: one of the stored attendees (SPEC 3.3); of an unknown meeting there is nothing to tell."""
+    if stored is None:
+        return Ruling(outcome=Outcome.IGNORED, reason=Reason.UNKNOWN_UID)
+    known = message.sender is not None and attendee_line(stored, frozenset({message.sender})) is not None
+    return YES if known else _refused(Reason.SENDER_NOT_ATTENDEE)
+
+
 def _never(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
     return _end(not_yet(stored, message, context))
 
@@ -273,8 +310,8 @@ TABLE: Mapping[tuple[Role, Method], Row] = {
     (Role.ATTENDEE, Method.PUBLISH): _row(not_yet),
     (Role.STRANGER, Method.PUBLISH): _row(not_yet),
     (Role.ORGANIZER, Method.REQUEST): _row(may_not_organize, attendee.request),
-    (Role.ATTENDEE, Method.REQUEST): _row(may_ask, attendee.request),
-    (Role.STRANGER, Method.REQUEST): _row(may_ask, attendee.request),
+    (Role.ATTENDEE, Method.REQUEST): _row(may_ask, _request),
+    (Role.STRANGER, Method.REQUEST): _row(may_ask, _request),
     (Role.ORGANIZER, Method.REPLY): _row(may_answer, _reply),
     (Role.ATTENDEE, Method.REPLY): _row(not_ours),
     (Role.STRANGER, Method.REPLY): _row(not_ours),
@@ -284,9 +321,9 @@ TABLE: Mapping[tuple[Role, Method], Row] = {
     (Role.ORGANIZER, Method.CANCEL): _row(may_not_organize),
     (Role.ATTENDEE, Method.CANCEL): _row(may_call_off, attendee.cancel),
     (Role.STRANGER, Method.CANCEL): _row(may_call_off, attendee.cancel),
-    (Role.ORGANIZER, Method.REFRESH): _row(not_yet),
-    (Role.ATTENDEE, Method.REFRESH): _row(not_yet),
-    (Role.STRANGER, Method.REFRESH): _row(not_yet),
+    (Role.ORGANIZER, Method.REFRESH): _row(may_refresh, refresh.answer),
+    (Role.ATTENDEE, Method.REFRESH): _row(not_ours),
+    (Role.STRANGER, Method.REFRESH): _row(not_ours),
     (Role.ORGANIZER, Method.COUNTER): _row(not_yet),
     (Role.ATTENDEE, Method.COUNTER): _row(not_yet),
     (Role.STRANGER, Method.COUNTER): _row(not_yet),

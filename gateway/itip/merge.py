@@ -41,7 +41,7 @@ _HIS = frozenset(
         "REQUEST-STATUS",
     }
 )
-_OURS = frozenset({"TRANSP", "CLASS", "COLOR", "CATEGORIES", "COMPLETED", "PERCENT-COMPLETE"})
+_OURS = frozenset({"TRANSP", "CLASS", "COLOR", "CATEGORIES", "COMPLETED", "PERCENT-COMPLETE", "STATUS"})
 _LISTS = frozenset({"CATEGORIES", "RESOURCES"})
 _SEVERAL = _LISTS | {"ATTACH", "COMMENT", "CONTACT", "RELATED-TO", "CONFERENCE", "IMAGE"}
 _COMMA = re.compile(r"(?<!\\),")
@@ -77,7 +77,7 @@ def imported(new: Component) -> Component:
 def _with_properties(new: Component, base: Component | None, ours: Component) -> Component:
     names = dict.fromkeys(item.name for item in (*new.properties, *ours.properties))
     for name in names:
-        if name in _HIS:
+        if name in _HIS and not (name == "STATUS" and _is_progress(base, ours, new)):
             continue
         told, kept = new.all(name), ours.all(name)
         if base is not None:
@@ -113,6 +113,14 @@ def _those(name: str, lines: Sequence[Property], wanted: Callable[[Property], bo
         values = _split(name, (line,))
         left = [value for value in values if wanted(value)]
         yield from (line,) if len(left) == len(values) else left
+
+
+def _is_progress(*states: Component | None) -> bool:
+    """SPEC 12.9: how far his part of a task is, the owner says; that it is off, or on again, the organizer does."""
+    known = [one for one in states if one is not None]
+    return all(one.name == "VTODO" for one in known) and not any(
+        (one.value("STATUS") or "").strip().upper() == "CANCELLED" for one in known
+    )
 
 
 def _is_ours(name: str) -> bool:

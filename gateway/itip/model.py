@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gateway.ical.address import Address
+from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
 from gateway.ical.times import Period
 
@@ -65,6 +66,9 @@ class Reason(StrEnum):
     GUESTS_REMOVED = "guests-removed"
     ANSWER_RECORDED = "answer-recorded"
     CRASHER_ADDED = "crasher-added"
+    REFRESHED = "refreshed"
+    BUSY_TOLD = "busy-told"
+    BUSY_WITHHELD = "busy-withheld"
     INVITED = "invited"
     UPDATED = "updated"
     CANCELLED = "cancelled"
@@ -77,9 +81,11 @@ class Reason(StrEnum):
     ORGANIZER_CHANGED = "organizer-changed"
     COMPONENT_CHANGED = "component-changed"
     PARTY_CRASHER = "party-crasher"
+    DELEGATION_REFUSED = "delegation-refused"
     SELF_SENT = "self-sent"
     UNKNOWN_RECIPIENT = "unknown-recipient"
     NOT_INVITED = "not-invited"
+    NOT_ASKED = "not-asked"
     POLICY = "policy"
     # order
     OLDER_SEQUENCE = "older-sequence"
@@ -105,6 +111,7 @@ class Reason(StrEnum):
     UNSUPPORTED_TNEF = "unsupported-tnef"
     UNSUPPORTED_VCALENDAR = "unsupported-vcalendar"
     AUTO_SUBMITTED = "auto-submitted"
+    RATE_LIMITED = "rate-limited"
     FORWARDED = "forwarded"
     # watching
     BASELINE = "baseline"
@@ -182,8 +189,19 @@ class Policy:
     delegates: frozenset[Address] = frozenset()  # who may act as the object's organizer for this principal
     approved: bool = False  # a person approved this held message
     guest_list: str = "full"  # full | self
+    freebusy: str = "nobody"  # who may ask when he is busy: nobody | domains | all
+    freebusy_domains: frozenset[str] = frozenset()
+    freebusy_horizon: timedelta = timedelta(days=60)
     past_events: str = "skip"  # skip | mail
     action: str = "store"  # what the first fitting [[policy]] rule says: store | hold | ignore | refuse | ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Busy:
+    """A stretch of time that is taken, and how surely (FBTYPE, RFC 5545 3.2.9)."""
+
+    period: Period
+    kind: str = "BUSY"  # BUSY | BUSY-TENTATIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +219,11 @@ class Context:
     invited_as: Address | None = None  # the address by which the envelope reached the account
     mail_date: datetime | None = None
     arrived: datetime | None = None
+    bounds: Bounds = DEFAULT_BOUNDS  # how far what is stored may be expanded (SPEC 11)
+    free_busy: tuple[Busy, ...] | None = None  # his busy times, read for a VFREEBUSY that may be answered
+    auto_submitted: str = ""  # RFC 3834 5, lower case
+    is_list: bool = False
+    null_sender: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,6 +342,7 @@ class Decision:
 
 
 __all__ = [
+    "Busy",
     "Certainty",
     "Change",
     "Context",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from gateway.errors import MalformedCalendar
 from gateway.ical import recur, times
 from gateway.ical.address import Address
+from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject, method_of, split
 from gateway.ical.tree import Component, Property
 from gateway.itip.model import Message, Method, Outcome, Reason
@@ -26,10 +27,10 @@ METHODS: Mapping[str, frozenset[Method]] = {
 }
 
 # The components that `itip.decide` knows today.
-SUPPORTED = frozenset({"VEVENT"})
+SUPPORTED = frozenset({"VEVENT", "VTODO", "VFREEBUSY"})
 
 # What each method cannot be understood without, in every component of it (RFC 5546 3.2). CANCEL and REPLY may leave the
-# times out; a REPLY without ORGANIZER comes from Exchange and is found by its UID.
+# times out; a REPLY without ORGANIZER comes from Exchange and is found by its UID. A task needs no time at all.
 _NEEDED: Mapping[Method, tuple[str, ...]] = {
     Method.PUBLISH: ("DTSTART",),
     Method.REQUEST: ("DTSTART", "ORGANIZER"),
@@ -59,8 +60,17 @@ class Refusal:
     detail: str = ""
 
 
-def messages(tree: Component, sender: Address | None, method_hint: str = "") -> tuple[Message | Refusal, ...]:
-    """The messages in one VCALENDAR, one per UID (SPEC 12.13); METHOD in the object wins over the MIME parameter."""
+def messages(
+    tree: Component,
+    sender: Address | None,
+    method_hint: str = "",
+    *,
+    bounds: Bounds = DEFAULT_BOUNDS,
+) -> tuple[Message | Refusal, ...]:
+    """The messages in one VCALENDAR, one per UID (SPEC 12.13); METHOD in the object wins over the MIME parameter.
+
+    What would have to be expanded beyond `bounds` is refused, and each message carries them.
+    """
     method = (method_of(tree) or method_hint).strip().upper()
     if not method:
         return (Refusal(outcome=Outcome.IGNORED, reason=Reason.NO_METHOD),)
@@ -69,11 +79,13 @@ def messages(tree: Component, sender: Address | None, method_hint: str = "") -> 
     groups = tuple(_by_uid(tree))
     if not groups:
         return (replace(_malformed("no component"), method=method),)
-    found = (_message(part, uid, Method(method), sender) for uid, part in groups)
+    found = (_message(part, uid, Method(method), sender, bounds=bounds) for uid, part in groups)
     return tuple(replace(one, method=method) if isinstance(one, Refusal) else one for one in found)
 
 
-def _message(part: Component, uid: str, method: Method, sender: Address | None) -> Message | Refusal:
+def _message(
+    part: Component, uid: str, method: Method, sender: Address | None, *, bounds: Bounds
+) -> Message | Refusal:
     kinds = {child.name for child in part.components if child.name in METHODS}
     unusable = _unusable(kinds, uid, method)
     if unusable is not None:
@@ -82,7 +94,7 @@ def _message(part: Component, uid: str, method: Method, sender: Address | None) 
         found = split(part)
         if len(found) != 1:
             return _malformed("several objects under one UID", uid)
-        readable = _readable(found[0])
+        readable = _readable(found[0].within(bounds))
         if method in _EXPANDED:
             # SPEC 12.16: a rule bomb is refused here, before anything can be written
             recur.guard(readable)
@@ -133,8 +145,9 @@ def _mended(line: Property, of: CalendarObject) -> Property:
 
 def _fault(of: CalendarObject, method: Method) -> str:
     """What makes the message meaningless, or ""."""
+    needed = [name for name in _NEEDED[method] if name != "DTSTART" or of.kind != "VTODO"]
     for component in of.components:
-        missing = [name for name in _NEEDED[method] if not (component.value(name) or "").strip()]
+        missing = [name for name in needed if not (component.value(name) or "").strip()]
         if missing:
             return f"{method} without {missing[0]}"
     organizers = {one.address for component in of.components for one in component.all("ORGANIZER")}

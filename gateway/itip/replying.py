@@ -14,16 +14,28 @@ from gateway.ical import times
 from gateway.ical.address import Address, is_mail
 from gateway.ical.event import CalendarObject, partstat
 from gateway.ical.tree import Component, Property
-from gateway.itip import compose, roles
+from gateway.itip import compose, deputizing, roles, tasks
 from gateway.itip.circle import only_instance, strict
-from gateway.itip.model import Context, Decision, Mark, MarkKey, Method, Note, Outcome, Outgoing, Reason
+from gateway.itip.delegation import delegate_of
+from gateway.itip.model import (
+    Context,
+    Decision,
+    Mark,
+    MarkKey,
+    Method,
+    Note,
+    Outcome,
+    Outgoing,
+    Reason,
+    Store,
+)
 from gateway.itip.significance import components_by_key, facts_by_key, instance
 from gateway.itip.summary import summarize
 from gateway.itip.views import is_cancelled, leaving
 
 # RFC 5545 3.2.12: what is an answer; NEEDS-ACTION is none.
 _ANSWERS: Final = frozenset({"ACCEPTED", "DECLINED", "TENTATIVE", "DELEGATED", "COMPLETED", "IN-PROCESS"})
-_COMING: Final = frozenset({"ACCEPTED", "TENTATIVE"})
+_COMING: Final = frozenset({"ACCEPTED", "TENTATIVE", "IN-PROCESS"})
 
 
 def replying(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> Decision:
@@ -49,7 +61,24 @@ def replying(before: CalendarObject | None, after: CalendarObject | None, contex
     if not parts:
         reason = Reason.NOTHING_TO_SEND if after is None or before is None else Reason.COSMETIC_CHANGE
         return Decision(outcome=Outcome.IGNORED, reason=reason)
-    return _answered(source, parts, context)
+    decision = _answered(source, parts, context)
+    done = _with_answers(after, parts, context) if decision.outgoing else None
+    return decision if done is None else replace(decision, change=Store(object=done))
+
+
+def _with_answers(
+    after: CalendarObject | None, parts: dict[str, tuple[Component, Property]], context: Context
+) -> CalendarObject | None:
+    """The copy of a task whose PARTSTAT follows its progress (SPEC 12.9); None where it says so already."""
+    if after is None or after.kind != "VTODO":
+        return None
+    changed: dict[str, Component] = {}
+    for key, (_, told) in parts.items():
+        component = after.component(key)
+        line = roles.line_in(component, context.owner)
+        if component is not None and line is not None and partstat(line) != partstat(told):
+            changed[key] = component.replace(line, line.with_params(PARTSTAT=partstat(told)))
+    return after.with_components(changed) if changed else None
 
 
 def _answered(
@@ -63,6 +92,7 @@ def _answered(
         note = Note(code="no-mail-address", facts={"organizer": who})
         return Decision(outcome=Outcome.IGNORED, reason=Reason.NOTHING_TO_SEND, notes=(note,))
     message = compose.reply(parts.values(), source, compose.Stamp(now=context.now, prodid=context.prodid))
+    message = deputizing.with_delegates(message)
     line = next(iter(parts.values()))[1]
     keys = tuple(key for key, _ in components_by_key(message))
     letter = Outgoing(
@@ -81,7 +111,7 @@ def _answered(
             attendee=line,
         ),
     )
-    lawful, illegal = strict((letter,))
+    lawful, illegal = strict((letter, *deputizing.letters(source, parts, letter, context=context)))
     if not lawful:
         return Decision(outcome=Outcome.FAILED, reason=Reason.MALFORMED_CALENDAR, notes=illegal)
     return Decision(
@@ -103,14 +133,33 @@ def _new_answers(
         line = roles.line_in(component, context.owner)
         if line is None or is_cancelled(component):
             continue
-        answer = partstat(line)
+        answer, progressed = _own_answer(before, key, component, line)
         otherwise = (
             "" in found and answer != found[""]
         )  # said along, or the answer to the series would reach it
-        if answer in _ANSWERS and (otherwise or answer != _old_answer(before, key, context)):
+        otherwise = otherwise or _other_delegate(before, key, line, context)
+        if answer in _ANSWERS and (otherwise or progressed or answer != _old_answer(before, key, context)):
             found[key] = answer
     found.update(_declined_by_exclusion(before, after, context))
     return {key: answer for key, answer in found.items() if not _said_with_series(key, found, context)}
+
+
+def _own_answer(
+    before: CalendarObject | None, key: str, component: Component, line: Property
+) -> tuple[str, bool]:
+    """What his copy says, and whether his task went on since (SPEC 12.9)."""
+    was = (before.component(key) or before.master) if before is not None else component
+    now, then = tasks.progress_of(component), tasks.progress_of(was)
+    return tasks.own_answer(line, now, then), now != then
+
+
+def _other_delegate(before: CalendarObject | None, key: str, line: Property, context: Context) -> bool:
+    """Whether he sends another one than before."""
+    to = delegate_of(line)
+    was = roles.line_in(
+        (before.component(key) or before.master) if before is not None else None, context.owner
+    )
+    return to is not None and was is not None and to != delegate_of(was)
 
 
 def _said_with_series(key: str, found: dict[str, str], context: Context) -> bool:
@@ -150,7 +199,7 @@ def _was_invited(before: CalendarObject, key: str, context: Context) -> bool:
     component = instance(before, key)
     if component is None or is_cancelled(component):
         return False
-    return _answer_in(component, context) not in ("", "DECLINED")
+    return _answer_in(component, context) not in ("", "DECLINED", "COMPLETED")
 
 
 def _old_answer(before: CalendarObject | None, key: str, context: Context) -> str:
@@ -192,9 +241,12 @@ def _part(
     if component is None or line is None:
         return None
     own = roles.line_in(copy.component(key), context.owner)
-    deputies = own.param_values("DELEGATED-TO") if own is not None and answer == "DELEGATED" else None
+    deputies = own.param_values("DELEGATED-TO")[:1] if own is not None and answer == "DELEGATED" else None
+    if own is not None and deputies and deputizing.impossible(component, own):
+        return None
     clean = leaving(Component(component.name, (line,))).properties[0]
-    return component, clean.with_params(PARTSTAT=answer, DELEGATED_TO=deputies)
+    told = tasks.with_own_progress(component, copy.component(key), answer)
+    return told, clean.with_params(PARTSTAT=answer, DELEGATED_TO=deputies)
 
 
 def _marks(

@@ -24,6 +24,7 @@ from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, partstat, person
 from gateway.ical.times import Moment, Span, Zones
 from gateway.ical.tree import Component, prop
+from gateway.itip import tasks
 
 _TOLD_TEXT: Final = ("SUMMARY", "DESCRIPTION", "LOCATION", "CONTACT", "RESOURCES")
 _TOLD_VALUE: Final = ("URL", "CONFERENCE", "ATTACH", "GEO", "PRIORITY")
@@ -49,6 +50,7 @@ class InstanceFacts:
     status: str
     told: frozenset[tuple[str, str]]
     answers: frozenset[tuple[Address, str]]
+    progress: str  # of a task, and of each of its attendees
 
     @property
     def times(self) -> tuple[str, str]:
@@ -86,7 +88,16 @@ def fingerprint(meeting: CalendarObject) -> str:
 
 def _digest_facts(meeting: CalendarObject, update: Callable[[bytes], None]) -> None:
     for key, facts in sorted(facts_by_key(meeting).items()):
-        plain = (key, facts.start, facts.end, facts.rule, facts.bounds, facts.clock, facts.status)
+        plain = (
+            key,
+            facts.start,
+            facts.end,
+            facts.rule,
+            facts.bounds,
+            facts.clock,
+            facts.status,
+            facts.progress,
+        )
         lists = (facts.rdates, facts.exdates, facts.told, facts.answers)
         update(repr((plain, [sorted(one) for one in lists])).encode("utf-8", "surrogateescape"))
 
@@ -158,6 +169,7 @@ def read_facts(component: Component, meeting: CalendarObject) -> InstanceFacts:
         status=(component.value("STATUS") or _STATUS.get(component.name, "")).strip().upper(),
         told=frozenset(_told(component)),
         answers=frozenset(_answers(component, meeting.organizer)),
+        progress=tasks.fact(component) if component.name == "VTODO" else "",
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from gateway.ical.address import address
 from gateway.ical.event import CalendarObject
 from gateway.ical.tree import Component
 from gateway.itip.model import Method
@@ -208,11 +209,20 @@ def violations(meeting: CalendarObject, method: Method | str) -> tuple[str, ...]
 def _of_component(component: Component, table: Mapping[str, tuple[int, int]]) -> Iterator[str]:
     counts = Counter(child.name for child in component.children)
     for name, presence in table.items():
-        if name != component.name:
+        if name == "ATTENDEE" and presence == (1, 1):
+            yield from _count(name, counts[name] - _delegates(component), presence)
+        elif name != component.name:
             yield from _count(name, counts[name], presence)
     for one, other in _EXCLUSIVE:
         if counts[one] and counts[other]:
             yield f"{one} beside {other}"
+
+
+def _delegates(component: Component) -> int:
+    """RFC 5546 3.2.2.3, 4.2.5: beside the one line that its table allows a REPLY names the delegate in a line of his."""
+    lines = component.all("ATTENDEE")
+    deputies = {address(one) for line in lines for one in line.param_values("DELEGATED-TO")}
+    return 1 if len(lines) == 2 and lines[1].address in deputies else 0
 
 
 def _count(name: str, count: int, presence: tuple[int, int]) -> Iterator[str]:

@@ -143,6 +143,8 @@ def policy_for(
         default_alarm=account.default_alarm,
         delegates=frozenset(address(one) for one in account.delegates),
         guest_list=account.guest_list or defaults.guest_list,
+        freebusy=account.freebusy.who,
+        freebusy_horizon=account.freebusy.horizon,
         action=action.action,
     )
 

@@ -52,6 +52,9 @@ class Row:
     reason: Reason | None = None
 
 
+_BY_SERVERS: Final = (Method.REQUEST, Method.CANCEL)
+
+
 def _status(*codes: str) -> Callable[[Facts], bool]:
     def fits(facts: Facts) -> bool:
         first = facts.status.partition(",")[0].partition(";")[0].strip().strip('"')
@@ -148,6 +151,24 @@ def filter_outgoing(
     )
 
 
+def without_servers(decision: Decision, *, profile_sends: str) -> Decision:
+    """What a mail made us decide, without the letters that the server writes itself once it sees the object (SPEC 5.4).
+
+    The change stays: it is what somebody said. An automatic answer is no matter of the server's, it has not seen the mail.
+    """
+    if profile_sends == "gateway" or decision.change is None:
+        return decision
+    left = [one for one in decision.outgoing if not one.automatic and one.method in _BY_SERVERS]
+    if not left:
+        return decision
+    row = row_of(Facts(profile_sends=profile_sends))
+    return replace(
+        decision,
+        outgoing=tuple(one for one in decision.outgoing if one not in left),
+        notes=(*decision.notes, *(_note(one, row) for one in left)),
+    )
+
+
 def _note(letter: Outgoing, row: Row) -> Note:
     facts = {
         "method": str(letter.method),
@@ -180,4 +201,4 @@ def _changed_status(letter: Outgoing, before: CalendarObject | None, after: Cale
     return now if now != _param(letter, before, "SCHEDULE-STATUS") else ""
 
 
-__all__ = ["TABLE", "Facts", "Row", "Sender", "filter_outgoing", "row_of", "who_sends"]
+__all__ = ["TABLE", "Facts", "Row", "Sender", "filter_outgoing", "row_of", "who_sends", "without_servers"]

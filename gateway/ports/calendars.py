@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from gateway.accounts import Account
@@ -61,8 +62,9 @@ class Calendars(Protocol):
 
     async def profile(self, account: Account) -> ProfileFacts: ...
     async def collections(self, account: Account) -> tuple[Collection, ...]: ...
-    async def invitations(self, account: Account) -> Collection:
-        """Where new invitations go: the configured calendar, else the default one. Raise BackendRefused if there is none."""
+    async def invitations(self, account: Account, kind: str = "VEVENT") -> Collection:
+        """Where new invitations go: the configured calendar, else the default one; for another kind of component one that
+        takes it. Raise BackendRefused if there is none."""
         ...
 
     async def find(self, account: Account, uid: str, *, hints: Sequence[str] = ()) -> Resource | None:
@@ -73,6 +75,10 @@ class Calendars(Protocol):
     async def multiget(
         self, account: Account, collection: str, hrefs: Sequence[str]
     ) -> tuple[Resource, ...]: ...
+    async def overlapping(self, account: Account, start: datetime, end: datetime) -> tuple[bytes, ...]:
+        """The text of all events in the watched calendars that may overlap this half-open stretch of time (aware UTC)."""
+        ...
+
     def new_href(self, collection: str, uid: str) -> str:
         """The predictable href of a new object: escaped UID, hashed when long or odd."""
         ...

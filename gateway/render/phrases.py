@@ -32,7 +32,14 @@ def phrases(sheet: Sheet, voice: Voice) -> Phrases:
     """All sentences of one letter."""
     who = person(Guest(address=sheet.sender.address, name=sheet.sender.name), voice)
     kind = sheet.summary.kind
-    make = {"update": _update, "cancellation": _cancellation, "removed": _removed, "reply": _reply}
+    make = {
+        "update": _update,
+        "cancellation": _cancellation,
+        "removed": _removed,
+        "reply": _reply,
+        "refresh": _refresh,
+        "freebusy": _freebusy,
+    }
     band, symbol, tone, verb, intro = make.get(kind, _invitation)(sheet, who, voice)
     return Phrases(
         band=band,
@@ -166,6 +173,21 @@ def _reply(sheet: Sheet, who: str, voice: Voice) -> _Made:
     return _band(status, voice), symbol, tone, verb, (sentence, scope)
 
 
+def _refresh(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    sentence = voice.say("%(who)s asks you to send this meeting once more.", who=who)
+    why = voice.say("The copy in that calendar is gone or not complete.")
+    return voice.say("Please send again"), "?", "news", voice.say("Once more: %(title)s"), (sentence, why)
+
+
+def _freebusy(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    verb = voice.say("Busy times: %(title)s")
+    if sheet.summary.partstat == "DECLINED":
+        return voice.say("No answer"), "✕", "no", verb, (voice.say("%(who)s does not tell.", who=who),)
+    some = voice.say("%(who)s is busy at these times, and free between them.", who=who)
+    none = voice.say("%(who)s is free all the time.", who=who)
+    return voice.say("Busy times"), "●", "news", verb, (some if sheet.summary.instances else none,)
+
+
 def _band(status: str, voice: Voice) -> str:
     known = {
         "ACCEPTED": voice.say("Accepted"),
@@ -226,7 +248,9 @@ def _hint(sheet: Sheet, voice: Voice) -> str:
 def _footer(sheet: Sheet, who: str, voice: Voice) -> tuple[str, ...]:
     address, reader = line(sheet.sender.address, 254), line(sheet.recipient.address, 254)
     named = who if who == address else f"{who} <{address}>"
-    if sheet.summary.kind == "reply":
+    organizer = sheet.summary.now.organizer
+    other = organizer is not None and organizer.address.casefold() != sheet.recipient.address.casefold()
+    if sheet.summary.kind in {"reply", "refresh"} and not other:
         why = voice.say("You receive this because you organize this meeting.")
     else:
         why = voice.say("%(who)s sent this to %(reader)s.", who=named, reader=reader)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from gateway.imip.fields import Mailbox
 from gateway.imip.letter import Links, Sheet
-from gateway.itip.model import Facts, Guest
+from gateway.itip.model import Facts, Guest, Summary
 from gateway.render.changes import Row, listed, person, repeats, rows
 from gateway.render.dates import Span, short, span
 from gateway.render.phrases import Phrases, phrases
@@ -83,7 +83,9 @@ def view(sheet: Sheet, voice: Voice) -> View:
         due=now.start is None,
         repeats="" if now.recurrence else repeats(now, voice),
         dates=() if now.recurrence else tuple(short(one, voice) for one in now.next_dates[:DATES]),
-        instances=_instances(summary.instances, voice),
+        instances=_instances(summary.instances, voice)
+        if summary.kind != "freebusy"
+        else _taken(summary, voice),
         changes=changes,
         place=_place(now.location, voice),
         joins=tuple(one for one in (_place(text, voice) for text in now.conference) if one),
@@ -122,6 +124,12 @@ def _instances(instances: tuple[Facts, ...], voice: Voice) -> tuple[str, ...]:
     """The single dates that a message speaks of besides the series."""
     moments = [one.start or one.recurrence for one in instances]
     return tuple(short(one, voice) for one in moments if one is not None)[:20]
+
+
+def _taken(summary: Summary, voice: Voice) -> tuple[str, ...]:
+    """The busy times, from when until when; all of them stand in the calendar part."""
+    ends = [(one.start, one.end) for one in summary.instances if one.start and one.end]
+    return tuple(f"{short(start, voice)} – {short(end, voice)}" for start, end in ends)[:50]
 
 
 def _place(text: str, voice: Voice) -> Place | None:

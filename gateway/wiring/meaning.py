@@ -18,6 +18,7 @@ from gateway.config import Config
 from gateway.errors import ConfigError
 from gateway.flows.receive import ReceiveSettings
 from gateway.flows.sorting import PolicyOf
+from gateway.ical.bounds import Bounds
 from gateway.ical.tree import Limits
 from gateway.imip.letter import LetterSettings, Reader
 from gateway.imip.letter import compose as compose_letter
@@ -59,6 +60,16 @@ def receive_settings(config: Config) -> ReceiveSettings:
             depth=limits.depth,
             attendees=limits.attendees,
         ),
+        quirks_off=frozenset(config.inbound.quirks_off),
+        expansion=expansion(config),
+    )
+
+
+def expansion(config: Config) -> Bounds:
+    """How far a series is expanded: `[limits] expansion_*`."""
+    limits = config.limits
+    return Bounds(
+        instances=limits.expansion_instances, years=limits.expansion_years, steps=limits.expansion_steps
     )
 
 
@@ -69,6 +80,7 @@ def policy_of(config: Config) -> PolicyOf:
         cancel=config.inbound.cancel.partition(":")[0],
         party_crasher=config.inbound.party_crasher,
         past_events=config.watch.past_events,
+        freebusy_domains=frozenset(one.lower() for one in config.gateway.domains),
     )
 
     def policy(account: Account, verdict: Verdict, /, *, method: Method, component: str = "") -> Policy:

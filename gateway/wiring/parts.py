@@ -162,6 +162,7 @@ def _messages(common: _Common) -> Messages:
         policy=meaning.policy_of(common.config),
         clock=common.clock,
         park_for=common.config.inbound.park_for,
+        bounds=meaning.expansion(common.config),
     )
 
 
@@ -178,6 +179,7 @@ def _changed(common: _Common, calendars: CalDavCalendars) -> Changed:
         clock=common.clock,
         log=common.log,
         burst=Burst(events=burst.events, within=burst.within),
+        bounds=meaning.expansion(common.config),
     )
 
 

@@ -110,6 +110,16 @@ async def test_a_configured_calendar_is_found_however_it_is_written(look, nextcl
     assert default == "/remote.php/dav/calendars/alice/team @ work_shared_by_bob/"
 
 
+@pytest.mark.parametrize("configured", ["", "Team (bob)"])
+async def test_a_task_goes_into_a_calendar_that_takes_tasks(look, nextcloud, alice, configured):
+    account = replace(alice, calendar=configured)
+    found, _ = await look("http://host/remote.php/dav/", account)
+    place = invitation_calendar(found, account, "", kind="VTODO")
+    assert "VTODO" in place.components
+    with pytest.raises(BackendRefused, match="no writable calendar for journals"):
+        invitation_calendar(found, account, "", kind="VJOURNAL")
+
+
 async def test_a_calendar_of_another_home_may_be_configured(look, nextcloud, alice):
     nextcloud.on(
         "PROPFIND", "/remote.php/dav/calendars/room/x/", calendar("/remote.php/dav/calendars/room/x/")

@@ -58,7 +58,7 @@ def test_a_secret_that_everybody_can_read_is_told() -> None:
         (QUIET + 'kind = "room"', '[[account]] alice@example.org kind = "room"'),
         (QUIET + "publish = true", "[[account]] alice@example.org publish"),
         (QUIET + 'cancel = "delete-after:1d"', "[[account]] alice@example.org cancel"),
-        (QUIET + 'freebusy = { who = "all" }', "[[account]] alice@example.org freebusy"),
+        (QUIET + 'freebusy = { who = "known" }', "[[account]] alice@example.org freebusy (known)"),
         (QUIET + "booking = { capacity = 3 }", "[[account]] alice@example.org booking"),
         (
             QUIET + '[[policy]]\nrules = [{ action = "accept" }]',

@@ -145,7 +145,7 @@ class CalDav:
         self._meet("collections", account.address)
         return tuple(Collection(path=one) for one in self.objects if one.startswith(f"/{account.username}/"))
 
-    async def invitations(self, account: Account) -> Collection:
+    async def invitations(self, account: Account, kind: str = "VEVENT") -> Collection:
         self._meet("invitations", account.address)
         found = await self.collections(account)
         if not found:
@@ -173,6 +173,12 @@ class CalDav:
         found = tuple(one for one in map(self._at, hrefs) if one is not None)
         self._meet("multiget", collection, after=True)
         return found
+
+    async def overlapping(self, account: Account, start: datetime, end: datetime) -> tuple[bytes, ...]:
+        """As the servers do, it errs on the side of more."""
+        self.calls.append("overlapping")
+        paths = [one.path for one in await self.collections(account)]
+        return tuple(text for path in paths for _, text in self.objects[path].values())
 
     def new_href(self, collection: str, uid: str) -> str:
         return f"{collection}{uid.replace('/', '_')}.ics"

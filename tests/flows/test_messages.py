@@ -170,3 +170,66 @@ async def test_an_invitation_for_two_accounts_is_stored_in_both_calendars(world,
     )
     assert await world.told(mail) == [("applied", "invitation-stored")] * 2
     assert "SUMMARY:Lunch" in world.text("/dora/calendar/m1.ics")
+
+
+async def test_a_guest_who_asks_again_is_answered_once_and_marked_as_a_machine_does(world, say):
+    world.save(say.meeting())
+    await world.settle()
+    await world.work()
+    sent = len(world.got())
+    question = say.event(
+        "m1",
+        more="ORGANIZER:mailto:alice@example.org\nATTENDEE:mailto:bob@example.net",
+        DTSTAMP="20261102T090000Z",
+    )
+    mail = await world.mail("REFRESH", question, sender="bob@example.net")
+    again = await world.mail("REFRESH", question, sender="bob@example.net")
+    await world.work()
+    assert await world.told(mail) == [("applied", "refreshed")]
+    assert await world.told(again) == [("ignored", "rate-limited")]
+    (letter,) = world.got()[sent:]
+    assert (letter.to, letter.method) == ("bob@example.net", "REQUEST")
+    assert b"Auto-Submitted: auto-replied" in letter.content
+    assert mail.strip("<>").encode() in letter.content
+
+
+@pytest.mark.parametrize(("sends", "told"), [("gateway", ["dan@example.net"]), ("nobody", [])])
+async def test_a_delegate_hears_of_it_once_from_us_or_from_the_server(world, say, sends, told):
+    world.save(say.meeting())
+    await world.settle()
+    await world.work()
+    sent = len(world.got())
+    world.calendars.sends = sends
+    answer = say.answer(partstat='DELEGATED;DELEGATED-TO="mailto:dan@example.net"')
+    mail = await world.mail("REPLY", answer, sender="bob@example.net")
+    await world.work()
+    assert await world.told(mail) == [("applied", "answer-recorded")]
+    assert [one.to for one in world.got()[sent:]] == told
+    assert "dan@example.net" in world.text(HREF)
+    await world.settle()
+    await world.work()
+    assert [one.to for one in world.got()[sent:]] == told
+
+
+async def test_one_of_our_own_who_asks_is_told_when_somebody_is_busy_and_nothing_else(world, say):
+    world.policy = say.replace(world.policy, freebusy="domains", freebusy_domains=frozenset({"example.net"}))
+    world.save(say.event("x", DTSTART="20261103T090000Z", DTEND="20261103T100000Z", SUMMARY="Secret"))
+    question = """BEGIN:VFREEBUSY
+UID:f1@example.net
+DTSTAMP:20261102T080000Z
+ORGANIZER:mailto:bob@example.net
+ATTENDEE:mailto:alice@example.org
+DTSTART:20261103T000000Z
+DTEND:20261104T000000Z
+END:VFREEBUSY
+"""
+    mail = await world.mail("REQUEST", question, sender="bob@example.net")
+    await world.work()
+    assert await world.told(mail) == [("applied", "busy-told")]
+    (letter,) = [one for one in world.got() if one.method == "REPLY"]
+    assert "FREEBUSY;FBTYPE=BUSY:20261103T090000Z/20261103T100000Z" in letter.calendar
+    assert b"Auto-Submitted: auto-replied" in letter.content and "Secret" not in letter.calendar
+    again = await world.mail(
+        "REQUEST", question.replace("f1@", "f2@"), sender="bob@example.net", dmarc="none"
+    )
+    assert await world.told(again) == [("ignored", "not-authenticated")]

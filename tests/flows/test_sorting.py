@@ -153,7 +153,7 @@ def test_a_rule_bomb_is_refused_before_anything_is_decided(say):
 
 
 def test_what_we_do_not_do_yet_says_so(say):
-    data = say.calendar(say.invitation().replace("VEVENT", "VTODO"), "REQUEST")
+    data = say.calendar(say.invitation().replace("VEVENT", "VJOURNAL"), "REQUEST")
     found = sort_out(read(mail_of((REQUEST, data))), BOB, TO_ALICE)
     assert ends(found) == [("unsupported", "unsupported-component")]
 

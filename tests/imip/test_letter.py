@@ -9,6 +9,7 @@ import email
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import policy
 from email.message import EmailMessage, Message
@@ -166,6 +167,17 @@ def test_an_agent_stands_in_for_a_foreign_organizer(
     assert organizer is not None
     assert organizer.address == tokens.organizer("carla@foreign.example", letter.letter.uid)
     assert (organizer.param("CN"), organizer.param("EMAIL")) == ("Alice Liddell", "carla@foreign.example")
+
+
+def test_no_agent_stands_in_for_an_organizer_whose_invitation_a_guest_passes_on(
+    cases: dict[str, Letter], composed: Composed
+) -> None:
+    letter = cases["invitation-agent"]
+    delegator = replace(letter, letter=replace(letter.letter, sender="guest@foreign.example"))
+    parts = composed(delegator)
+    assert isinstance(parts, LetterParts)
+    was = parse_object(letter.letter.calendar).organizer
+    assert parse_object(parts.calendar).organizer == was
 
 
 def test_an_agent_keeps_its_address_through_the_life_of_a_uid(

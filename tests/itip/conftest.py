@@ -10,6 +10,7 @@ import pytest
 from gateway.ical.address import Address, address
 from gateway.ical.event import CalendarObject, parse_object
 from gateway.ical.tree import parse
+from gateway.itip.changes import changes
 from gateway.itip.decide import decide
 from gateway.itip.model import (
     Certainty,
@@ -47,6 +48,10 @@ class Desk:
     stored: CalendarObject | None = None
     base: CalendarObject | None = None
     marks: dict[MarkKey, Mark] = field(default_factory=dict)
+    mail: dict[str, object] = field(
+        default_factory=dict
+    )  # what its next mails are: auto_submitted, is_list, ...
+    calendar: CalendarObject | None = None  # what else is in it
     parked: list[tuple[Message, Certainty, datetime | None]] = field(default_factory=list)
 
     def meet(
@@ -84,10 +89,21 @@ class Desk:
             policy=replace(self.policy, approved=approved),
             arrived=now,
             mail_date=mail_date,
+            **self.mail,  # type: ignore[arg-type]
         )
         decision = decide(self.stored, message, context)
         if decision.outcome not in {Outcome.PARKED, Outcome.HELD}:
             self._carry_out(decision)
+        return decision
+
+    def save(self, after: CalendarObject, now: datetime) -> Decision:
+        """The owner's program saves an object; what that comes to leaves, as `flows.changed` does it."""
+        context = Context(
+            owner=self.owner, now=now, marks=self.marks, base=self.base, policy=self.policy, arrived=now
+        )
+        decision = changes(self.stored, after, context)
+        self.stored = after
+        self._carry_out(decision)
         return decision
 
     def _carry_out(self, decision: Decision) -> None:

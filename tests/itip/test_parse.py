@@ -124,8 +124,8 @@ REFUSALS = [
         Reason.MALFORMED_CALENDAR,
     ),
     (
-        "a task",
-        (EVENT.replace("VEVENT", "VTODO"),),
+        "a journal",
+        (EVENT.replace("VEVENT", "VJOURNAL"),),
         "METHOD:REQUEST",
         Outcome.UNSUPPORTED,
         Reason.UNSUPPORTED_COMPONENT,

@@ -3,9 +3,16 @@
     > account b@example.com [more addresses]       the desk that the next steps are about (kept by its first address)
     > policy on_unknown=ignore cancel=delete       of that desk
     > has                                          its calendar holds this (the owner's own edit, or what was there before)
-    > mail REQUEST from=a@example.com [certainty=unknown] [approved]     a message, with what follows as its components
+    > busy                                         another meeting in its calendar, which takes the owner's time
+    > saves                                        the owner's program saves this, and the gateway sees the change
+    > loses                                        its calendar holds it no more, and nobody knows why
+    > mail REQUEST from=a@example.com [certainty=unknown] [approved]     a message, with what follows as its components;
+                                                   also [auto=auto-replied] [list] [null]: what kind of mail it is
     > again [certainty=...] [approved]             the last mail once more
     > expect applied invitation-stored             outcome and reason of the last mail
+    > sends REQUEST b@example.com                  the last mail made us send this; its components follow, as under `calendar`
+    > sends nothing
+    > clock 1440                                   so many minutes pass
     > note stale-answer                            it left this note
     > calendar                                     what the calendar holds now; `> calendar nothing`
 
@@ -16,12 +23,14 @@ Under `calendar` each `VEVENT` or `VEVENT 19970801T210000Z` names a component; t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.ical.tree import Component, parse
+from gateway.itip.freebusy import busy, stretch
 from gateway.itip.model import Certainty
 
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.txt"))
@@ -51,6 +60,7 @@ class Play:
         self.desk: Any = None
         self.last: Any = None
         self.message: Any = None
+        self.minutes = 0.0
 
     def step(self, words: list[str], body: str) -> None:
         getattr(self, f"do_{words[0]}")(words[1:], body)
@@ -64,6 +74,15 @@ class Play:
     def do_has(self, words: list[str], body: str) -> None:
         self.desk.stored = self.stage.object(body)
 
+    def do_busy(self, words: list[str], body: str) -> None:
+        self.desk.calendar = self.stage.object(body)
+
+    def do_saves(self, words: list[str], body: str) -> None:
+        self.last = self.desk.save(self.stage.object(body), self.stage.after(self.minutes))
+
+    def do_loses(self, words: list[str], body: str) -> None:
+        self.desk.stored = self.desk.base = None
+
     def do_mail(self, words: list[str], body: str) -> None:
         options = dict(word.partition("=")[::2] for word in words[1:])
         self.message = self.stage.message(words[0], body, options.get("from", ""))
@@ -73,11 +92,30 @@ class Play:
         self._meet(dict(word.partition("=")[::2] for word in words))
 
     def _meet(self, options: dict[str, str]) -> None:
+        self.desk.mail = {"auto_submitted": options.get("auto", ""), "is_list": "list" in options}
+        self.desk.mail["null_sender"] = "null" in options
+        if self.desk.calendar is not None:
+            now = self.stage.after(self.minutes)
+            within = stretch(now, now + timedelta(days=60))
+            self.desk.mail["free_busy"] = busy([self.desk.calendar], self.desk.owner, within)
         self.last = self.desk.meet(
             self.message,
             Certainty(options.get("certainty", "proven")),
             approved="approved" in options,
+            now=self.stage.after(self.minutes),
         )
+
+    def do_clock(self, words: list[str], body: str) -> None:
+        self.minutes += float(words[0])
+
+    def do_sends(self, words: list[str], body: str) -> None:
+        sent = {(str(one.method), str(one.recipient)): one.object for one in self.last.outgoing}
+        if words == ["nothing"]:
+            assert not sent, list(sent)
+            return
+        assert (words[0], words[1]) in sent, list(sent)
+        if body:
+            self._compare(sent[words[0], words[1]], body)
 
     def do_expect(self, words: list[str], body: str) -> None:
         assert [str(self.last.outcome), str(self.last.reason)] == words
@@ -91,6 +129,9 @@ class Play:
             assert stored is None
             return
         assert stored is not None, "the calendar holds nothing"
+        self._compare(stored, body)
+
+    def _compare(self, stored: Any, body: str) -> None:
         wanted: dict[str, list[str]] = {}
         key = ""
         for line in body.splitlines():

@@ -86,6 +86,15 @@ def test_every_method_of_every_component_has_its_table() -> None:
     assert methods["VJOURNAL"] == {"PUBLISH", "ADD", "CANCEL"}
 
 
+def test_a_reply_names_the_delegate_beside_the_delegator_and_nobody_else() -> None:
+    lines = 'ATTENDEE;PARTSTAT=DELEGATED;DELEGATED-TO="mailto:e@example.org":mailto:bob@example.org\n'
+    lean = "UID:1\nDTSTAMP:20261101T100000Z\nORGANIZER:mailto:alice@example.org\n" + lines
+    assert violations(meeting(lean + "ATTENDEE:mailto:e@example.org\n"), Method.REPLY) == ()
+    assert violations(meeting(lean + "ATTENDEE:mailto:f@example.org\n"), Method.REPLY) == (
+        "ATTENDEE more than once",
+    )
+
+
 def test_the_tables_are_those_of_the_rfc(shared: Path) -> None:
     words = {"0": (0, 0), "0 or 1": (0, 1), "1": (1, 1)}
     found: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, parse_object
 from gateway.itip.changes import changes
 from gateway.itip.model import Context, Decision, Outcome, Reason
-from gateway.policy.sending import TABLE, Facts, Sender, filter_outgoing, row_of, who_sends
+from gateway.policy.sending import TABLE, Facts, Sender, filter_outgoing, row_of, who_sends, without_servers
 
 CASES = [
     ("not-ours", Facts(ours=False, burst=True), Sender.NOBODY, Reason.NOT_OUR_ORGANIZER),
@@ -133,3 +134,17 @@ def test_a_reply_follows_the_organizers_schedule_agent() -> None:
     marked = meeting(("ORGANIZER:", "ORGANIZER;SCHEDULE-AGENT=CLIENT:"))
     left = filter_outgoing(made, before=asked, after=marked, profile_sends="gateway")
     assert left.reason is Reason.SCHEDULE_AGENT
+
+
+def test_what_a_mail_moved_is_written_though_the_server_mails_about_it() -> None:
+    made = decision(meeting(), meeting(("T110000", "T120000")))
+    left = without_servers(made, profile_sends="nobody")
+    assert (left.change, left.outcome, left.outgoing) == (made.change, made.outcome, ())
+    assert {note.facts["rule"] for note in left.notes} == {"server-mails"}
+    assert without_servers(made, profile_sends="gateway") is made
+
+
+def test_an_automatic_answer_is_no_matter_of_the_servers() -> None:
+    made = decision(meeting(), meeting(("T110000", "T120000")))
+    answers = replace(made, outgoing=tuple(replace(one, automatic=True) for one in made.outgoing))
+    assert without_servers(answers, profile_sends="nobody") is answers

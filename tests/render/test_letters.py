@@ -46,6 +46,8 @@ def summary(kind: str, meeting: Facts) -> Summary:
             "No longer invited",
         ),
         ("reply", "Accepted: Quarterly planning (Mon, 23 Nov 2026, 15:00 CET)", "Accepted"),
+        ("freebusy", "Busy times: Quarterly planning (Mon, 23 Nov 2026, 15:00 CET)", "Busy times"),
+        ("refresh", "Once more: Quarterly planning (Mon, 23 Nov 2026, 15:00 CET)", "Please send again"),
     ],
 )
 def test_a_letter_says_at_once_what_it_is(

@@ -1,0 +1,39 @@
+"""What real servers find in a stretch of time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+DAY = datetime(2030, 1, 7, tzinfo=UTC)
+
+
+def text(uid: str, start: str, more: str = "") -> bytes:
+    return (
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\n"
+        f"UID:{uid}\r\nDTSTAMP:20290101T000000Z\r\nDTSTART:{start}\r\nDURATION:PT1H\r\n{more}"
+        f"SUMMARY:{uid}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    ).encode()
+
+
+async def test_what_overlaps_is_found_and_what_is_far_away_is_not(calendars, lab):
+    account = lab.account()
+    home = (await calendars.invitations(account)).path
+    for uid, start, more in (
+        ("inside", "20300107T090000Z", ""),
+        ("series", "20291201T090000Z", "RRULE:FREQ=DAILY;COUNT=90\r\n"),
+        ("before", "20291207T090000Z", ""),
+        ("after", "20300207T090000Z", ""),
+    ):
+        await calendars.put(account, calendars.new_href(home, uid), text(uid, start, more), etag="")
+    found = await calendars.overlapping(account, DAY, DAY.replace(day=8))
+    names = {
+        uid
+        for one in found
+        for uid in ("inside", "series", "before", "after")
+        if f"UID:{uid}".encode() in one
+    }
+    assert names == {"inside", "series"}
+
+
+async def test_an_empty_calendar_holds_nothing(calendars, lab):
+    assert await calendars.overlapping(lab.account(), DAY, DAY.replace(day=8)) == ()

@@ -1,0 +1,41 @@
+"""Machines do not answer machines, nor lists, nor nobody, and nobody twice a day."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gateway.itip.automatic import counted, why_not
+from gateway.itip.model import Context, Reason
+
+
+@pytest.fixture
+def asked(stage: Any) -> Context:
+    return Context(owner=frozenset(), now=stage.now)
+
+
+@pytest.mark.parametrize(
+    ("mail", "reason"),
+    [
+        ({}, None),
+        ({"auto_submitted": "no"}, None),
+        ({"auto_submitted": "auto-replied"}, Reason.AUTO_SUBMITTED),
+        ({"auto_submitted": "auto-generated"}, Reason.AUTO_SUBMITTED),
+        ({"auto_submitted": "auto-notified"}, Reason.AUTO_SUBMITTED),
+        ({"is_list": True}, Reason.AUTO_SUBMITTED),
+        ({"null_sender": True}, Reason.AUTO_SUBMITTED),
+    ],
+    ids=str,
+)
+def test_only_a_persons_own_mail_is_answered(asked: Context, mail: Any, reason: Reason | None) -> None:
+    assert why_not(replace(asked, **mail), "refresh:b@example.com") is reason
+
+
+def test_once_a_day_is_enough(asked: Context) -> None:
+    after = replace(asked, marks=counted(asked, "refresh:b@example.com"))
+    assert why_not(after, "refresh:b@example.com") is Reason.RATE_LIMITED
+    assert why_not(after, "refresh:c@example.com") is None
+    assert why_not(replace(after, now=after.now + timedelta(days=1)), "refresh:b@example.com") is None
