@@ -6,7 +6,8 @@
     object.data                            the text, with the VTIMEZONEs that it needs and no others
 
 A RecurrenceKey is the `Moment.key` of the occurrence in the master's own terms, so that the same instant said in UTC, in
-another zone, as a date or with a zeroed time is the same key. "" is the master.
+another zone, as a date or with a zeroed time is the same key. "" is the master. With RANGE=THISANDFUTURE a `+` follows:
+what is said of the rest of a series and what is said of its first occurrence are two things.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from gateway.ical.tree import DEFAULT_LIMITS, Component, Limits, Property, parse
 from gateway.ical.zones import clean_tzid
 
 RecurrenceKey = str
+ONWARD = "+"  # ends the key of a component that speaks of this occurrence and all behind it
 
 _MAX_ZONES = 100  # that one object may name; each unknown one costs look-ups
 _MAX_DATES = 5_000
@@ -385,7 +387,8 @@ class _Terms:
         found = component.first("RECURRENCE-ID")
         if found is None or not found.value.strip():
             return ""
-        return key_in(self._begin, moment(found, self._zones), self._has_own_time)
+        key = key_in(self._begin, moment(found, self._zones), self._has_own_time)
+        return key + ONWARD if (found.param("RANGE") or "").strip().upper() == "THISANDFUTURE" else key
 
     def _has_own_time(self, when: Moment) -> bool:
         """Whether the series may really have an occurrence at that time of day: BYHOUR, or an RDATE that says so."""
@@ -401,6 +404,7 @@ class _Terms:
 
 __all__ = [
     "KINDS",
+    "ONWARD",
     "CalendarObject",
     "RecurrenceKey",
     "attendee_of",

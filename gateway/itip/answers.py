@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from gateway.errors import MalformedCalendar
-from gateway.ical import recur, times
+from gateway.ical import onward, recur, times
 from gateway.ical.address import Address, mailto
-from gateway.ical.event import CalendarObject, partstat
+from gateway.ical.event import ONWARD, CalendarObject, partstat
 from gateway.ical.tree import Component, Property, prop
 from gateway.itip import delegation, tasks, version
 from gateway.itip.model import Context, Decision, Mark, MarkKey, Message, Note, Outcome, Reason, Store
@@ -71,7 +71,7 @@ def reply(stored: CalendarObject, message: Message, context: Context) -> Decisio
         outgoing=letters,
         marks=marks,
         notes=(*notes, *told),
-        recurrence_id=answers[0].part.key if len(answers) == 1 else "",
+        recurrence_id=onward.anchor(answers[0].part.key) if len(answers) == 1 else "",
     )
 
 
@@ -91,12 +91,19 @@ def rank_of(answer: Answer, context: Context) -> Rank:
     key = answer.part.key
     resets = [
         mark
-        for place in dict.fromkeys((key, ""))
+        for place in dict.fromkeys((onward.anchor(key), ""))
         for party in (answer.who, ORGANIZER)
         if (mark := context.marks.get(MarkKey(recurrence_id=place, party=party))) is not None
     ]
     last = context.marks.get(MarkKey(recurrence_id=key, party=answer.who))
-    return compare_attendee(last, resets, _stamp(answer, context))
+    rank = compare_attendee(last, resets, _stamp(answer, context))
+    # SPEC 4.7: what he said of the series, or of an occurrence and all behind it, later than this has replaced it
+    wider = ("" if onward.is_onward(key) else key + ONWARD) if key else None
+    over = None if wider is None else context.marks.get(MarkKey(recurrence_id=wider, party=answer.who))
+    if rank.order is not Order.NEWER or over is None:
+        return rank
+    against = compare_attendee(over, (), _stamp(answer, context))
+    return against if against.order is Order.OLDER else rank
 
 
 def _answers(stored: CalendarObject, message: Message, context: Context) -> Iterable[Answer]:
@@ -146,6 +153,7 @@ def _only_time(stored: CalendarObject, part: Part) -> str:
 
 def _occurs(stored: CalendarObject, key: str) -> bool:
     """RFC 5546 4.7.2: a RECURRENCE-ID must name an occurrence."""
+    key = onward.anchor(key)
     if not key or stored.component(key) is not None:
         return stored.component(key) is not None
     try:
@@ -156,6 +164,8 @@ def _occurs(stored: CalendarObject, key: str) -> bool:
 
 def _apply(stored: CalendarObject, answer: Answer, marks: Mapping[MarkKey, Mark]) -> CalendarObject:
     key = answer.part.key
+    if onward.is_onward(key):
+        return _apply_onward(stored, answer, marks)
     component = stored.component(key) or _derive(stored, key)
     if component is None:
         return stored
@@ -166,6 +176,41 @@ def _apply(stored: CalendarObject, answer: Answer, marks: Mapping[MarkKey, Mark]
             if _follows_series(override, place, before, answer, marks):
                 changed[place] = _answered(override, answer, stored.organizer_prop)
     return stored.with_components(changed)
+
+
+def _apply_onward(stored: CalendarObject, answer: Answer, marks: Mapping[MarkKey, Mark]) -> CalendarObject:
+    """SPEC 4.7: RANGE moves his answer on the rest: complete overrides where there is an end to it.
+
+    Of an endless series the master takes the answer, and what came before keeps the old one in overrides. Raise LimitExceeded.
+    """
+    begin = onward.anchor(answer.part.key)
+    if onward.endless(stored):
+        places = ["", *(key for key in stored.overrides if not onward.is_onward(key) and key >= begin)]
+        kept = [key for key in onward.earlier(stored, begin) if key not in stored.overrides]
+        stored = stored.with_components({key: one for key in kept if (one := _derive(stored, key))})
+    else:
+        places = list(onward.rest(stored, begin))
+    plain = stored.component(begin) or _derive(stored, begin)
+    before = line_in(plain, answer.names)
+    changed = {}
+    for place in places:
+        component = stored.component(place) or _derive(stored, place)
+        own = place in stored.overrides
+        if component is None or (own and not _follows_range(component, place, before, answer, marks)):
+            continue
+        changed[place] = _answered(component, answer, stored.organizer_prop)
+    return stored.with_components(changed)
+
+
+def _follows_range(
+    override: Component, place: str, before: Property | None, answer: Answer, marks: Mapping[MarkKey, Mark]
+) -> bool:
+    """The occurrence that he names takes his later word, the others what an answer to the series would bring them."""
+    if place != onward.anchor(answer.part.key):
+        return _follows_series(override, place, before, answer, marks)
+    single = marks.get(MarkKey(recurrence_id=place, party=answer.who))
+    said = answer.part.stamp.dtstamp
+    return single is None or single.dtstamp is None or said is None or single.dtstamp <= said
 
 
 def _derive(stored: CalendarObject, key: str) -> Component | None:
@@ -198,7 +243,20 @@ def _follows_series(
     ]
     if compare_attendee(None, resets, answer.part.stamp).order is not Order.NEWER:
         return False
-    return partstat(own) in {"NEEDS-ACTION", partstat(before) if before is not None else "NEEDS-ACTION"}
+    return partstat(own) in {
+        "NEEDS-ACTION",
+        partstat(before) if before is not None else "NEEDS-ACTION",
+        *_said_of_many(place, answer, marks),
+    }
+
+
+def _said_of_many(place: str, answer: Answer, marks: Mapping[MarkKey, Mark]) -> Iterable[str]:
+    """What he has answered so far to the series, and to parts of it that this occurrence is in."""
+    for key, mark in marks.items():
+        begin = onward.anchor(key.recurrence_id)
+        wide = not key.recurrence_id or (onward.is_onward(key.recurrence_id) and begin <= place)
+        if key.party == answer.who and wide and mark.partstat:
+            yield mark.partstat
 
 
 def _answered(component: Component, answer: Answer, organizer: Property | None) -> Component:
@@ -284,7 +342,7 @@ def _comment(component: Component, line: Property) -> str:
 
 
 def _notes(answer: Answer, rank: Rank, known: bool) -> Iterable[Note]:
-    facts = {"attendee": str(answer.who), "recurrence_id": answer.part.key}
+    facts = {"attendee": str(answer.who), "recurrence_id": onward.anchor(answer.part.key)}
     if not known:
         yield Note(code="no-such-instance", facts=facts)
         return
@@ -307,7 +365,7 @@ def _notes(answer: Answer, rank: Rank, known: bool) -> Iterable[Note]:
 def _nothing(
     answers: tuple[Answer, ...], ranks: list[Rank], there: list[bool], notes: list[Note]
 ) -> Decision:
-    only = answers[0].part.key if len(answers) == 1 else ""
+    only = onward.anchor(answers[0].part.key) if len(answers) == 1 else ""
     if not any(there):
         outcome, reason = Outcome.REFUSED, Reason.NO_SUCH_INSTANCE
     else:

@@ -9,10 +9,11 @@ so a CANCEL is no special case of writing: it changes the version, and the copy 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from gateway.errors import MalformedCalendar
-from gateway.ical import recur
+from gateway.ical import onward, recur
 from gateway.ical.event import CalendarObject
 from gateway.itip import version
 from gateway.itip.follow import Scene, follow, moved_keys, scene_of, standing_of
@@ -64,11 +65,12 @@ def cancel(stored: CalendarObject | None, message: Message, context: Context) ->
     parts = version.parts(message, stored, context)
     if stored is None:
         return _cancel_unknown(scene, parts)
+    parts = tuple(one for part in parts for one in _one_by_one(stored, part, context))
     marks: dict[MarkKey, Mark] = {}
     ranks: list[Rank] = []
     missing: list[Part] = []
     for part in parts:
-        if not _takes_place(stored, part.key):
+        if not _takes_place(scene, stored, part.key):
             missing.append(part)
             continue
         found, rank = _strikes(scene, part) if _hits_us(part, context) else _removes(scene, part)
@@ -136,7 +138,8 @@ def _told(
         return Outcome.STALE, next(rank.reason for rank in ranks if rank.reason) or Reason.OLDER_SEQUENCE
     if scene.stored is None:
         return Outcome.APPLIED, Reason.INVITATION_STORED
-    moved = moved_keys(scene, base) & {part.key for part in live} if new is not None else frozenset()
+    moved = moved_keys(scene, base) if new is not None else frozenset()
+    moved = frozenset(key for key in moved if any(_speaks_of(part.key, key) for part in live))
     return Outcome.APPLIED, Reason.INVITATION_RESCHEDULED if moved else Reason.INVITATION_UPDATED
 
 
@@ -165,7 +168,26 @@ def _notes(parts: Iterable[Part], ranks: Iterable[Rank]) -> tuple[Note, ...]:
 
 
 def _only_key(parts: tuple[Part, ...]) -> str:
-    return parts[0].key if len(parts) == 1 else ""
+    return onward.anchor(parts[0].key) if len(parts) == 1 else ""
+
+
+def _speaks_of(said: str, key: str) -> bool:
+    return said == key or (onward.is_onward(said) and bool(key) and onward.anchor(said) <= key)
+
+
+def _one_by_one(stored: CalendarObject, part: Part, context: Context) -> Iterator[Part]:
+    """SPEC 4.7: a CANCEL of an occurrence and all behind it ends the series; where it ends none it is one of each of them.
+
+    So it is for a guest of single instances, and where others are taken off the list of the rest.
+    """
+    key = onward.anchor(part.key)
+    if not onward.is_onward(part.key):
+        yield part
+    elif stored.master is not None and _hits_us(part, context):
+        begun = stored.recurring and recur.ended_before(stored, key) is not None
+        yield part if begun else replace(part, key="")
+    else:
+        yield from (replace(part, key=one) for one in onward.rest(stored, key))
 
 
 def _hits_us(part: Part, context: Context) -> bool:
@@ -201,12 +223,11 @@ def _removes(scene: Scene, part: Part) -> tuple[dict[MarkKey, Mark], Rank]:
     return marks, last
 
 
-def _takes_place(stored: CalendarObject, key: str) -> bool:
+def _takes_place(scene: Scene, stored: CalendarObject, key: str) -> bool:
     """Whether our copy has this occurrence, or had it before somebody took it out."""
-    if not key:
+    if not key or stored.component(key) is not None or scene.standing.cut(key):
         return True
-    if stored.component(key) is not None:
-        return True
+    key = onward.anchor(key)
     if stored.master is None:
         return False
     try:

@@ -7,6 +7,7 @@ neither               nothing
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from gateway.ical import recur
@@ -16,6 +17,7 @@ from gateway.itip.circle import speaking_as
 from gateway.itip.inviting import inviting
 from gateway.itip.model import Context, Decision, Outcome, Reason, Role
 from gateway.itip.replying import replying
+from gateway.itip.version import in_full
 
 _SCHEDULED: Final = frozenset({"VEVENT", "VTODO"})  # RFC 5546 3: a journal knows no REQUEST
 
@@ -28,6 +30,10 @@ def changes(before: CalendarObject | None, after: CalendarObject | None, context
     """
     if any(one is not None and one.kind not in _SCHEDULED for one in (before, after)):
         return Decision(outcome=Outcome.UNSUPPORTED, reason=Reason.UNSUPPORTED_COMPONENT)
+    # SPEC 4.7: RANGE leaves here told in full, since hardly any program reads it
+    before, after = (None if one is None else in_full(one) for one in (before, after))
+    if context.base is not None:
+        context = replace(context, base=in_full(context.base))
     before, after = (None if one is None else one.within(context.bounds) for one in (before, after))
     role = _role(before, after, context)
     if role is Role.STRANGER:

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from gateway.errors import LimitExceeded
 from gateway.ical.address import Address
 from gateway.ical.agree import with_distinct_zones
 from gateway.ical.event import CalendarObject
-from gateway.itip import answers, attendee, freebusy, refresh
+from gateway.itip import answers, attendee, freebusy, ranges, refresh
 from gateway.itip.model import (
     Certainty,
     Context,
     Decision,
     Message,
     Method,
-    Note,
     Outcome,
     Reason,
     Role,
@@ -86,12 +86,9 @@ def decide(stored: CalendarObject | None, message: Message, context: Context) ->
         if known is not None:
             # one TZID, two definitions: merged as they stand, one side's times would shift
             message = replace(message, object=with_distinct_zones(message.object, known))
-    if _ranged(message.object):
-        return Decision(
-            outcome=Outcome.UNSUPPORTED,
-            reason=Reason.UNSUPPORTED_METHOD,
-            notes=(Note(code="this-and-future"),),
-        )
+    unknown = ranges.unknown_range(message)
+    if unknown is not None:
+        return unknown
     ruling = row.may(stored, message, context)
     if ruling.outcome in {Outcome.REFUSED, Outcome.UNSUPPORTED}:
         return _end(ruling)
@@ -100,13 +97,12 @@ def decide(stored: CalendarObject | None, message: Message, context: Context) ->
         return _end(doubt)
     if ruling.reason is not None and not (ruling.lifts and context.policy.approved):
         return _end(ruling)
-    return row.act(stored, message, context)
-
-
-def _ranged(of: CalendarObject) -> bool:
-    """RFC 5545 3.2.13: RANGE=THISANDFUTURE. Taken for the one occurrence that it names it would do harm."""
-    found = (component.first("RECURRENCE-ID") for component in of.components)
-    return any(line is not None and line.param("RANGE") for line in found)
+    try:
+        return row.act(stored, message, context)
+    except LimitExceeded:
+        if not ranges.speaks_onward(message, context):
+            raise
+        return ranges.beyond_bounds(context)
 
 
 def _bounded(

@@ -63,7 +63,11 @@ def follow(
     others = (scene.stored, scene.message.object, scene.context.base)
     now = version.fold(known, applied, standing=after, frame=frame)
     base = version.assemble(frame, now, *others)
-    merged = _merge_all(scene, after, base, now=now, ours=ours, told=told, full=full)
+    shown = version.in_full(base, scene.stored)
+    if scene.context.base is not None:
+        told = version.components(version.in_full(scene.context.base), whole)
+    now = version.components(shown)
+    merged = _merge_all(scene, after, shown, now=now, ours=ours, told=told, full=full)
     if not merged:
         return None, base
     return version.assemble(frame, merged, *others), base
@@ -101,10 +105,10 @@ def _merge_all(
         )
         if old is None:
             out[key] = _with_alarm(out[key], scene)
-    kept = {key: old for key, old in ours.items() if key not in now}
-    if full:
-        kept = _personal(scene, kept, told=told, out=out, moved=moved, frame=frame)
-    out |= kept
+    kept = {key: old for key, old in ours.items() if key not in now and not after.cut(key)}
+    left = {key: old for key, old in kept.items() if full or key in told}
+    out |= {key: old for key, old in kept.items() if key not in left}
+    out |= _personal(scene, left, told=told, out=out, moved=moved, frame=frame)
     return _excluding(scene, after, out, excluded=excluded, frame=frame)
 
 
@@ -113,7 +117,8 @@ def moved_keys(scene: Scene, base: CalendarObject) -> frozenset[str]:
     before = scene.context.base
     if before is None or (before.master is None and scene.stored is not None):
         before = scene.stored
-    return rescheduled(before, base)
+    after = version.in_full(base, scene.stored)
+    return rescheduled(None if before is None else version.in_full(before), after)
 
 
 def _mine(scene: Scene, moved: bool) -> Mine:

@@ -7,6 +7,8 @@ The ledger keeps for each instance of a UID (SPEC 4.1), per party:
     "cancel"      his last CANCEL, once a REQUEST has overtaken it: a repeated CANCEL must not strike twice
     an address    that attendee's last answer, and the last reset of his PARTSTAT; `cancelled` when he was removed
 
+What he says of an occurrence and all behind it (RANGE) has registers of its own, under that occurrence's key with a `+`.
+
 Content and cancellation are two registers, each of which only grows; whether an instance is on is read from both. So
 the order in which messages come in does not matter.
 """
@@ -22,6 +24,7 @@ from typing import Any
 
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject
+from gateway.ical.onward import anchor, is_onward
 from gateway.ical.tree import Component, Property
 from gateway.itip.model import Context, Mark, MarkKey, Reason
 
@@ -182,8 +185,8 @@ class Standing:
 
     def called_off_after(self, key: str, new: Stamp) -> bool:
         """Whether a CANCEL of this occurrence, or of the whole, came after what is said here."""
-        cancel, whole = self.active_cancel(key), self.active_cancel("")
-        if whole is not None and not _after(new, whole):
+        cancel = self.active_cancel(key)
+        if any(not _after(new, wider) for wider in self._wider(key)):
             return True
         return cancel is not None and _against_cancel(cancel, new).order is not Order.NEWER
 
@@ -193,9 +196,16 @@ class Standing:
 
     def cancels_above(self, floor: datetime | None) -> tuple[tuple[str, Mark], ...]:
         """The single instances that are off."""
-        keys = sorted({key.recurrence_id for key in self._marks if key.recurrence_id})
-        found = ((key, self.active_cancel(key)) for key in keys)
-        return tuple((key, mark) for key, mark in found if mark is not None and _at_or_above(mark, floor))
+        return tuple(one for one in self._cancels(floor) if not is_onward(one[0]))
+
+    def cuts(self) -> tuple[tuple[str, Mark], ...]:
+        """The occurrences that are off with all behind them, by CANCELs that no full REQUEST has overtaken."""
+        return tuple((anchor(key), mark) for key, mark in self._cancels(self.floor()) if is_onward(key))
+
+    def cut(self, key: str) -> bool:
+        """Whether such a CANCEL takes this occurrence off, and he has not spoken of it since."""
+        said = self.content(key)
+        return any(begin <= anchor(key) and not _after(said, mark) for begin, mark in self.cuts() if key)
 
     def said_after(self, key: str, cancel: Mark) -> bool:
         """Whether a REQUEST for this instance came after that CANCEL of the whole."""
@@ -238,8 +248,7 @@ class Standing:
             return rank
         if in_force is not None:
             return replace(against, order=Order.CANCELLED)
-        whole = self.active_cancel("") if key else None
-        if whole is not None and not _after(new, whole):
+        if key and any(not _after(new, wider) for wider in self._wider(key)):
             return Rank(order=Order.CANCELLED, reason=Reason.OLDER_DTSTAMP)
         return rank
 
@@ -284,6 +293,17 @@ class Standing:
         content = self.content(key) or (self.content("") if key else None)
         rank = compare_organizer(content, new)
         return NEWER if content is not None and _same_keys(content, new) else rank
+
+    def _wider(self, key: str) -> tuple[Mark, ...]:
+        """The CANCELs in force of the whole, or of a part of the series that this occurrence is in."""
+        whole = self.active_cancel("")
+        cuts = [mark for begin, mark in self.cuts() if key and begin <= anchor(key)]
+        return (*cuts, whole) if whole is not None else tuple(cuts)
+
+    def _cancels(self, floor: datetime | None) -> tuple[tuple[str, Mark], ...]:
+        keys = sorted({key.recurrence_id for key in self._marks if key.recurrence_id})
+        found = ((key, self.active_cancel(key)) for key in keys)
+        return tuple((key, mark) for key, mark in found if mark is not None and _at_or_above(mark, floor))
 
     def _get(self, key: str, party: str) -> Mark | None:
         return self._marks.get(MarkKey(recurrence_id=key, party=party))

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from gateway.ical import recur
+from gateway.ical import onward, recur, times
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, key_of
-from gateway.ical.tree import Component
+from gateway.ical.tree import Component, prop
 from gateway.itip import order
 from gateway.itip.merge import cancelled
 from gateway.itip.model import Context, Message
@@ -87,8 +87,23 @@ def fold(
     if "" in new:
         out = {key: old for key, old in out.items() if standing.content_survives(key, standing.floor())}
     out |= new
+    _cut(out, standing, frame)
     _strike(out, standing, frame)
     return out
+
+
+def in_full(of: CalendarObject, behind: CalendarObject | None = None) -> CalendarObject:
+    """The object with every RANGE told as overrides; `behind` has the series where `of` has only a part of it.
+
+    SPEC 4.7: what is kept as the organizer's version says RANGE as he did; what is stored or compared does not.
+    """
+    if not any(onward.is_onward(key) for key in of.overrides):
+        return of
+    if of.master is not None or behind is None or behind.master is None:
+        return assemble(of, onward.spread(of))
+    ours = components(behind)
+    found = onward.spread(assemble(behind, ours | components(of, behind), of))
+    return assemble(of, {key: one for key, one in found.items() if one is not ours.get(key)}, behind)
 
 
 def assemble(
@@ -112,7 +127,13 @@ def derived(frame: CalendarObject, found: Mapping[str, Component], key: str) -> 
     if master is None or not key:
         return None
     alone = assemble(frame, {"": master})
-    return recur.derive_instance(alone, key, dtstamp=alone.dtstamp() or _NEVER)
+    plain = recur.derive_instance(alone, key, dtstamp=alone.dtstamp() or _NEVER)
+    begin = max((one for one in found if onward.is_onward(one) and onward.anchor(one) <= key), default="")
+    to = times.start(plain, alone.zones) if plain is not None and begin else None
+    named = times.read_key(onward.anchor(begin), to) if to is not None else None
+    if to is None or named is None:
+        return plain
+    return onward.moved(found[begin], alone.zones, named=named, to=to)
 
 
 def without_guest(component: Component, guest: Address) -> Component:
@@ -139,6 +160,27 @@ def _strike(out: Components, standing: Standing, frame: CalendarObject) -> None:
         _uninvite(out, key, guest, standing, frame)
 
 
+def _cut(out: Components, standing: Standing, frame: CalendarObject) -> None:
+    """RFC 5546 3.2.5: a CANCEL of an occurrence and all behind it ends the series before it (SPEC 4.7)."""
+    for key in [key for key in out if standing.cut(key)]:
+        del out[key]
+    begin, cancel = min(standing.cuts(), default=("", None), key=lambda one: one[0])
+    master = out.get("")
+    if cancel is None or master is None:
+        return
+    alone = assemble(frame, {"": master})
+    named = times.read_key(begin, times.start(master, alone.zones))
+    if named is None or not recur.first(alone, 1, named.instant()):
+        return
+    ended = recur.ended_before(alone, begin)
+    if ended is None:
+        out[""] = cancelled(master, sequence=cancel.sequence)
+    elif cancel.sequence is not None and cancel.sequence > (alone.sequence() or 0):
+        out[""] = ended.put(prop("SEQUENCE", str(cancel.sequence)))
+    else:
+        out[""] = ended
+
+
 def _uninvite(out: Components, key: str, guest: Address, standing: Standing, frame: CalendarObject) -> None:
     """RFC 5546 3.2.5: one who is removed from the series is removed from all its instances."""
     if key and key not in out:
@@ -162,6 +204,7 @@ __all__ = [
     "components",
     "derived",
     "fold",
+    "in_full",
     "overtaken",
     "parts",
     "without_guest",

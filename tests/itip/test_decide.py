@@ -482,11 +482,11 @@ def test_a_method_that_is_not_handled_says_so(stage: Any, method: str, owner: st
 
 
 @pytest.mark.parametrize("method", ["REQUEST", "CANCEL", "REPLY"])
-def test_this_and_future_is_not_taken_for_one_occurrence(stage: Any, method: str) -> None:
-    body = event(2).replace("UID:u", "UID:u\nRECURRENCE-ID;RANGE=THISANDFUTURE:20290205T100000Z")
+def test_this_and_prior_is_not_taken_for_one_occurrence(stage: Any, method: str) -> None:
+    body = event(2).replace("UID:u", "UID:u\nRECURRENCE-ID;RANGE=THISANDPRIOR:20290205T100000Z")
     decision = meet(stage, method=method, body=body, sender="alice@example.com", stored=event())
     assert decision.outcome is Outcome.UNSUPPORTED
-    assert decision.notes[0].code == "this-and-future"
+    assert decision.notes[0].code == "this-and-prior"
 
 
 ZONE = (
