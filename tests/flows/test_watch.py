@@ -279,18 +279,15 @@ async def test_what_a_job_settled_during_a_round_is_not_overwritten_by_it(world,
     await world.mail("REQUEST", say.invitation())
     world.edit(HREF, ("SUMMARY:Lunch", "SUMMARY:Lunch\r\nX-MINE:1"))
     newer = say.invitation(SEQUENCE="1", LOCATION="Bar")
-    look = world.process.watch._calendars
+    real = world.store.snapshots.by_href
 
-    class Slow:
-        def __getattr__(self, name):
-            return getattr(look, name)
+    async def by_href(*args):
+        found = await real(*args)
+        world.store.snapshots.by_href = real
+        await world.mail("REQUEST", newer)
+        return found
 
-        async def multiget(self, *args):
-            found = await look.multiget(*args)
-            await world.mail("REQUEST", newer)
-            return found
-
-    world.process.watch._calendars = Slow()
+    world.store.snapshots.by_href = by_href
     await world.sync()
     (snapshot,) = await world.store.snapshots.by_uid("alice@example.org", "m1")
     assert b"LOCATION:Bar" in snapshot.data
