@@ -1,13 +1,21 @@
-"""What every test may use: the shared corpus, found or named as absent."""
+"""What every test may use: the shared corpus and a PostgreSQL server, each found or named as absent."""
 
 from __future__ import annotations
 
+import itertools
 import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 SHARED = Path(os.environ.get("GATEWAY_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+SERVER = "postgresql+psycopg://gateway@/{name}?host={folder}"
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +26,112 @@ def shared() -> Path:
     return SHARED
 
 
+class PostgreSQL:
+    """A server of this test run: on a unix socket in a folder of its own, without fsync, gone afterwards."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self._numbers = itertools.count()
+        self.folder = Path(tempfile.mkdtemp(prefix="imip-pg-"))
+        self._user = _unprivileged()
+        if self._user is not None:
+            os.chown(self.folder, *self._user)
+        self._run(
+            "initdb", "-D", str(self.folder / "data"), "-U", "gateway", "-A", "trust", "-E", "UTF8", "-N"
+        )
+        settings = ("listen_addresses=", "fsync=off", "full_page_writes=off", "synchronous_commit=off")
+        options = [word for one in (*settings, "max_connections=200") for word in ("-c", one)]
+        with (self.folder / "log").open("wb") as log:
+            self._server = subprocess.Popen(
+                [programs / "postgres", "-D", self.folder / "data", "-k", self.folder, *options],
+                stdout=log,
+                stderr=log,
+                **self._as_user(),
+            )
+        self._wait()
+
+    def url(self, name: str) -> str:
+        return SERVER.format(name=name, folder=self.folder)
+
+    def create(self, template: str = "template1") -> str:
+        """A fresh database; its name."""
+        name = f"t{next(self._numbers)}"
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return name
+
+    def drop(self, name: str) -> None:
+        self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def cut(self, name: str) -> None:
+        """End every connection to this database."""
+        self._execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+    def close(self) -> None:
+        self._server.terminate()
+        self._server.wait(30)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _execute(self, statement: str) -> None:
+        import psycopg
+
+        with psycopg.connect(f"host={self.folder} user=gateway dbname=postgres", autocommit=True) as conn:
+            conn.execute(statement)
+
+    def _wait(self) -> None:
+        for _ in range(300):
+            ready = subprocess.run(
+                [self._programs / "pg_isready", "-h", self.folder, "-q"], check=False, cwd="/"
+            )
+            if ready.returncode == 0:
+                return
+            assert self._server.poll() is None, (self.folder / "log").read_text()
+            time.sleep(0.05)
+        raise AssertionError((self.folder / "log").read_text())
+
+    def _run(self, program: str, *words: str) -> None:
+        subprocess.run(
+            [self._programs / program, *words], check=True, stdout=subprocess.DEVNULL, **self._as_user()
+        )
+
+    def _as_user(self) -> dict[str, object]:
+        """PostgreSQL does not run as root."""
+        alone = {"cwd": "/"}
+        return alone if self._user is None else {**alone, "user": self._user[0], "group": self._user[1]}
+
+
+def _unprivileged() -> tuple[int, int] | None:
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return entry.pw_uid, entry.pw_gid
+    return 65534, 65534
+
+
+def _programs() -> Path | None:
+    """Where initdb and postgres are: of the newest version, where Debian has them beside the path."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda one: int(one.parent.name))
+    found = shutil.which("initdb")
+    folders = [Path(found).resolve().parent, *folders] if found else folders
+    return next((one for one in reversed(folders) if (one / "postgres").exists()), None)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """The server; its absence is one printed summary line, and never happens in CI."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("PostgreSQL absent: install the package postgresql")
+    server = PostgreSQL(programs)
+    yield server
+    server.close()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not (SHARED / "corpus" / "MANIFEST.csv").exists():
         terminalreporter.write_line(f"shared data absent at {SHARED}: corpus tests were skipped")
+    if _programs() is None:
+        terminalreporter.write_line("PostgreSQL is not installed: its tests were skipped")

@@ -27,14 +27,15 @@ _INSERT = insert(schema.content)
 
 
 class Bodies:
-    """The bodies of jobs, in the table `content` and in `state_dir/content`."""
+    """The bodies of jobs, in the table `content` and in `state_dir/content`; `shared` with other nodes: in the table alone."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, *, shared: bool = False) -> None:
         self._folder = state_dir / "content"
+        self._shared = shared
 
     async def lay(self, name: str, body: bytes) -> str:
         """The file that holds a large body, durable when this returns; "" for a small one. Raises QueueFull."""
-        if len(body) <= LARGE:
+        if self._shared or len(body) <= LARGE:
             return ""
         with translating():
             await asyncio.to_thread(self._write, name, body)

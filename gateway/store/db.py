@@ -1,7 +1,8 @@
 """The SQL database of one process: changes go through the writer thread, questions through readers beside it.
 
 SQLite in WAL mode with `synchronous=FULL`: what was answered survives a power cut. Writers begin IMMEDIATE, since the
-daemon and the commands change the same file; readers never wait for them. Nothing here runs in the event loop.
+daemon and the commands change the same file; readers never wait for them. PostgreSQL is shared with other processes and
+nodes: rows are locked, and who comes second at a unique index tries once more. Nothing here runs in the event loop.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from gateway.errors import BackendUnavailable, ConfigError
 from gateway.store.bell import Bell
+from gateway.store.ear import Ear
 from gateway.store.faults import translating
 from gateway.store.schema import REVISION
 from gateway.store.writer import Writer, transaction
 
 READERS = 2
 BUSY_SECONDS = 15.0  # how long SQLite waits for another process
+CONNECT_SECONDS = 10  # how long PostgreSQL may take to answer
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -42,7 +45,9 @@ class Database:
             self._asking = _engine(self._url, reads_only=True)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:  # their texts may show the password
             raise ConfigError((f"[gateway] database_url: {_trouble(error)}",)) from error
+        self.shared = not _is_sqlite(self._url)
         self._writer = Writer(self._changing)
+        self._ear = Ear(self._url, self.bell) if self.shared else None
         self._readers: ThreadPoolExecutor | None = None
 
     async def start(self) -> None:
@@ -50,9 +55,13 @@ class Database:
         await asyncio.to_thread(self.upgrade)
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
         self._writer.start()
+        if self._ear is not None:
+            self._ear.start()
 
     async def close(self) -> None:
         """Commit what is waiting; after that nothing is taken any more."""
+        if self._ear is not None:
+            await asyncio.to_thread(self._ear.stop)
         await self._writer.stop()
         readers, self._readers = self._readers, None
         if readers is not None:
@@ -142,7 +151,7 @@ def _is_sqlite(url: URL) -> bool:
 
 def _engine(url: URL, *, reads_only: bool) -> Engine:
     if not _is_sqlite(url):
-        return create_engine(url, pool_size=READERS, max_overflow=2, pool_pre_ping=True)
+        return _shared_engine(url, reads_only=reads_only)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
@@ -160,6 +169,14 @@ def _engine(url: URL, *, reads_only: bool) -> Engine:
         conn.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _shared_engine(url: URL, *, reads_only: bool) -> Engine:
+    kept = {"pool_pre_ping": True, "connect_args": {"connect_timeout": CONNECT_SECONDS}}
+    if not reads_only:
+        return create_engine(url, pool_size=1, max_overflow=2, isolation_level="READ COMMITTED", **kept)
+    engine = create_engine(url, pool_size=READERS, max_overflow=2, **kept)
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 __all__ = ["Database"]

@@ -35,7 +35,7 @@ class Store:
         limits: IntakeLimits | None = None,
     ) -> None:
         self.db = Database(url, state_dir)
-        jobs = Jobs(Bodies(state_dir), self.db.bell, now)
+        jobs = Jobs(Bodies(state_dir, shared=self.db.shared), self.db.bell, now)
         self.intake = Intake(self.db, jobs, limits)
         self.queue = Queue(self.db, jobs)
         self.held = HeldItems(self.db, jobs)
@@ -51,8 +51,10 @@ class Store:
     async def recover(self) -> None:
         """Take up at once what a process that died has left: its leases, and files that no row names.
 
-        Only for who works on this database alone: under the lock of the state directory, with SQLite.
+        For who holds the lock of the state directory. A database that is shared with other nodes keeps their leases.
         """
+        if self.db.shared:
+            return
         await self.queue.recover()
         await self.snapshots.recover()
         await self.queue.sweep()

@@ -15,6 +15,7 @@ from gateway.errors import BackendUnavailable, GatewayError, QueueFull
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PG_NO_SPACE = "53100"
+_PG_SECOND = frozenset({"23505", "40001", "40P01"})  # unique index, serialisation, deadlock
 
 
 def translated(error: Exception) -> Exception:
@@ -30,6 +31,11 @@ def translated(error: Exception) -> Exception:
             return QueueFull(f"state directory: {error.strerror}")
         return BackendUnavailable(f"state directory: {error.strerror or error}")
     return error
+
+
+def came_second(error: DBAPIError) -> bool:
+    """Whether another process of the same PostgreSQL changed the same rows first."""
+    return getattr(error.orig, "sqlstate", None) in _PG_SECOND
 
 
 @contextlib.contextmanager
@@ -58,4 +64,4 @@ def _of_database(error: DBAPIError) -> Exception:
     return error
 
 
-__all__ = ["translated", "translating"]
+__all__ = ["came_second", "translated", "translating"]

@@ -12,6 +12,7 @@ from gateway.store.instants import micros
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford: nothing that is misread on a telephone
 _LENGTH, _RANDOM_BITS = 20, 50
 _LONGEST = 240
+_HASHED = 80  # characters of a long name that give way to its hash
 
 
 class Ids:
@@ -35,11 +36,11 @@ def token() -> str:
     return secrets.token_hex(8)
 
 
-def bounded(name: str) -> str:
-    """A lane or key that fits every index: PostgreSQL's B-tree takes 2 704 bytes, a UID may be longer."""
-    if len(name) <= _LONGEST:
+def bounded(name: str, longest: int = _LONGEST) -> str:
+    """A name that fits every index: PostgreSQL's B-tree takes 2 704 bytes, a UID may be longer."""
+    if len(name) <= longest:
         return name
-    return f"{name[: _LONGEST - 80]}#{hashlib.sha256(name.encode()).hexdigest()}"
+    return f"{name[: longest - _HASHED]}#{hashlib.sha256(name.encode()).hexdigest()}"
 
 
 def _written(number: int) -> str:

@@ -17,9 +17,10 @@ from gateway.ports import Entry, Job, JobKind, JobState, NewJob
 from gateway.store import schema
 from gateway.store.bell import Bell
 from gateway.store.bodies import Bodies
+from gateway.store.ear import tell_others
 from gateway.store.ids import Ids, bounded
 from gateway.store.schema import LEASED
-from gateway.store.writer import after_commit
+from gateway.store.writer import after_commit, is_promised
 
 _T = schema.job
 _INSERT = insert(_T)
@@ -165,7 +166,10 @@ class Jobs:
         conn.execute(_INSERT_ENTRY, rows)
 
     def ring(self, conn: Connection) -> None:
-        after_commit(conn, self._bell.ring)
+        """There is something to do: say so here and to the other processes, once the transaction stands."""
+        if not is_promised(conn, self._bell.ring):
+            after_commit(conn, self._bell.ring)
+            tell_others(conn)
 
 
 def job_of(row: Row[Any] | Mapping[str, Any], body: bytes = b"") -> Job:

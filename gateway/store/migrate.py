@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
@@ -12,9 +13,13 @@ from sqlalchemy import Connection
 
 from gateway.errors import ConfigError
 
+_LOCK: Final = 0x696D6970  # "imip": nodes that start together upgrade one after the other
+
 
 def upgrade(conn: Connection) -> None:
-    """Inside the caller's transaction. Raises ConfigError when the database has a revision that we do not know."""
+    """Inside the caller's transaction, one process at a time. Raises ConfigError when the database has a revision that we do not know."""
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
     config = _config(conn)
     scripts = ScriptDirectory.from_config(config)
     current = MigrationContext.configure(conn).get_current_revision()

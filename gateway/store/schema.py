@@ -25,12 +25,12 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    Text,
     literal_column,
 )
 from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.store.instants import Instant
+from gateway.store.texts import Key, Plain
 
 REVISION = "0001"  # the newest of migrations/versions; a test compares
 
@@ -52,7 +52,12 @@ def _id(name: str = "id", *more: Any, **options: Any) -> Column[str]:
 
 
 def _text(name: str, **options: Any) -> Column[str]:
-    return Column(name, Text, nullable=False, **options)
+    return Column(name, Plain, nullable=False, **options)
+
+
+def _key(name: str, **options: Any) -> Column[str]:
+    """Text in an index."""
+    return Column(name, Key, nullable=False, **options)
 
 
 def _number() -> Column[int]:
@@ -67,11 +72,11 @@ job = Table(
     _id(primary_key=True),
     Column("kind", String(16), nullable=False),
     Column("state", String(16), nullable=False),
-    _text("lane"),
-    _text("key"),
-    _text("account"),
-    _text("uid"),
-    _text("message_id"),
+    _key("lane"),
+    _key("key"),
+    _key("account"),
+    _key("uid"),
+    _key("message_id"),
     Column("payload", JSON, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due", Instant),  # null: never by itself (held, buried)
@@ -112,11 +117,11 @@ plan = Table(
     metadata,
     _id(primary_key=True),
     _id("job", ForeignKey("job.id", ondelete="CASCADE"), unique=True),
-    _text("account"),
-    _text("uid"),
+    _key("account"),
+    _key("uid"),
     Column("action", String(16), nullable=False),
-    _text("collection"),
-    _text("href"),
+    _key("collection"),
+    _key("href"),
     _text("etag"),
     Column("data", LargeBinary, nullable=False),
     _text("fingerprint"),
@@ -136,18 +141,18 @@ letter = Table(
     Column("plan", String(32), ForeignKey("plan.id", ondelete="CASCADE"), index=True),  # null: settled
     _id("job"),  # that planned it
     Column("state", String(16), nullable=False),
-    _text("account"),
-    _text("uid"),
-    _text("recurrence_id"),
+    _key("account"),
+    _key("uid"),
+    _key("recurrence_id"),
     _text("method"),
     _text("sender"),
-    _text("recipient"),
+    _key("recipient"),
     _text("recipient_name"),
     Column("calendar", LargeBinary, nullable=False),
     Column("summary", JSON, nullable=False),
     Column("automatic", Boolean, nullable=False),
     _text("in_reply_to"),
-    _text("message_id", index=True),
+    _key("message_id", index=True),
     _text("root_id"),
     _text("previous_id"),
     Column("created", Instant, nullable=False),
@@ -160,10 +165,10 @@ Index("ix_letter_thread", letter.c.account, letter.c.uid, letter.c.recipient, le
 ledger = Table(
     "ledger",
     metadata,
-    _text("account", primary_key=True),
-    _text("uid", primary_key=True),
-    _text("recurrence_id", primary_key=True),
-    _text("party", primary_key=True),
+    _key("account", primary_key=True),
+    _key("uid", primary_key=True),
+    _key("recurrence_id", primary_key=True),
+    _key("party", primary_key=True),
     Column("mark", JSON, nullable=False),
     Column("changed", Instant, nullable=False),
 )
@@ -171,10 +176,10 @@ ledger = Table(
 snapshot = Table(
     "snapshot",
     metadata,
-    _text("account", primary_key=True),
-    _text("href", primary_key=True),
-    _text("collection"),
-    _text("uid"),
+    _key("account", primary_key=True),
+    _key("href", primary_key=True),
+    _key("collection"),
+    _key("uid"),
     _text("etag"),
     _text("fingerprint"),
     Column("data", LargeBinary, nullable=False),
@@ -187,8 +192,8 @@ Index("ix_snapshot_collection", snapshot.c.account, snapshot.c.collection)
 collection = Table(
     "collection",
     metadata,
-    _text("account", primary_key=True),
-    _text("path", primary_key=True),
+    _key("account", primary_key=True),
+    _key("path", primary_key=True),
     _text("token"),
     Column("baseline", Boolean, nullable=False),
     Column("due", Instant),
@@ -209,11 +214,11 @@ journal = Table(
     Column("kind", String(16), nullable=False),
     Column("outcome", String(16), nullable=False),
     Column("reason", String(64), nullable=False),
-    _text("message_id", index=True),
-    _text("uid", index=True),
-    _text("recurrence_id"),
+    _key("message_id", index=True),
+    _key("uid", index=True),
+    _key("recurrence_id"),
     _text("method"),
-    _text("account"),
+    _key("account"),
     _text("sender"),
     Column("certainty", String(16), nullable=False),
     Column("notes", JSON, nullable=False),
@@ -231,11 +236,11 @@ held = Table(
     _id(primary_key=True),
     Column("kind", String(16), nullable=False),
     Column("since", Instant, nullable=False),
-    _text("account"),
+    _key("account"),
     _text("sender"),
-    _text("uid"),
+    _key("uid"),
     _text("method"),
-    _text("message_id"),
+    _key("message_id"),
     Column("reason", String(64), nullable=False),
     _id("job", index=True),
     Column("answer", String(16), nullable=False),  # "" | approved | refused | dropped

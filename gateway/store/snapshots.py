@@ -160,7 +160,14 @@ def _state(row: Row[Any]) -> CollectionState:
 
 
 def _put_state(conn: Connection, state: CollectionState) -> None:
-    values = {
+    values = _facts(state)
+    here = (_C.c.account == state.account, _C.c.path == state.path)
+    if conn.execute(update(_C).where(*here).values(values)).rowcount == 0:
+        conn.execute(insert(_C).values(account=state.account, path=state.path, **values))
+
+
+def _facts(state: CollectionState) -> dict[str, Any]:
+    return {
         "token": state.token,
         "baseline": state.baseline,
         "due": state.due,
@@ -170,9 +177,6 @@ def _put_state(conn: Connection, state: CollectionState) -> None:
         "lease_owner": "",
         "lease_until": None,
     }
-    here = (_C.c.account == state.account, _C.c.path == state.path)
-    if conn.execute(update(_C).where(*here).values(values)).rowcount == 0:
-        conn.execute(insert(_C).values(account=state.account, path=state.path, **values))
 
 
 def _lease(
@@ -180,7 +184,9 @@ def _lease(
 ) -> bool:
     here = (_C.c.account == account, _C.c.path == path)
     if conn.execute(select(_C.c.path).where(*here)).first() is None:
-        _put_state(conn, CollectionState(account=account, path=path))
+        # never an update: another node may have leased it in this very moment
+        new = CollectionState(account=account, path=path)
+        conn.execute(insert(_C).values(account=account, path=path, **_facts(new)))
     free = or_(_C.c.lease_until.is_(None), _C.c.lease_until <= now)
     taken = update(_C).where(*here, free).values(lease_owner=worker, lease_until=now + lease)
     return conn.execute(taken).rowcount == 1

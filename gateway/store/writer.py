@@ -17,12 +17,13 @@ from threading import Thread
 from typing import Any
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gateway.errors import BackendUnavailable
-from gateway.store.faults import translated
+from gateway.store.faults import came_second, translated
 
 MOST = 512  # changes of one transaction
+TRIES = 3  # of a change that meets another node's
 _HOOKS = "after_commit"
 
 Change = Callable[[Connection, Sequence[Any]], Sequence[Any]]
@@ -53,6 +54,11 @@ class _TransactionLost(Exception):
 def after_commit(conn: Connection, action: Callable[[], None]) -> None:
     """Do this once the transaction stands; never if it, or the change that asked, is rolled back."""
     conn.info[_HOOKS].append(action)
+
+
+def is_promised(conn: Connection, action: Callable[[], None]) -> bool:
+    """Whether this is to be done after the commit already."""
+    return action in conn.info[_HOOKS]
 
 
 @contextlib.contextmanager
@@ -139,8 +145,7 @@ def _together(batch: list[_Request]) -> Iterable[list[_Request]]:
 def _run(conn: Connection, requests: list[_Request]) -> list[_Answer]:
     """Do one change for all who asked for it; if that fails, for each by himself."""
     try:
-        with _savepoint(conn):
-            values = requests[0].change(conn, [one.item for one in requests])
+        values = _tried(conn, requests)
     except _TransactionLost:
         raise
     except Exception as error:
@@ -152,6 +157,18 @@ def _run(conn: Connection, requests: list[_Request]) -> list[_Answer]:
         _Answer(loop=one.loop, future=one.future, value=value)
         for one, value in zip(requests, values, strict=True)
     ]
+
+
+def _tried(conn: Connection, requests: list[_Request]) -> Sequence[Any]:
+    """Once more where another node came first: what it has written is there to be seen then."""
+    for left in reversed(range(TRIES)):
+        try:
+            with _savepoint(conn):
+                return requests[0].change(conn, [one.item for one in requests])
+        except DBAPIError as error:
+            if not left or not came_second(error):
+                raise
+    raise _TransactionLost
 
 
 @contextlib.contextmanager
@@ -197,4 +214,4 @@ def _resolve(answers: list[_Answer]) -> None:
             one.future.set_result(one.value)
 
 
-__all__ = ["Writer", "after_commit", "transaction"]
+__all__ = ["Writer", "after_commit", "is_promised", "transaction"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,22 +47,49 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "gateway.sqlite3"
 
 
+@pytest.fixture(scope="session")
+def empty_postgresql(postgresql: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of an upgraded database without rows."""
+    name: str = postgresql.create()
+    database = Database(postgresql.url(name), tmp_path_factory.mktemp("postgresql"))
+    database.upgrade()
+    database.dispose()
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Every test that opens a store runs on both; what is about one alone says so by `parametrize("backend", ...)`."""
+    return str(request.param)
+
+
 @pytest.fixture
-def state_dir(tmp_path: Path, empty_database: Path) -> Path:
-    shutil.copy(empty_database, tmp_path / "gateway.sqlite3")
+def state_dir(tmp_path: Path) -> Path:
     return tmp_path
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, backend: str, state_dir: Path) -> Iterator[str]:
+    if backend == "sqlite":
+        shutil.copy(request.getfixturevalue("empty_database"), state_dir / "gateway.sqlite3")
+        yield ""
+        return
+    server = request.getfixturevalue("postgresql")
+    name = server.create(request.getfixturevalue("empty_postgresql"))
+    yield server.url(name)
+    server.drop(name)
 
 
 OpenStore = Callable[..., Awaitable[Store]]
 
 
 @pytest.fixture
-async def open_store(state_dir: Path, clock: Clock) -> AsyncIterator[OpenStore]:
-    """Opens a store on the test's file; several are several processes."""
+async def open_store(state_dir: Path, database_url: str, clock: Clock) -> AsyncIterator[OpenStore]:
+    """Opens a store on the test's database; several are several processes."""
     opened: list[Store] = []
 
     async def open_one(limits: IntakeLimits | None = None) -> Store:
-        store = Store("", state_dir, "example.org", now=clock.now, limits=limits)
+        store = Store(database_url, state_dir, "example.org", now=clock.now, limits=limits)
         await store.start()
         opened.append(store)
         return store

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from hypothesis.stateful import (
 
 from gateway.errors import LeaseLost
 from gateway.ports import Held, Job, JobKind, NewJob
+from gateway.store.db import Database
 from gateway.store.desk import Store
 
 LEASE = timedelta(seconds=60)
@@ -48,17 +50,17 @@ class Known:
 
 
 class Queues(RuleBasedStateMachine):
-    """Two stores on one file, and a dict."""
+    """Two stores on one database, and a dict."""
 
-    template: Path
+    fresh: Callable[[Path], str]  # makes it anew; its URL
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        shutil.copy(self.template, self.folder / "gateway.sqlite3")
+        url = type(self).fresh(self.folder)
         self.now = datetime(2027, 3, 10, tzinfo=UTC)
         self.loop = asyncio.Runner()
-        self.stores = [Store("", self.folder, "example.org", now=lambda: self.now) for _ in range(2)]
+        self.stores = [Store(url, self.folder, "example.org", now=lambda: self.now) for _ in range(2)]
         for store in self.stores:
             self.loop.run(store.start())
         self.jobs: dict[str, Known] = {}
@@ -194,9 +196,21 @@ class Queues(RuleBasedStateMachine):
         assert len(lanes) == len(set(lanes))
 
 
-def test_two_processes_and_any_history_agree_with_the_model(empty_database: Path) -> None:
+def test_two_processes_and_any_history_agree_with_the_model(
+    backend: str, database_url: str, empty_database: Path
+) -> None:
+    def fresh_folder(folder: Path) -> str:
+        shutil.copy(empty_database, folder / "gateway.sqlite3")
+        return ""
+
+    def emptied(folder: Path) -> str:
+        database = Database(database_url, folder)
+        database.write_now(lambda conn: conn.exec_driver_sql("TRUNCATE job, held, journal CASCADE"))
+        database.dispose()
+        return database_url
+
     class Machine(Queues):
-        template = empty_database
+        fresh = staticmethod(fresh_folder if backend == "sqlite" else emptied)
 
     run_state_machine_as_test(
         Machine,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,7 +41,7 @@ def dying(target, name, *, after):
     setattr(target, name, wrapped)
 
 async def main():
-    store = Store("", Path(sys.argv[1]), "example.org", now=lambda: AT)
+    store = Store(os.environ["TEST_DATABASE"], Path(sys.argv[1]), "example.org", now=lambda: AT)
     await store.start()
     await run(store)
     os._exit(9)
@@ -120,11 +122,17 @@ async def run(store):
 """
 
 
-def killed(script: str, state_dir: Path, *more: str) -> list[str]:
+@pytest.fixture
+def killed(state_dir: Path, database_url: str) -> Callable[..., list[str]]:
+    return partial(until_it_dies, state_dir, database_url)
+
+
+def until_it_dies(state_dir: Path, url: str, script: str, *more: str) -> list[str]:
     """Run it until it kills itself; what it had answered by then."""
     done = subprocess.run(
         [sys.executable, "-c", START + script + "\nasyncio.run(main())", os.fspath(state_dir), *more],
         cwd=ROOT,
+        env={**os.environ, "TEST_DATABASE": url},
         capture_output=True,
         text=True,
         timeout=60,
@@ -137,8 +145,8 @@ async def queued(store) -> list[str]:
     return [one["id"] for one in await store.queue.list_jobs()]
 
 
-async def test_no_mail_that_was_answered_is_lost(open_store, state_dir) -> None:
-    answered = killed(MANY, state_dir)
+async def test_no_mail_that_was_answered_is_lost(killed, open_store, state_dir) -> None:
+    answered = killed(MANY)
     store = await open_store()
     found = set(await queued(store))
     assert answered
@@ -148,18 +156,18 @@ async def test_no_mail_that_was_answered_is_lost(open_store, state_dir) -> None:
     assert all(job.body.startswith(b"Subject: ") for job in jobs)
 
 
-async def test_a_mail_that_was_not_committed_was_never_there(open_store, state_dir) -> None:
-    killed(BEFORE, state_dir)
+async def test_a_mail_that_was_not_committed_was_never_there(killed, open_store, state_dir) -> None:
+    killed(BEFORE)
     store = await open_store()
     assert await queued(store) == []
-    (orphan,) = (state_dir / "content").iterdir()
-    assert await store.queue.sweep(orphan.stat().st_mtime + 9999) == 1
+    for orphan in state_dir.glob("content/*"):
+        assert await store.queue.sweep(orphan.stat().st_mtime + 9999) == 1
 
 
 async def test_a_mail_whose_answer_was_lost_is_known_when_it_comes_again(
-    open_store, state_dir, clock
+    killed, open_store, state_dir, clock
 ) -> None:
-    killed(AFTER, state_dir)
+    killed(AFTER)
     store = await open_store()
     (name,) = await queued(store)
     space = {}
@@ -169,8 +177,8 @@ async def test_a_mail_whose_answer_was_lost_is_known_when_it_comes_again(
     assert len(job.body) > 300_000
 
 
-async def test_settling_is_done_or_not_begun(open_store, state_dir, clock) -> None:
-    (name,) = killed(SETTLE, state_dir, "before")
+async def test_settling_is_done_or_not_begun(killed, open_store, state_dir, clock) -> None:
+    (name,) = killed(SETTLE, "before")
     store = await open_store()
     clock.forward(minutes=5)
     (job,) = await store.queue.claim("w", limit=9, lease=LEASE)
@@ -182,8 +190,8 @@ async def test_settling_is_done_or_not_begun(open_store, state_dir, clock) -> No
     assert await store.journal.story(name) == []
 
 
-async def test_what_was_settled_stays_settled(open_store, state_dir) -> None:
-    (name,) = killed(SETTLE, state_dir, "after")
+async def test_what_was_settled_stays_settled(killed, open_store, state_dir) -> None:
+    (name,) = killed(SETTLE, "after")
     store = await open_store()
     (line,) = await store.queue.list_jobs()
     assert line["kind"] == "letter"
@@ -193,13 +201,13 @@ async def test_what_was_settled_stays_settled(open_store, state_dir) -> None:
     assert letter["state"] == "ready"
 
 
-async def test_a_spooled_mail_that_was_committed_is_not_queued_twice(open_store, state_dir) -> None:
+async def test_a_spooled_mail_that_was_committed_is_not_queued_twice(killed, open_store, state_dir) -> None:
     from gateway.store import spool
 
     spool.write(
         state_dir, sender="bob@example.com", recipients=["alice@example.org"], content=b"Subject: x\n\ny\n"
     )
-    (name,) = killed(SPOOL, state_dir)
+    (name,) = killed(SPOOL)
     reader = SpoolReader(state_dir, "here")
     assert reader.waiting()
     store = await open_store()
@@ -209,8 +217,8 @@ async def test_a_spooled_mail_that_was_committed_is_not_queued_twice(open_store,
 
 
 @pytest.mark.parametrize(("moment", "there"), [("before", False), ("after", True)])
-async def test_a_spool_file_is_whole_or_not_there(state_dir, moment, there) -> None:
-    killed(SUBMIT, state_dir, moment)
+async def test_a_spool_file_is_whole_or_not_there(killed, state_dir, moment, there) -> None:
+    killed(SUBMIT, moment)
     reader = SpoolReader(state_dir)
     assert reader.waiting() is there
     for path in sorted((state_dir / "spool").glob("[!.]*")):

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from gateway import ports
 from gateway.store.desk import Store
 
@@ -27,6 +29,7 @@ async def test_every_room_has_every_method_that_the_journeys_ask_for(store) -> N
         assert [name for name in asked if not hasattr(room, name)] == []
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_what_a_dead_process_left_is_taken_up_at_once(open_store, new_job, state_dir) -> None:
     dead = await open_store()
     (name,) = await dead.queue.add([new_job()])

@@ -27,6 +27,7 @@ async def test_a_mail_that_was_accepted_lies_in_the_queue_as_it_came(store, new_
     assert unpack_mail(job.payload, job.body) == mail
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_an_accepted_mail_is_on_the_disk(store, new_mail, state_dir) -> None:
     name = await store.intake.accept(new_mail())
     other = sqlite3.connect(state_dir / "gateway.sqlite3")
@@ -86,6 +87,7 @@ async def test_other_words_other_people_or_another_way_are_another_mail(store, n
     assert len({await store.intake.accept(one) for one in others}) == len(others)
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_a_large_mail_lies_in_a_file_and_its_double_leaves_none(store, new_mail, state_dir) -> None:
     mail = new_mail("x" * LARGE)
     name = await store.intake.accept(mail)

@@ -105,7 +105,7 @@ async def test_a_dropped_job_leaves_a_line_in_the_journal(store, new_job, state_
     (name,) = await store.queue.add([new_job(body=b"x" * (LARGE + 1), message_id="<m@x>")])
     assert await store.queue.drop(name)
     assert await store.queue.list_jobs() == []
-    assert list((state_dir / "content").iterdir()) == []
+    assert list(state_dir.glob("content/*")) == []
     line = await store.db.read(lambda conn: conn.execute(select(schema.journal)).one())
     assert (line.job, line.outcome, line.reason, line.message_id) == (name, "failed", "dropped", "<m@x>")
     assert not await store.queue.drop(name)

@@ -308,6 +308,7 @@ async def test_next_due_is_the_earliest_that_waits_for_time_alone(store, new_job
     assert await store.queue.next_due() == due
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_a_large_body_lies_in_a_file_that_ends_with_its_job(store, new_job, state_dir) -> None:
     body = b"x" * (LARGE + 1)
     await store.queue.add([new_job(body=body)])
@@ -319,6 +320,7 @@ async def test_a_large_body_lies_in_a_file_that_ends_with_its_job(store, new_job
     assert not file.exists()
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_a_replaced_body_leaves_no_file(store, new_job, state_dir) -> None:
     big, small = b"x" * (LARGE + 1), b"y"
     for body in (small, big, big + b"!", small, b""):
@@ -328,6 +330,7 @@ async def test_a_replaced_body_leaves_no_file(store, new_job, state_dir) -> None
     assert job.body == b""
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_a_lost_body_buries_its_job_and_stops_no_other(store, new_job, state_dir) -> None:
     lost, other = await store.queue.add([new_job("a", body=b"x" * (LARGE + 1)), new_job("b")])
     (state_dir / "content" / lost).unlink()
@@ -336,6 +339,7 @@ async def test_a_lost_body_buries_its_job_and_stops_no_other(store, new_job, sta
     assert (shown["state"], shown["reason"]) == ("buried", "internal-error")
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_files_without_a_job_are_swept_once_nobody_can_be_about_to_name_them(
     store, new_job, state_dir
 ) -> None:
@@ -361,6 +365,7 @@ async def test_the_worker_wakes_when_work_comes_or_a_lane_is_free(store, new_job
     await store.queue.wait_for_work(0.001)
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_claims_go_by_the_indexes(store) -> None:
     def plan(conn) -> str:
         text = str(claims._READY.compile(conn.engine, compile_kwargs={"render_postcompile": True}))
