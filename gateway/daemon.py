@@ -9,15 +9,16 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.accounts import Account
 from gateway.config import Config, later, load, not_yet, warnings
 from gateway.errors import ConfigError, GatewayError
-from gateway.log import configure
-from gateway.store.lock import state_lock, wake_socket
+from gateway.log import configure, together
+from gateway.processes import Place, Processes, Serve
+from gateway.store.lock import state_lock, wake_socket, worker_name
 from gateway.wiring import edges
 from gateway.wiring.parts import Parts, loop_factory, started
 
@@ -29,51 +30,107 @@ log = logging.getLogger("imip-gateway")
 
 def serve(config: Config, path: Path | None, *, demo: bool = False) -> int:
     """Run until SIGTERM or SIGINT. Raises ConfigError, StateDirBusy and what the start of a part raises."""
+    _ready_to_serve(config)
+    with state_lock(config.gateway.state_dir):
+        if config.gateway.processes > 1:
+            return _several(config, path)
+        _run(Daemon(config, path, demo=demo))
+    return 0
+
+
+def _ready_to_serve(config: Config) -> None:
     if missing := not_yet(config):
         raise ConfigError(missing)
     configure(format=config.log.format, level=config.log.level)
     for line in (*warnings(config), *later(config)):
         log.warning("%s", line)
-    with state_lock(config.gateway.state_dir):
-        runner = asyncio.Runner(loop_factory=loop_factory())
-        with runner:
-            runner.run(Daemon(config, path, demo=demo).run())
-    return 0
+
+
+def _run(daemon: Daemon) -> None:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(daemon.run())
+
+
+def _several(config: Config, path: Path | None) -> int:
+    """The parent of `processes` children, which share the addresses that it binds."""
+    worker_name(config.gateway.state_dir)  # made before there are two who would make it
+    doors = edges.bind(config)
+    begun = [config]
+
+    def serve() -> Serve:
+        fresh = begun.pop() if begun else load(path) if path else config
+        _ready_to_serve(fresh)
+        if edges.addresses(fresh) != edges.addresses(config) or fresh.gateway != config.gateway:
+            raise ConfigError(("[gateway] or an address was changed: that needs a restart",))
+
+        def child(place: Place) -> int:
+            _run(Daemon(fresh, path, place=place, doors=doors))
+            return 0
+
+        return child
+
+    try:
+        return Processes(config.gateway.processes, serve=serve, grace=GRACE + 10, told=_notify).run()
+    finally:
+        doors.close()
 
 
 class Daemon:
-    """One process of the gateway."""
+    """One process of the gateway; `place` when it is one of several."""
 
-    def __init__(self, config: Config, path: Path | None, *, demo: bool) -> None:
+    def __init__(
+        self,
+        config: Config,
+        path: Path | None,
+        *,
+        demo: bool = False,
+        place: Place | None = None,
+        doors: edges.Doors | None = None,
+    ) -> None:
         self._config = config
         self._path = path
         self._demo = demo
+        self._place = place
+        self._doors = doors
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def _first(self) -> bool:
+        """What one process does for all: the spool, and the pokes of the commands."""
+        return self._place is None or self._place.number == 0
+
+    @property
+    def _worker(self) -> str:
+        number = 0 if self._place is None else self._place.number
+        return worker_name(self._config.gateway.state_dir, number)
+
     async def run(self) -> None:
         """Start in the order of dependence, stop in the reverse."""
-        async with started(self._config) as parts:
-            await parts.store.recover()  # we hold the lock: whatever is leased was leased by the dead
+        async with started(self._config, worker=self._worker) as parts:
+            await parts.store.recover(self._worker)  # we hold the lock: who had this name is dead
             self._signals()
-            server = await edges.listeners(parts)
-            web = await edges.web(parts, demo=self._demo)
+            server = await edges.listeners(parts, self._doors)
+            web = await edges.web(parts, demo=self._demo, metrics=self._exposition(parts), doors=self._doors)
+            wake = None
             try:
                 self._start(parts.worker.run())
                 self._start(self._watching(parts))
-                self._start(self._spool(parts))
                 self._start(self._gauges(parts))
-                self._start(self._alive())
-                wake = self._poked(parts)
+                if self._first:
+                    self._start(self._spool(parts))
+                    wake = self._poked(parts)
+                if self._place is None:
+                    self._start(self._alive())
                 parts.health.now("")
                 if self._demo:
                     sys.stdout.write(introduction(parts))
                     sys.stdout.flush()
                 log.info("ready: %s", ", ".join(f"{name} {place}" for name, place in edges.places(parts)))
-                _notify("READY=1\nSTATUS=working")
+                self._ready()
                 await self._stopping.wait()
             finally:
-                _notify("STOPPING=1")
+                self._tell("STOPPING=1")
                 parts.health.now("stopping")
                 for one in server:
                     await one.close(GRACE)
@@ -82,6 +139,30 @@ class Daemon:
                     await web.close()
                 if wake is not None:
                     wake.close()
+
+    def _ready(self) -> None:
+        self._tell("READY=1\nSTATUS=working")
+        if self._place is not None:
+            os.write(self._place.ready, b"!")
+
+    def _tell(self, state: str) -> None:
+        """Of several processes the parent speaks."""
+        if self._place is None:
+            _notify(state)
+
+    def _exposition(self, parts: Parts) -> Callable[[], bytes]:
+        if self._place is None:
+            return parts.log.exposition
+        folder, own = self._figures(), str(self._place.number)
+
+        def all_of_them() -> bytes:
+            others = {path.name: path.read_bytes() for path in sorted(folder.glob("[0-9]*"))}
+            return together({**others, own: parts.log.exposition()})
+
+        return all_of_them
+
+    def _figures(self) -> Path:
+        return self._config.gateway.state_dir / "metrics"
 
     def _start(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(coroutine)
@@ -107,7 +188,10 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        if self._place is None:
+            loop.add_signal_handler(signal.SIGHUP, self._reload)
+        else:
+            loop.add_reader(self._place.alive, self._stopping.set)
 
     def _reload(self) -> None:
         """SPEC 10.1: validate first, keep the old configuration on error. What can change at run time is the log level."""
@@ -150,6 +234,8 @@ class Daemon:
             with contextlib.suppress(GatewayError):
                 parts.log.queue(await parts.store.queue.stats())
                 await _sync_ages(parts)
+            if self._place is not None:
+                _write_figures(self._figures(), self._place.number, parts.log.exposition())
             await asyncio.sleep(BEAT * 5)
 
     def _poked(self, parts: Parts) -> socket.socket | None:
@@ -157,6 +243,15 @@ class Daemon:
         if wire is not None:
             asyncio.get_running_loop().add_reader(wire, _read_poke, wire, parts)
         return wire
+
+
+def _write_figures(folder: Path, number: int, page: bytes) -> None:
+    """For the one of our processes that is asked for /metrics."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(exist_ok=True, mode=0o750)
+        fresh = folder / f".{number}"
+        fresh.write_bytes(page)
+        fresh.rename(folder / str(number))
 
 
 async def _sync_ages(parts: Parts) -> None:

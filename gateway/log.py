@@ -27,6 +27,8 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.utils import floatToGoString
 
 from gateway.errors import GatewayError
 
@@ -234,6 +236,27 @@ class Log:
         return self.metrics.exposition()
 
 
+def together(pages: Mapping[str, bytes]) -> bytes:
+    """The pages of /metrics of several processes as one; each line says whose it is (`process`)."""
+    families: dict[str, list[str]] = {}
+    heads: dict[str, str] = {}
+    for process, page in pages.items():
+        for family in text_string_to_metric_families(page.decode()):
+            lines = families.setdefault(family.name, [])
+            heads[family.name] = (
+                f"# HELP {family.name} {family.documentation}\n# TYPE {family.name} {family.type}"
+            )
+            for sample in family.samples:
+                labels = {**sample.labels, "process": process}
+                shown = ",".join(f"{name}={json.dumps(value)}" for name, value in labels.items())
+                lines.append(f"{sample.name}{{{shown}}} {_figure(sample.value)}")
+    return "".join(f"{heads[name]}\n{chr(10).join(lines)}\n" for name, lines in families.items()).encode()
+
+
+def _figure(value: float) -> str:
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
+
+
 def _level(event: Event, facts: Mapping[str, object]) -> int:
     if event in _LOUD or facts.get("outcome") == "failed":
         return logging.WARNING
@@ -323,4 +346,4 @@ def _quoted(value: str | float | bool) -> str:
     return text if _BARE.match(text) else json.dumps(text)
 
 
-__all__ = ["LABELS", "WITHHELD", "Event", "Log", "Metrics", "Stage", "configure"]
+__all__ = ["LABELS", "WITHHELD", "Event", "Log", "Metrics", "Stage", "configure", "together"]

@@ -59,8 +59,9 @@ async def _work(config: Config, deadline: float, timers: bool) -> bool:
     from gateway.wiring.parts import started
 
     with channel.locked(config):
-        async with started(config) as parts:
-            await parts.store.recover()
+        name = channel.worker_name(config)
+        async with started(config, worker=name) as parts:
+            await parts.store.recover(name)
             while time.monotonic() < deadline:
                 await parts.spool.take(parts.door)
                 await parts.worker.once()

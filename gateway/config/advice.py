@@ -50,10 +50,6 @@ def not_yet(config: Config) -> tuple[str, ...]:
         for count, one in enumerate(config.listeners, 1)
         if one.after != "discard"
     ]
-    if config.gateway.database_url.startswith("postgresql"):
-        faults.append(
-            "[gateway] database_url: PostgreSQL comes in a later version; leave it empty for SQLite"
-        )
     return tuple(faults)
 
 
@@ -79,8 +75,6 @@ def _later(config: Config) -> Iterator[str]:
 
 
 def _later_tables(config: Config) -> Iterator[str]:
-    if config.gateway.processes > 1:
-        yield "[gateway] processes"
     for name, table, default, keys in (
         ("delivery", config.delivery, Delivery(), ("mail_local_guests",)),
         ("trust", config.trust, Trust(), ("verify",)),

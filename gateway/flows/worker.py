@@ -15,7 +15,7 @@ from gateway.log import Event, Log, Stage
 from gateway.ports import Clock, Entry, Job, Queue
 
 Run = Callable[[Job], Awaitable[None]]
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(minutes=1)  # a node that dies is missed for so long
 FIRST, LONGEST, SMEAR = 60.0, 3600.0, 0.2  # SPEC 12.12, seconds
 
 

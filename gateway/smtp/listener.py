@@ -39,10 +39,11 @@ def _nobody(address: str, peer: Peer) -> bool:
 class Server:
     """An open listener."""
 
-    def __init__(self, desk: Desk, server: asyncio.Server, endpoint: Endpoint) -> None:
+    def __init__(self, desk: Desk, server: asyncio.Server, endpoint: Endpoint, *, shared: bool) -> None:
         self._desk = desk
         self._server = server
         self._endpoint = endpoint
+        self._shared = shared  # with other processes, which go on listening
         self.addresses: tuple[str, ...] = (
             (str(endpoint),) if endpoint.path else tuple(_bound(sock) for sock in server.sockets)
         )
@@ -52,7 +53,8 @@ class Server:
         desk = self._desk
         desk.closing = True
         self._server.close()
-        _remove(self._endpoint)
+        if not self._shared:
+            remove(self._endpoint)
         for session in tuple(desk.sessions.values()):
             if session.listening and session.transaction.sender is None:
                 session.dismiss(replies.SHUTTING_DOWN)
@@ -75,8 +77,12 @@ async def listen(
     authenticate: Callable[[str, str], str | Awaitable[str | None] | None] | None = None,
     on_event: OnEvent = no_event,
     clock: Clock | None = None,
+    inherited: socket.socket | None = None,
 ) -> Server:
-    """Open the listener in the running loop. Raise ConfigError for settings that cannot be, OSError for a taken address."""
+    """Open the listener in the running loop, or take up one that the parent process has bound.
+
+    Raise ConfigError for settings that cannot be, OSError for a taken address.
+    """
     endpoint = check(settings)
     callables = Callables(
         intake=intake,
@@ -92,18 +98,35 @@ async def listen(
     def factory() -> GatewaySMTP:
         return GatewaySMTP(desk, loop)
 
+    shared = inherited is not None
+    if endpoint.path:
+        own = inherited or _unix_socket(Path(endpoint.path), settings.socket_mode)
+        server = await loop.create_unix_server(factory, sock=own, backlog=_BACKLOG)
+    elif inherited is not None:
+        server = await loop.create_server(factory, sock=inherited, backlog=_BACKLOG)
+    else:
+        server = await loop.create_server(factory, endpoint.host or None, endpoint.port, backlog=_BACKLOG)
+    return Server(desk, server, endpoint, shared=shared)
+
+
+def bind(settings: ListenerSettings) -> socket.socket:
+    """The socket of a listener, for processes that share it. Raise ConfigError, OSError.
+
+    Who connects waits in its backlog until one of them takes him, so that none is lost while they are replaced.
+    """
+    endpoint = check(settings)
     if endpoint.path:
         bound = _unix_socket(Path(endpoint.path), settings.socket_mode)
-        server = await loop.create_unix_server(factory, sock=bound, backlog=_BACKLOG)
-    else:
-        server = await loop.create_server(
-            factory,
-            endpoint.host or None,
-            endpoint.port,
-            backlog=_BACKLOG,
-            reuse_port=settings.reuse_port or None,
-        )
-    return Server(desk, server, endpoint)
+        bound.listen(_BACKLOG)
+        return bound
+    everywhere = not endpoint.host and socket.has_dualstack_ipv6()
+    v6 = everywhere or ":" in endpoint.host
+    return socket.create_server(
+        (endpoint.host, endpoint.port),
+        family=socket.AF_INET6 if v6 else socket.AF_INET,
+        backlog=_BACKLOG,
+        dualstack_ipv6=everywhere,
+    )
 
 
 def check(settings: ListenerSettings) -> Endpoint:
@@ -157,7 +180,8 @@ def _unix_socket(path: Path, mode: int) -> socket.socket:
     return bound
 
 
-def _remove(endpoint: Endpoint) -> None:
+def remove(endpoint: Endpoint) -> None:
+    """Take the file of a unix socket away, where it is one."""
     if endpoint.path:
         Path(endpoint.path).unlink(missing_ok=True)
 

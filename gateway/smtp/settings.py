@@ -49,7 +49,6 @@ class ListenerSettings:
     offer_8bitmime: bool = True
     offer_dsn: bool = False  # only where NOTIFY, RET, ENVID and ORCPT are passed on
     socket_mode: int = 0o660
-    reuse_port: bool = False  # several processes share the address
     timeouts: Timeouts = field(default_factory=Timeouts)
 
 

@@ -48,15 +48,14 @@ class Store:
         """Upgrade the schema and open. Raises ConfigError when it is newer than this program."""
         await self.db.start()
 
-    async def recover(self) -> None:
-        """Take up at once what a process that died has left: its leases, and files that no row names.
+    async def recover(self, worker: str) -> None:
+        """Take up at once what this worker left when it died: its leases, and files that no row names.
 
-        For who holds the lock of the state directory. A database that is shared with other nodes keeps their leases.
+        For who holds the lock of the state directory. With SQLite nobody else can be alive; PostgreSQL is shared.
         """
-        if self.db.shared:
-            return
-        await self.queue.recover()
-        await self.snapshots.recover()
+        owner = worker if self.db.shared else ""
+        await self.queue.recover(owner)
+        await self.snapshots.recover(owner)
         await self.queue.sweep()
 
     async def close(self) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.errors import GatewayError
 
-LOCK, WAKE = "daemon.lock", "wake.sock"
+LOCK, WAKE, NODE = "daemon.lock", "wake.sock", "node"
 
 
 class StateDirBusy(GatewayError):
@@ -35,6 +36,20 @@ def state_lock(state_dir: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def worker_name(state_dir: Path, number: int = 0) -> str:
+    """The name of a process of this state directory among all that work on one database; the same after a restart.
+
+    For who holds the lock: the first makes it.
+    """
+    path = state_dir / NODE
+    if not path.exists():
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+        fresh = path.with_suffix(".new")
+        fresh.write_text(f"{socket.gethostname()}-{secrets.token_hex(4)}\n")
+        fresh.rename(path)
+    return f"{path.read_text().strip()}:{number}"
 
 
 def is_held(state_dir: Path) -> bool:

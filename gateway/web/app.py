@@ -91,11 +91,20 @@ class _Quiet(uvicorn.Server):
         yield
 
 
+def bind(host: str, port: int) -> socket.socket:
+    """The socket of the web, for one process or for several that share it. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
 class WebServer:
     """uvicorn inside our loop."""
 
-    def __init__(self, app: Starlette, host: str, port: int) -> None:
+    def __init__(
+        self, app: Starlette, host: str, port: int, *, inherited: socket.socket | None = None
+    ) -> None:
         self._address = (host, port)
+        self._inherited = inherited
         settings = uvicorn.Config(
             app, log_config=None, access_log=False, lifespan="off", server_header=False, ws="none"
         )
@@ -104,8 +113,7 @@ class WebServer:
 
     async def start(self) -> tuple[str, int]:
         """Listen; returns the address that was bound. Raises OSError when it cannot be had."""
-        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
-        wire = socket.create_server(self._address, family=family, reuse_port=False)
+        wire = self._inherited or bind(*self._address)
         wire.setblocking(False)
         self._task = asyncio.create_task(self._server.serve(sockets=[wire]))
         name = wire.getsockname()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from gateway.config import Config
 from gateway.store.lock import is_held, state_lock
 from gateway.store.lock import poke as poke_daemon
+from gateway.store.lock import worker_name as name_of_worker
 from gateway.store.spool import SpoolReader
 
 
@@ -17,6 +18,11 @@ def poke(config: Config) -> None:
 
 def daemon_runs(config: Config) -> bool:
     return is_held(config.gateway.state_dir)
+
+
+def worker_name(config: Config) -> str:
+    """Under whose name the work is done by who holds the lock of the state directory."""
+    return name_of_worker(config.gateway.state_dir)
 
 
 @contextlib.contextmanager

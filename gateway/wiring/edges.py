@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from gateway.smtp import listener
 from gateway.smtp.client import Unreachable, connect
 from gateway.smtp.settings import ListenerSettings
 from gateway.web.app import WebServer, application
+from gateway.web.app import bind as bind_web
 from gateway.web.demo import DemoView
 from gateway.web.demo import routes as demo_routes
 from gateway.wiring import meaning
@@ -24,8 +27,63 @@ from gateway.wiring.parts import Parts, started
 from gateway.wiring.storage import SystemClock
 
 
-async def listeners(parts: Parts) -> list[listener.Server]:
-    """Open every `[[listener]]`. Raises ConfigError, OSError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """The sockets that the processes of one daemon share, in the order of the configuration."""
+
+    config: Config
+    listeners: tuple[socket.socket, ...]
+    web: socket.socket | None
+
+    def close(self) -> None:
+        for one in (*self.listeners, *filter(None, [self.web])):
+            one.close()
+        for settings in _settings(self.config):
+            listener.remove(listener.check(settings))
+
+
+def bind(config: Config) -> Doors:
+    """Bind what several processes will share. Raises ConfigError, OSError."""
+    bound: list[socket.socket] = []
+    try:
+        bound += [listener.bind(one) for one in _settings(config)]
+        place = config.web.listen
+        web = None if place is None else bind_web(place.host, place.port)
+    except BaseException:
+        for earlier in bound:
+            earlier.close()
+        raise
+    return Doors(config=config, listeners=tuple(bound), web=web)
+
+
+def addresses(config: Config) -> tuple[object, ...]:
+    """What must stay as it is while the processes are replaced."""
+    return (*((one.listen, one.role, one.protocol) for one in config.listeners), config.web.listen)
+
+
+def _settings(config: Config) -> list[ListenerSettings]:
+    """Of every listener that is opened; the witness comes in a later version, `config.later` says so at start."""
+    return [
+        ListenerSettings(
+            role=one.role,
+            protocol=one.protocol,
+            listen=str(one.listen),
+            hostname=config.gateway.domains[0],
+            trusted_networks=tuple(str(network) for network in one.trusted_networks),
+            tls_cert=str(one.starttls.cert or ""),
+            tls_key=str(one.starttls.key or ""),
+            auth_required=one.auth_required,
+            max_message=one.max_message,
+            max_connections=one.max_connections,
+            unknown_recipients=one.unknown_recipients,
+        )
+        for one in config.listeners
+        if one.role != "outgoing"
+    ]
+
+
+async def listeners(parts: Parts, doors: Doors | None = None) -> list[listener.Server]:
+    """Open every `[[listener]]`, or take up those that are bound already. Raises ConfigError, OSError."""
 
     def known(address: str) -> bool:
         return (
@@ -36,24 +94,13 @@ async def listeners(parts: Parts) -> list[listener.Server]:
         parts.log.emit(Event(name), **facts)
 
     opened: list[listener.Server] = []
-    for one in parts.config.listeners:
-        if one.role == "outgoing":
-            continue  # the witness comes in a later version; `config.later` says so at start
-        settings = ListenerSettings(
-            role=one.role,
-            protocol=one.protocol,
-            listen=str(one.listen),
-            hostname=parts.config.gateway.domains[0],
-            trusted_networks=tuple(str(network) for network in one.trusted_networks),
-            tls_cert=str(one.starttls.cert or ""),
-            tls_key=str(one.starttls.key or ""),
-            auth_required=one.auth_required,
-            max_message=one.max_message,
-            max_connections=one.max_connections,
-            unknown_recipients=one.unknown_recipients,
-        )
+    for count, settings in enumerate(_settings(parts.config)):
+        inherited = doors.listeners[count] if doors is not None else None
         try:
-            opened.append(await listener.listen(settings, intake=parts.door, known=known, on_event=on_event))
+            server = await listener.listen(
+                settings, intake=parts.door, known=known, on_event=on_event, inherited=inherited
+            )
+            opened.append(server)
         except BaseException:
             for earlier in opened:
                 await earlier.close(0)
@@ -61,14 +108,21 @@ async def listeners(parts: Parts) -> list[listener.Server]:
     return opened
 
 
-async def web(parts: Parts, *, demo: bool = False) -> WebServer | None:
+async def web(
+    parts: Parts,
+    *,
+    demo: bool = False,
+    metrics: Callable[[], bytes] | None = None,
+    doors: Doors | None = None,
+) -> WebServer | None:
     """Health, metrics and pages. Raises OSError."""
     endpoint = parts.config.web.listen
     if endpoint is None:
         return None
     pages = demo_routes(_demo_view(parts)) if demo else []
-    app = application(health=parts.health, metrics=parts.log.exposition, pages=pages)
-    server = WebServer(app, endpoint.host, endpoint.port)
+    app = application(health=parts.health, metrics=metrics or parts.log.exposition, pages=pages)
+    inherited = doors.web if doors is not None else None
+    server = WebServer(app, endpoint.host, endpoint.port, inherited=inherited)
     await server.start()
     return server
 

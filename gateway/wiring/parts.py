@@ -65,8 +65,12 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 @contextlib.asynccontextmanager
-async def started(config: Config, *, share: bool = False) -> AsyncIterator[Parts]:
-    """All parts, ready to work; closed in the reverse order. `share`: a daemon runs, so its embedded server serves us too."""
+async def started(config: Config, *, share: bool = False, worker: str = "") -> AsyncIterator[Parts]:
+    """All parts, ready to work; closed in the reverse order.
+
+    `share`: a daemon runs, so its embedded server serves us too. `worker`: the name that its leases bear, the same after
+    a restart; else one of its own.
+    """
     configure(format=config.log.format, level=config.log.level)
     words = meaning.words_of(config)  # a broken template stops the start, never a letter
     async with contextlib.AsyncExitStack() as stack:
@@ -80,7 +84,7 @@ async def started(config: Config, *, share: bool = False) -> AsyncIterator[Parts
         stack.push_async_callback(calendars.aclose)
         smarthost = open_smarthost(meaning.sender_settings(config))
         stack.push_async_callback(smarthost.close)
-        yield _assemble(config, store, calendars, smarthost, words=words, urls=urls)
+        yield _assemble(config, store, calendars, smarthost, words=words, urls=urls, worker=worker)
 
 
 def _assemble(
@@ -91,6 +95,7 @@ def _assemble(
     *,
     words: meaning.Words,
     urls: Mapping[str, str],
+    worker: str,
 ) -> Parts:
     clock, log, accounts = SystemClock(), Log(), accounts_of(config)
     tokens = meaning.tokens_of(config)
@@ -98,7 +103,7 @@ def _assemble(
         queue=store.queue, plans=store.plans, snapshots=store.snapshots, calendars=calendars, log=log
     )
     common = _Common(config=config, accounts=accounts, store=store, apply=apply, clock=clock, log=log)
-    name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    name = worker or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     receive = Receive(
         queue=store.queue,
         accounts=accounts,
@@ -115,7 +120,7 @@ def _assemble(
         log=log,
         settings=DeliverSettings(retry_for=config.delivery.retry_for),
     )
-    worker = Worker(
+    working = Worker(
         name=name,
         queue=store.queue,
         journeys=_journeys(receive, _messages(common), _changed(common, calendars), deliver),
@@ -130,7 +135,7 @@ def _assemble(
         store=store,
         calendars=calendars,
         smarthost=smarthost,
-        worker=worker,
+        worker=working,
         watch=_watch(common, calendars, name),
         door=Door(store.intake, accounts, log),
         spool=SpoolReader(config.gateway.state_dir),

@@ -45,7 +45,6 @@ def test_a_secret_that_everybody_can_read_is_told() -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        (HEAD + 'database_url = "postgresql+psycopg://h/db"\nprocesses = 2', "[gateway] processes"),
         (QUIET + "[[listener]]\nproxy_protocol = true", "[[listener]] 1 proxy_protocol"),
         (QUIET + '[[listener]]\nrole = "outgoing"', '[[listener]] 1 role = "outgoing"'),
         (QUIET + "[delivery]\nmail_local_guests = true", "[delivery] mail_local_guests"),
@@ -82,7 +81,6 @@ def test_the_demo_says_that_rooms_come_later() -> None:
     "text",
     [
         HEAD + '[[listener]]\nafter = "relay"\nrelay_to = "smtp://127.0.0.1:10026"',
-        '[gateway]\ndomains = ["example.org"]\ndatabase_url = "postgresql+psycopg://h/db"',
     ],
 )
 def test_what_would_lose_mail_without_its_feature_stops_the_start(text: str) -> None:

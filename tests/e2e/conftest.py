@@ -99,8 +99,10 @@ class Gateway:
         trust: str = 'trusted_networks_are = "likely"',
         watch: str = 'interval = "1h"\nsettle = "0s"\nsettle_deleted = "0s"',
         addresses: Mapping[str, str] | None = None,
+        general: str = "",
+        maildir: Path | None = None,
     ) -> None:
-        """`addresses`: of each user, where it is not simply `user@domain`."""
+        """`addresses`: of each user, where it is not simply `user@domain`; `general`: more of `[gateway]`."""
         self.folder = folder
         self.radicale = radicale
         self.domain = domain
@@ -108,7 +110,7 @@ class Gateway:
         self.web = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        self.maildir = folder / "mail"
+        self.maildir = maildir or folder / "mail"
         addresses = addresses or {user: f"{user}@{domain}" for user in radicale.users}
         domains = sorted({address.rpartition("@")[2] for address in addresses.values()} | {domain})
         accounts = "".join(
@@ -118,7 +120,7 @@ class Gateway:
         )
         self.config = folder / "config.toml"
         self.config.write_text(
-            f'[gateway]\ndomains = {json.dumps(domains)}\nstate_dir = "{folder}/state"\n'
+            f'[gateway]\ndomains = {json.dumps(domains)}\nstate_dir = "{folder}/state"\n{general}\n'
             f'[[listener]]\nlisten = "127.0.0.1:{self.port}"\n'
             f'[delivery]\nsmarthost = "{smarthost or f"maildir:{self.maildir}"}"\nstarttls = "never"\n'
             f"[trust]\n{trust}\n[watch]\n{watch}\n"
@@ -256,7 +258,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     def begin(
         name: str = "gateway", *, users: Sequence[str] = ("alice", "bob"), begun: bool = True, **settings: Any
     ) -> Gateway:
-        radicale = Radicale(tmp_path / f"{name}-radicale", users)
+        radicale = settings.pop("radicale", None) or Radicale(tmp_path / f"{name}-radicale", users)
         gateway = Gateway(tmp_path / name, radicale, **settings)
         running.append(gateway)
         return gateway.start() if begun else gateway

@@ -37,7 +37,7 @@ async def test_what_a_dead_process_left_is_taken_up_at_once(open_store, new_job,
     await dead.snapshots.lease_collection("alice@example.org", "/cal/", worker="dead", lease=LEASE)
     store = await open_store()
     assert await store.queue.claim("w", limit=1, lease=LEASE) == ()
-    await store.recover()
+    await store.recover("w")
     (job,) = await store.queue.claim("w", limit=1, lease=LEASE)
     assert (job.id, job.attempts) == (name, 1)
     assert await store.snapshots.lease_collection("alice@example.org", "/cal/", worker="w", lease=LEASE)

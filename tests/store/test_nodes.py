@@ -79,7 +79,7 @@ async def test_a_node_that_starts_leaves_the_leases_of_the_others_alone(open_sto
     await here.queue.add([new_job()])
     (job,) = await here.queue.claim("here", limit=1, lease=LEASE)
     other = await open_store()
-    await other.recover()
+    await other.recover("other")
     assert await other.queue.claim("other", limit=1, lease=LEASE) == ()
     await here.queue.finish(job)
 
