@@ -44,6 +44,8 @@ _NEEDED: Mapping[Method, tuple[str, ...]] = {
 
 _TIMES = frozenset({"DTSTART", "DTEND", "DUE"})
 _DATES = frozenset({"RDATE", "EXDATE"})
+_RULES = ("RRULE", "EXRULE", "RDATE", "EXDATE")
+_RANGES = frozenset({"THISANDFUTURE", "THISANDPRIOR"})
 _TOO_LONG = re.compile(r"(\d{8}T\d{6})0(Z?)")
 
 _EXPANDED = frozenset({Method.PUBLISH, Method.REQUEST, Method.ADD, Method.COUNTER})
@@ -91,7 +93,7 @@ def _message(
     if unusable is not None:
         return unusable
     try:
-        found = split(part)
+        found = split(_with_named_ranges(part))
         if len(found) != 1:
             return _malformed("several objects under one UID", uid)
         readable = _readable(found[0].within(bounds))
@@ -102,6 +104,18 @@ def _message(
     except MalformedCalendar as error:
         return Refusal(outcome=Outcome.REFUSED, reason=Reason(error.code), uid=uid, detail=error.detail)
     return _malformed(fault, uid) if fault else Message(method=method, object=readable, sender=sender)
+
+
+def _with_named_ranges(part: Component) -> Component:
+    """RFC 5546 4.4.5 prints the value of RANGE without its name; read as no RANGE at all it would change one date only."""
+    mended = part
+    for component in part.components:
+        line = component.first("RECURRENCE-ID")
+        bare = [one.name for one in line.params if one.name in _RANGES] if line is not None else []
+        if line is not None and bare:
+            ranged = line.with_params(RANGE=bare[0], **dict.fromkeys(bare))
+            mended = mended.replace(component, component.replace(line, ranged))
+    return mended
 
 
 def _unusable(kinds: set[str], uid: str, method: Method) -> Refusal | None:
@@ -124,11 +138,17 @@ def _readable(of: CalendarObject) -> CalendarObject:
         component = of.component(key)
         if component is None:
             continue
+        if key:
+            # RFC 5546 4.7.2 prints one with a rule; a date of a series has no rule of its own (RFC 5545 3.8.4.4)
+            component = component.without(*_RULES)
+        if component.first("ORGANIZER") is None and of.organizer_prop is not None:
+            # RFC 5546 4.4.8 prints an answer that names him in the master alone
+            component = component.add(of.organizer_prop)
         for line in component.properties:
             if line.name in _TIMES:
                 component = component.replace(line, _mended(line, of))
             elif line.name in _DATES:
-                times.moments(line, of.zones)
+                times.spans(line, of.zones)
         times.end(component, of.zones)
         if component is not of.component(key):
             changed[key] = component

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from gateway.ical import times
+from gateway.ical import onward, times
 from gateway.ical.address import Address, is_mail, mailto
 from gateway.ical.event import CalendarObject, attendee_of, build, person
 from gateway.ical.tree import Component, Property, prop
@@ -71,7 +71,8 @@ def _asker(stored: CalendarObject, message: Message) -> Property | None:
     if known is None:
         return None
     his = roles.identities(known) | {message.sender}
-    return known if all(roles.identities(line) & his for line in named) else None
+    # RFC 5546 4.7.1: its own example repeats the whole list of guests
+    return known if not named or any(roles.identities(line) & his for line in named) else None
 
 
 def _with_instance(stored: CalendarObject, key: str) -> CalendarObject | None:
@@ -126,7 +127,9 @@ def with_question(
     decision: Decision, stored: CalendarObject | None, *, message: Message, context: Context
 ) -> Decision:
     """SPEC 12.4: what a REQUEST came to, and a REFRESH beside it where the series that it belongs to is gone."""
-    if decision.outcome is not Outcome.APPLIED or not _series_is_gone(stored, message, context):
+    if decision.outcome is not Outcome.APPLIED:
+        return decision
+    if not _series_is_gone(stored, message, context) and not _is_another_series(stored, message):
         return decision
     if not _answers(message) or not _sure(context) or why_not(context, _ASKED) is not None:
         return decision
@@ -151,6 +154,15 @@ def _series_is_gone(stored: CalendarObject | None, message: Message, context: Co
         return False
     answered = [mark.partstat for key, mark in context.marks.items() if key.party in context.owner]
     return "DECLINED" not in answered
+
+
+def _is_another_series(stored: CalendarObject | None, message: Message) -> bool:
+    """RFC 5546 4.7.2, case 2: it speaks of a date on which our series has none, so what made it one has not come."""
+    if stored is None or stored.master is None or message.object.master is not None:
+        return False
+    whole = stored.with_component("", stored.master.without("EXDATE"))
+    keys = (onward.anchor(key) for key in message.object.overrides)
+    return any(stored.component(key) is None and instance(whole, key) is None for key in keys)
 
 
 def _answers(message: Message) -> bool:

@@ -68,7 +68,7 @@ class Desk:
         if decision.outcome is Outcome.PARKED:
             self.parked.append((message, certainty, mail_date))
         elif decision.marks:
-            self.replay()
+            self.replay(now)
         return decision
 
     def _decide(
@@ -96,7 +96,7 @@ class Desk:
             self._carry_out(decision)
         return decision
 
-    def save(self, after: CalendarObject, now: datetime) -> Decision:
+    def save(self, after: CalendarObject | None, now: datetime) -> Decision:
         """The owner's program saves an object; what that comes to leaves, as `flows.changed` does it."""
         context = Context(
             owner=self.owner, now=now, marks=self.marks, base=self.base, policy=self.policy, arrived=now
@@ -115,14 +115,14 @@ class Desk:
         if decision.base is not None:
             self.base = parse_object(decision.base.data)
 
-    def replay(self) -> None:
+    def replay(self, now: datetime = NOW) -> None:
         """Parked messages are asked again whenever something was applied."""
         moved = True
         while moved:
             moved = False
             for item in list(self.parked):
                 message, certainty, mail_date = item
-                decision = self._decide(message, certainty, approved=False, mail_date=mail_date)
+                decision = self._decide(message, certainty, approved=False, mail_date=mail_date, now=now)
                 if decision.outcome is not Outcome.PARKED:
                     self.parked.remove(item)
                     moved = moved or bool(decision.marks)

@@ -45,7 +45,15 @@ def test_a_message_is_its_method_its_object_and_its_sender() -> None:
     assert b"METHOD" not in found.object.data
 
 
-@pytest.mark.parametrize("line", ["DTEND:199706211T173000Z", "DTEND:x", "DURATION:one hour"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "DTEND:199706211T173000Z",
+        "DTEND:x",
+        "DURATION:one hour",
+        "RDATE;VALUE=PERIOD:20290819T210000Z/202900819T220000Z",
+    ],
+)
 def test_an_end_that_is_no_time_is_refused_before_anybody_asks_for_it(line: str) -> None:
     found = refusal(EVENT.replace("END:VEVENT", f"{line}\nEND:VEVENT"))
     assert (found.outcome, found.reason) == (Outcome.REFUSED, Reason.MALFORMED_CALENDAR)
@@ -190,6 +198,34 @@ def test_a_digit_too_many_is_cut() -> None:
 def test_a_reply_without_organizer_is_a_message() -> None:
     (found,) = read(EVENT.replace("ORGANIZER", "X-O").replace("DTSTART", "X-S"), method="METHOD:REPLY")
     assert isinstance(found, Message)
+
+
+OVERRIDE = EVENT.replace("END:VEVENT", "RECURRENCE-ID:20290112T100000Z\nEND:VEVENT")
+
+
+@pytest.mark.parametrize("bare", ["THISANDFUTURE", "ThisAndFuture="])
+def test_a_range_without_its_name_is_a_range(bare: str) -> None:
+    """RFC 5546 4.4.5."""
+    (found,) = read(OVERRIDE.replace("RECURRENCE-ID", f"RECURRENCE-ID;{bare}"))
+    assert isinstance(found, Message)
+    assert set(found.object.overrides) == {"20290112T100000Z+"}
+    assert b"RANGE=THISANDFUTURE" in found.object.data
+
+
+def test_a_date_of_a_series_has_no_rule_of_its_own() -> None:
+    """RFC 5546 4.7.2; the RDATE that it prints is none, and need not be one."""
+    rules = "RRULE:FREQ=WEEKLY\nRDATE;VALUE=PERIOD:19970819T210000Z/199700819T220000Z\nEND:VEVENT"
+    (found,) = read(OVERRIDE.replace("END:VEVENT", rules))
+    assert isinstance(found, Message)
+    (only,) = found.object.overrides.values()
+    assert not only.all("RRULE") and not only.all("RDATE")
+
+
+def test_an_organizer_who_is_named_in_the_master_alone_is_that_of_all_dates() -> None:
+    """RFC 5546 4.4.8."""
+    (found,) = read(EVENT, OVERRIDE.replace("ORGANIZER:mailto:alice@example.com\n", ""))
+    assert isinstance(found, Message)
+    assert [one.value("ORGANIZER") for one in found.object.components] == ["mailto:alice@example.com"] * 2
 
 
 def test_the_table_of_methods_is_that_of_the_rfc() -> None:

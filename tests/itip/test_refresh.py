@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from gateway.itip import tables
 from gateway.itip.model import Method
 
@@ -47,3 +49,15 @@ def test_the_calendar_does_not_change_by_a_question(stage: Any) -> None:
 def test_who_is_served_by_somebody_else_is_not_answered_by_us(stage: Any) -> None:
     decision = asked(stage, ";SCHEDULE-AGENT=CLIENT")
     assert (decision.outgoing, str(decision.reason)) == ((), "schedule-agent")
+
+
+@pytest.mark.parametrize(("line", "answered"), [("b", True), ("b c", True), ("", True), ("c", False)])
+def test_who_repeats_the_list_of_guests_asks_for_himself_if_he_is_on_it(
+    stage: Any, line: str, answered: bool
+) -> None:
+    """RFC 5546 4.7.1."""
+    desk = stage.desk("a@example.com")
+    desk.stored = stage.object(MEETING.format(agent=""))
+    named = "\n".join(f"ATTENDEE:mailto:{one}@example.com" for one in line.split())
+    question = QUESTION.replace("ATTENDEE:mailto:b@example.com", named)
+    assert bool(desk.meet(stage.message("REFRESH", question, "b@example.com")).outgoing) is answered

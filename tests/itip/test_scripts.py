@@ -5,14 +5,18 @@
     > has                                          its calendar holds this (the owner's own edit, or what was there before)
     > busy                                         another meeting in its calendar, which takes the owner's time
     > saves                                        the owner's program saves this, and the gateway sees the change
+    > edits                                        the same, told as what changes: components as under `calendar`, a line there
+                                                   takes the place of its like (an ATTENDEE keeps what it is not told), `no` takes out
+    > deletes                                      the owner's program deletes it
     > loses                                        its calendar holds it no more, and nobody knows why
     > mail REQUEST from=a@example.com [certainty=unknown] [approved]     a message, with what follows as its components;
                                                    also [auto=auto-replied] [list] [null]: what kind of mail it is
     > again [certainty=...] [approved]             the last mail once more
+    > arrives REQUEST b@example.com                what we sent him reaches his desk, which the next steps are about
     > expect applied invitation-stored             outcome and reason of the last mail
     > sends REQUEST b@example.com                  the last mail made us send this; its components follow, as under `calendar`
     > sends nothing
-    > clock 1440                                   so many minutes pass
+    > clock 1440                                   so many minutes pass; `> clock 19970611T190000Z`: it is this late
     > note stale-answer                            it left this note
     > calendar                                     what the calendar holds now; `> calendar nothing`
 
@@ -23,15 +27,18 @@ Under `calendar` each `VEVENT` or `VEVENT 19970801T210000Z` names a component; t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.ical.tree import Component, parse
+from gateway.ical.event import CalendarObject
+from gateway.ical.tree import Component, Property, parse
 from gateway.itip.freebusy import busy, stretch
-from gateway.itip.model import Certainty
+from gateway.itip.model import Certainty, Decision, Message, Outgoing
+from gateway.itip.parse import Refusal
+from gateway.itip.significance import instance
 
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.txt"))
 
@@ -61,6 +68,7 @@ class Play:
         self.last: Any = None
         self.message: Any = None
         self.minutes = 0.0
+        self.letters: dict[tuple[str, str], Outgoing] = {}
 
     def step(self, words: list[str], body: str) -> None:
         getattr(self, f"do_{words[0]}")(words[1:], body)
@@ -78,18 +86,49 @@ class Play:
         self.desk.calendar = self.stage.object(body)
 
     def do_saves(self, words: list[str], body: str) -> None:
-        self.last = self.desk.save(self.stage.object(body), self.stage.after(self.minutes))
+        self._save(self.stage.object(body))
+
+    def do_edits(self, words: list[str], body: str) -> None:
+        edited = self.desk.stored
+        assert edited is not None, "there is nothing to edit"
+        for key, lines in by_component(body).items():
+            component = instance(edited, key)
+            assert component is not None, f"no occurrence {key}"
+            for line in lines:
+                component = with_line(component, line)
+            edited = edited.with_component(key, component)
+        self._save(edited)
+
+    def do_deletes(self, words: list[str], body: str) -> None:
+        self._save(None)
+
+    def _save(self, after: CalendarObject | None) -> None:
+        self._done(self.desk.save(after, self.stage.after(self.minutes)))
+
+    def _done(self, decision: Decision) -> None:
+        self.last = decision
+        self.letters |= {(str(one.method), str(one.recipient)): one for one in decision.outgoing}
 
     def do_loses(self, words: list[str], body: str) -> None:
         self.desk.stored = self.desk.base = None
 
     def do_mail(self, words: list[str], body: str) -> None:
         options = dict(word.partition("=")[::2] for word in words[1:])
-        self.message = self.stage.message(words[0], body, options.get("from", ""))
+        found = self.stage.read(words[0], body, options.get("from", ""))
+        if isinstance(found, Refusal):
+            self.last = Decision(outcome=found.outcome, reason=found.reason)
+            return
+        self.message = found
         self._meet(options)
 
     def do_again(self, words: list[str], body: str) -> None:
         self._meet(dict(word.partition("=")[::2] for word in words))
+
+    def do_arrives(self, words: list[str], body: str) -> None:
+        letter = self.letters[words[0], words[1]]
+        self.desk = self.desks[words[1]]
+        self.message = Message(method=letter.method, object=letter.object, sender=letter.sender)
+        self._meet({})
 
     def _meet(self, options: dict[str, str]) -> None:
         self.desk.mail = {"auto_submitted": options.get("auto", ""), "is_list": "list" in options}
@@ -98,15 +137,21 @@ class Play:
             now = self.stage.after(self.minutes)
             within = stretch(now, now + timedelta(days=60))
             self.desk.mail["free_busy"] = busy([self.desk.calendar], self.desk.owner, within)
-        self.last = self.desk.meet(
-            self.message,
-            Certainty(options.get("certainty", "proven")),
-            approved="approved" in options,
-            now=self.stage.after(self.minutes),
+        self._done(
+            self.desk.meet(
+                self.message,
+                Certainty(options.get("certainty", "proven")),
+                approved="approved" in options,
+                now=self.stage.after(self.minutes),
+            )
         )
 
     def do_clock(self, words: list[str], body: str) -> None:
-        self.minutes += float(words[0])
+        if words[0].endswith("Z"):
+            at = datetime.strptime(words[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            self.minutes = (at - self.stage.now).total_seconds() / 60
+        else:
+            self.minutes += float(words[0])
 
     def do_sends(self, words: list[str], body: str) -> None:
         sent = {(str(one.method), str(one.recipient)): one.object for one in self.last.outgoing}
@@ -132,20 +177,48 @@ class Play:
         self._compare(stored, body)
 
     def _compare(self, stored: Any, body: str) -> None:
-        wanted: dict[str, list[str]] = {}
-        key = ""
-        for line in body.splitlines():
-            if not line.startswith(" "):
-                key = line.split()[1] if len(line.split()) > 1 else ""
-                wanted[key] = []
-            else:
-                wanted[key].append(line.strip())
+        wanted = by_component(body)
         held = {"": stored.master} if stored.master is not None else {}
         held |= dict(stored.overrides)
         assert set(wanted) == set(held), stored.data.decode()
         for key, lines in wanted.items():
             for line in lines:
                 assert holds(held[key], line), f"{line!r} is not so in\n{stored.data.decode()}"
+
+
+def by_component(body: str) -> dict[str, list[str]]:
+    """The lines under each `VEVENT 19970801T210000Z`, by its key."""
+    found: dict[str, list[str]] = {}
+    key = ""
+    for line in body.splitlines():
+        if not line.startswith(" "):
+            key = line.split()[1] if len(line.split()) > 1 else ""
+            found[key] = []
+        else:
+            found[key].append(line.strip())
+    return found
+
+
+def with_line(component: Component, line: str) -> Component:
+    """The component after an edit."""
+    if line.startswith("no "):
+        name, _, value = line[3:].partition(":")
+        gone = [item for item in component.all(name) if not value or item.value == value]
+        assert gone or component.subcomponents(name), f"{line!r}: not there"
+        component = component.without_components(name)
+        return component.with_children(child for child in component.children if child not in gone)
+    new = line_of(line)
+    for old in component.all(new.name):
+        if new.name == "ATTENDEE" and old.value == new.value:
+            told = {one.name: one.values for one in new.params}
+            return component.replace(old, old.with_params(**told))
+    several = new.name in {"ATTENDEE", "EXDATE", "RDATE"}
+    return component.add(new) if several else component.put(new)
+
+
+def line_of(text: str) -> Property:
+    (found,) = parse(f"BEGIN:VCALENDAR\r\n{text}\r\nEND:VCALENDAR\r\n".encode()).properties
+    return found
 
 
 def holds(component: Component, line: str) -> bool:
@@ -155,7 +228,7 @@ def holds(component: Component, line: str) -> bool:
     if name == text:
         there = any(child.name == name for child in component.children)
         return there != absent
-    (like,) = parse(f"BEGIN:VCALENDAR\r\n{text}\r\nEND:VCALENDAR\r\n".encode()).properties
+    like = line_of(text)
     there = any(
         item.value == like.value and all(item.param_values(one.name) == one.values for one in like.params)
         for item in component.all(name)
