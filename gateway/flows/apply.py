@@ -20,7 +20,7 @@ from gateway.flows.stored import read_stored
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject
 from gateway.ical.times import Period
-from gateway.itip import freebusy, order, summary
+from gateway.itip import freebusy, order, splits, summary
 from gateway.itip.model import Busy, Decision, Note, Outcome, Outgoing, Reason, Remove, Store, Verdict
 from gateway.itip.significance import fingerprint, rescheduled
 from gateway.log import Event, Log, Stage
@@ -38,6 +38,7 @@ from gateway.ports import (
     Snapshots,
 )
 
+KIN = 20  # so many series of one organizer are looked at when he may have cut one of them in two
 ATTEMPTS = 5  # SPEC 9.2: a 412 is decided again at most this often
 
 
@@ -148,6 +149,10 @@ class Apply:
         """When the account's calendars say that its owner is busy. Raise MalformedCalendar."""
         texts = await self._calendars.overlapping(account, within.start, within.end)
         return freebusy.busy((read_stored(one) for one in texts), owner, within)
+
+    async def series_by(self, account: Account, organizer: Address) -> tuple[Snapshot, ...]:
+        """The organizer's series in the account's calendars, as they last settled."""
+        return await self._snapshots.series_by(account.address, organizer, limit=KIN)
 
     async def sends(self, account: Account) -> str:
         """Who mails about what stands in this calendar: gateway, inbound or nobody (`ProfileFacts`)."""
@@ -291,13 +296,15 @@ def _snapshot(plan: Plan, seen: Seen, written: Resource | None) -> Snapshot | No
 
 
 def _settled(plan: Plan, href: str, etag: str, data: bytes) -> Snapshot:
+    meeting = _parsed(data)
     return Snapshot(
         account=plan.account,
         collection=plan.collection,
         href=href,
         uid=plan.uid,
         etag=etag,
-        fingerprint=_prints(data) or plan.fingerprint,
+        fingerprint=fingerprint(meeting) if meeting is not None else plan.fingerprint,
+        series_by=(splits.series_by(meeting) or "") if meeting is not None else "",
         data=data,
         base=plan.base,
     )
@@ -306,11 +313,6 @@ def _settled(plan: Plan, href: str, etag: str, data: bytes) -> Snapshot:
 def _forgotten(plan: Plan, seen: Seen, snapshot: Snapshot | None) -> tuple[str, ...]:
     """Snapshots of places where the meeting lies no more; kept as long as nothing stands in their stead."""
     return seen.ghosts if snapshot is not None or plan.action in ("remove", "forget") else ()
-
-
-def _prints(data: bytes) -> str:
-    meeting = _parsed(data)
-    return fingerprint(meeting) if meeting is not None else ""
 
 
 def _parsed(data: bytes | None) -> CalendarObject | None:

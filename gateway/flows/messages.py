@@ -16,11 +16,12 @@ from gateway.flows.stored import read_stored
 from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
-from gateway.itip import freebusy, order
+from gateway.itip import freebusy, order, splits
 from gateway.itip.decide import decide
 from gateway.itip.model import (
     Context,
     Decision,
+    Kin,
     Mark,
     MarkKey,
     Message,
@@ -81,6 +82,8 @@ class Messages:
         async def propose(seen: Seen) -> Decision:
             context = self._context(account, facts, verdict, message, marks, seen)
             context = await self._with_busy(account, message, context)
+            if seen.stored is None:
+                context = await self._with_kin(account, message, context)
             decision = govern(decide(seen.stored, message, context), context.policy)
             if decision.outgoing:
                 decision = without_servers(decision, profile_sends=await self._apply.sends(account))
@@ -106,6 +109,18 @@ class Messages:
         if within is None:
             return context
         return replace(context, free_busy=await self._apply.busy(account, context.owner, within))
+
+    async def _with_kin(self, account: Account, message: Message, context: Context) -> Context:
+        """The organizer's other series, where the message may bring the rest of one of them."""
+        organizer = message.object.organizer
+        if organizer is None or not splits.may_be_rest(message):
+            return context
+        kin = []
+        for one in await self._apply.series_by(account, organizer):
+            marks = marks_of(await self._ledger.marks(account.address, one.uid))
+            base = read_stored(one.base) if one.base else None
+            kin.append(Kin(object=read_stored(one.data), base=base, marks=marks))
+        return replace(context, kin=tuple(kin))
 
     def _context(
         self,

@@ -17,6 +17,7 @@ from gateway.errors import BackendUnavailable, GatewayError, MalformedCalendar
 from gateway.flows.receive import lane
 from gateway.flows.stored import read_stored
 from gateway.ical.event import CalendarObject
+from gateway.itip import splits
 from gateway.itip.model import Reason
 from gateway.itip.significance import fingerprint
 from gateway.log import Event, Log
@@ -210,14 +211,16 @@ class Watch:
         prints, scheduled = fingerprint(seen), self._schedules(account, seen)
         if old is not None and old.fingerprint == prints and (old.data or not scheduled):
             return _snapshot(
-                account, state, resource, uid=seen.uid, prints=prints, keep=bool(old.data), old=old
+                account, state, resource, uid=seen.uid, seen=seen, prints=prints, keep=bool(old.data), old=old
             )
         if old is None and scheduled:
             elsewhere = await self._elsewhere(account, state, resource, seen.uid)
             if elsewhere is not None:
                 return elsewhere
         if not state.baseline or not (scheduled or (old is not None and old.data)):
-            return _snapshot(account, state, resource, uid=seen.uid, prints=prints, keep=scheduled, old=old)
+            return _snapshot(
+                account, state, resource, uid=seen.uid, seen=seen, prints=prints, keep=scheduled, old=old
+            )
         return self._change(account, seen.uid)
 
     async def _elsewhere(
@@ -275,6 +278,7 @@ def _snapshot(
     resource: Resource,
     *,
     uid: str,
+    seen: CalendarObject | None = None,
     prints: str = "",
     keep: bool = True,
     old: Snapshot | None,
@@ -287,6 +291,7 @@ def _snapshot(
         uid=uid,
         etag=resource.etag,
         fingerprint=prints,
+        series_by=(splits.series_by(seen) or "") if seen is not None and keep else "",
         data=resource.data if keep else b"",
         base=old.base if old is not None else None,
     )

@@ -13,7 +13,7 @@ from gateway.errors import LimitExceeded
 from gateway.ical.address import Address
 from gateway.ical.agree import with_distinct_zones
 from gateway.ical.event import CalendarObject
-from gateway.itip import answers, attendee, freebusy, ranges, refresh
+from gateway.itip import answers, attendee, freebusy, ranges, refresh, splits
 from gateway.itip.model import (
     Certainty,
     Context,
@@ -272,11 +272,18 @@ def _reply(stored: CalendarObject | None, message: Message, context: Context) ->
 
 
 def _request(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
-    decision = attendee.request(stored, message, context)
+    rest = splits.request(message, context) if stored is None else None
+    if rest is not None:
+        return rest
+    decision = splits.with_memory(stored, attendee.request(stored, message, context), context)
     if stored is None and _delegated_by(message.sender, message, context) and not _is_organizer(message):
         # SPEC 12.8: what a delegator passes on is no word of the organizer, and must not outrank any of his
         return replace(decision, marks={})
     return refresh.with_question(decision, stored, message=message, context=context)
+
+
+def _cancel(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
+    return splits.with_memory(stored, attendee.cancel(stored, message, context), context)
 
 
 def _is_organizer(message: Message) -> bool:
@@ -315,8 +322,8 @@ TABLE: Mapping[tuple[Role, Method], Row] = {
     (Role.ATTENDEE, Method.ADD): _row(not_yet),
     (Role.STRANGER, Method.ADD): _row(not_yet),
     (Role.ORGANIZER, Method.CANCEL): _row(may_not_organize),
-    (Role.ATTENDEE, Method.CANCEL): _row(may_call_off, attendee.cancel),
-    (Role.STRANGER, Method.CANCEL): _row(may_call_off, attendee.cancel),
+    (Role.ATTENDEE, Method.CANCEL): _row(may_call_off, _cancel),
+    (Role.STRANGER, Method.CANCEL): _row(may_call_off, _cancel),
     (Role.ORGANIZER, Method.REFRESH): _row(may_refresh, refresh.answer),
     (Role.ATTENDEE, Method.REFRESH): _row(not_ours),
     (Role.STRANGER, Method.REFRESH): _row(not_ours),

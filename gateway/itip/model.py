@@ -175,6 +175,7 @@ class Mark:
     cancelled: bool = False  # tombstone of a CANCEL
     organizer: Address | None = None  # whom a tombstone is bound to
     partstat: str = ""  # an attendee's last answer
+    rule: str = ""  # RRULE as it was before the organizer cut the series short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +206,15 @@ class Busy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kin:
+    """Another series in the account's calendar, of which a new one may be the rest."""
+
+    object: CalendarObject
+    base: CalendarObject | None = None  # the organizer's last version of it
+    marks: Mapping[MarkKey, Mark] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Everything that a decision may depend on besides the object and the message."""
 
@@ -221,6 +231,7 @@ class Context:
     arrived: datetime | None = None
     bounds: Bounds = DEFAULT_BOUNDS  # how far what is stored may be expanded (SPEC 11)
     free_busy: tuple[Busy, ...] | None = None  # his busy times, read for a VFREEBUSY that may be answered
+    kin: tuple[Kin, ...] = ()  # the organizer's other series, read for a new one
     auto_submitted: str = ""  # RFC 3834 5, lower case
     is_list: bool = False
     null_sender: bool = False
@@ -349,6 +360,7 @@ __all__ = [
     "Decision",
     "Facts",
     "Guest",
+    "Kin",
     "Mark",
     "MarkKey",
     "Message",

@@ -22,6 +22,7 @@ class Snapshot:
     fingerprint: str
     data: bytes
     base: bytes | None = None
+    series_by: str = ""  # the organizer's address, where it is a series
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,10 @@ class Snapshots(Protocol):
 
     async def by_uid(self, account: str, uid: str) -> tuple[Snapshot, ...]: ...
     async def by_href(self, account: str, href: str) -> Snapshot | None: ...
+    async def series_by(self, account: str, organizer: str, *, limit: int) -> tuple[Snapshot, ...]:
+        """The series of one organizer in this account's calendars, the last changed first, no more than `limit`."""
+        ...
+
     async def collections(self, account: str | None = None) -> tuple[CollectionState, ...]: ...
     async def lease_collection(self, account: str, path: str, *, worker: str, lease: timedelta) -> bool: ...
     async def synced(

@@ -182,11 +182,13 @@ snapshot = Table(
     _key("uid"),
     _text("etag"),
     _text("fingerprint"),
+    _text("series_by"),  # the organizer of a series
     Column("data", LargeBinary, nullable=False),
     Column("base", LargeBinary),
     Column("changed", Instant, nullable=False),
 )
 Index("ix_snapshot_uid", snapshot.c.account, snapshot.c.uid)
+Index("ix_snapshot_series", snapshot.c.account, snapshot.c.series_by, snapshot.c.changed)
 Index("ix_snapshot_collection", snapshot.c.account, snapshot.c.collection)
 
 collection = Table(

@@ -38,6 +38,17 @@ class Snapshots:
         found = await self._where(_T.c.account == account, _T.c.href == href)
         return found[0] if found else None
 
+    async def series_by(self, account: str, organizer: str, *, limit: int) -> tuple[Snapshot, ...]:
+        """The series of one organizer in this account's calendars, the last changed first, no more than `limit`."""
+        statement = (
+            select(_T)
+            .where(_T.c.account == account, _T.c.series_by == organizer)
+            .order_by(_T.c.changed.desc(), _T.c.href)
+            .limit(limit)
+        )
+        rows = await self._db.read(lambda conn: conn.execute(statement).all())
+        return tuple(_snapshot(row) for row in rows)
+
     async def _where(self, *conditions: ColumnElement[bool]) -> tuple[Snapshot, ...]:
         statement = select(_T).where(*conditions).order_by(_T.c.href)
         rows = await self._db.read(lambda conn: conn.execute(statement).all())
@@ -127,6 +138,7 @@ def _row(snapshot: Snapshot, now: datetime) -> dict[str, Any]:
         "uid": snapshot.uid,
         "etag": snapshot.etag,
         "fingerprint": snapshot.fingerprint,
+        "series_by": snapshot.series_by,
         "data": snapshot.data,
         "base": snapshot.base,
         "changed": now,
@@ -141,6 +153,7 @@ def _snapshot(row: Row[Any]) -> Snapshot:
         uid=row.uid,
         etag=row.etag,
         fingerprint=row.fingerprint,
+        series_by=row.series_by,
         data=row.data,
         base=row.base,
     )

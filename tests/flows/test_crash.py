@@ -102,6 +102,16 @@ async def early_reply(world, say):
     return mail
 
 
+async def split(world, say):
+    """A series that was accepted is cut in two: the rest comes under a UID of its own."""
+    await world.mail("REQUEST", say.invitation(RRULE="FREQ=WEEKLY"))
+    await world.drain()
+    world.edit(HREF, ("PARTSTAT=NEEDS-ACTION", "PARTSTAT=ACCEPTED"))
+    await world.drain()
+    rest = {"DTSTART": "20261124T100000Z", "DTEND": "20261124T110000Z", "RRULE": "FREQ=WEEKLY"}
+    return await world.mail("REQUEST", say.invitation("m1_R20261124T100000", **rest), run=False)
+
+
 JOURNEYS = [
     invite,
     update,
@@ -116,6 +126,7 @@ JOURNEYS = [
     cancel_by_mark,
     cancel_by_removal,
     early_reply,
+    split,
 ]
 IN_TIME = [edit_and_reply]  # where eleven minutes more let the edit settle before the answer is read
 STAMPS = re.compile(r"^(?:DTSTAMP|LAST-MODIFIED|CREATED):.*\n?", re.MULTILINE)

@@ -233,3 +233,59 @@ END:VFREEBUSY
         "REQUEST", question.replace("f1@", "f2@"), sender="bob@example.net", dmarc="none"
     )
     assert await world.told(again) == [("ignored", "not-authenticated")]
+
+
+REST = {"DTSTART": "20261124T100000Z", "DTEND": "20261124T110000Z", "RRULE": "FREQ=WEEKLY"}
+
+
+async def accepted_series(world, say, **lines):
+    await world.mail("REQUEST", say.invitation(RRULE="FREQ=WEEKLY", **lines))
+    await world.drain()
+    world.edit(
+        HREF, ("PARTSTAT=NEEDS-ACTION", "PARTSTAT=ACCEPTED"), ("SUMMARY:", "CATEGORIES:Mine\r\nSUMMARY:")
+    )
+    await world.drain()
+    assert [one.partstat for one in world.got("bob@example.net")] == ["ACCEPTED"]
+
+
+async def test_the_rest_of_a_series_under_a_new_uid_is_answered_as_the_series_was(world, say):
+    await accepted_series(world, say)
+    mail = await world.mail("REQUEST", say.invitation("other", **REST))
+    await world.drain()
+    assert await world.told(mail) == [("applied", "invitation-stored")]
+    stored = world.text("/alice/calendar/other.ics")
+    assert "CATEGORIES:Mine" in stored
+    assert "PARTSTAT=ACCEPTED;RSVP=TRUE:mailto:alice@example.org" in stored
+    first, second = world.got("bob@example.net")
+    assert (second.value("UID"), second.partstat) == ("other", "ACCEPTED")
+    assert b"Auto-Submitted: auto-replied" in second.content
+    assert first.value("UID") == "m1"
+
+
+async def test_the_old_series_may_have_been_ended_before_the_rest_comes(world, say):
+    await accepted_series(world, say)
+    ended = say.invitation(RRULE="FREQ=WEEKLY;COUNT=2", SEQUENCE="1", DTSTAMP="20261101T090000Z")
+    await world.mail("REQUEST", ended)
+    await world.mail("REQUEST", say.invitation("other", **REST))
+    await world.drain()
+    assert [one.value("UID") for one in world.got("bob@example.net")] == ["m1", "other"]
+    assert "PARTSTAT=ACCEPTED" in world.text("/alice/calendar/other.ics")
+
+
+async def test_a_strangers_rest_of_a_series_is_an_invitation_like_any_other(world, say):
+    await accepted_series(world, say)
+    strange = say.invitation("other", organizer="eve@evil.example", **REST)
+    await world.mail("REQUEST", strange, sender="eve@evil.example")
+    await world.drain()
+    assert "PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:alice@example.org" in world.text(
+        "/alice/calendar/other.ics"
+    )
+    assert "CATEGORIES" not in world.text("/alice/calendar/other.ics")
+    assert world.got("eve@evil.example") == []
+
+
+async def test_an_unproven_rest_of_a_series_is_held(world, say):
+    await accepted_series(world, say)
+    mail = await world.mail("REQUEST", say.invitation("other", **REST), dmarc="none")
+    assert await world.told(mail) == [("held", "not-authenticated")]
+    assert world.text("/alice/calendar/other.ics") == ""

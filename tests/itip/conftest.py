@@ -16,6 +16,7 @@ from gateway.itip.model import (
     Certainty,
     Context,
     Decision,
+    Kin,
     Mark,
     MarkKey,
     Message,
@@ -54,6 +55,25 @@ class Desk:
     calendar: CalendarObject | None = None  # what else is in it
     parked: list[tuple[Message, Certainty, datetime | None]] = field(default_factory=list)
 
+    drawer: dict[str, tuple[CalendarObject | None, CalendarObject | None, dict[MarkKey, Mark]]] = field(
+        default_factory=dict
+    )  # what the account has under other UIDs
+    about: str = ""
+
+    def turn_to(self, name: str) -> None:
+        """The desk is about another UID from here on."""
+        self.drawer[self.about] = (self.stored, self.base, self.marks)
+        self.stored, self.base, self.marks = self.drawer.pop(name, (None, None, {}))
+        self.about = name
+
+    @property
+    def kin(self) -> tuple[Kin, ...]:
+        """As `flows.messages` reads them for a UID that is unknown."""
+        found = () if self.stored is not None else tuple(self.drawer.values())
+        return tuple(
+            Kin(object=stored, base=base, marks=marks) for stored, base, marks in found if stored is not None
+        )
+
     def meet(
         self,
         message: Message,
@@ -89,6 +109,7 @@ class Desk:
             policy=replace(self.policy, approved=approved),
             arrived=now,
             mail_date=mail_date,
+            kin=self.kin,
             **self.mail,  # type: ignore[arg-type]
         )
         decision = decide(self.stored, message, context)

@@ -2,6 +2,7 @@
 
     > account b@example.com [more addresses]       the desk that the next steps are about (kept by its first address)
     > policy on_unknown=ignore cancel=delete       of that desk
+    > about the rest                             another UID of the same account, under any name; the desk starts with ""
     > has                                          its calendar holds this (the owner's own edit, or what was there before)
     > busy                                         another meeting in its calendar, which takes the owner's time
     > saves                                        the owner's program saves this, and the gateway sees the change
@@ -78,6 +79,9 @@ class Play:
 
     def do_policy(self, words: list[str], body: str) -> None:
         self.desk.policy = type(self.desk.policy)(**dict(word.split("=", 1) for word in words))
+
+    def do_about(self, words: list[str], body: str) -> None:
+        self.desk.turn_to(" ".join(words))
 
     def do_has(self, words: list[str], body: str) -> None:
         self.desk.stored = self.stage.object(body)

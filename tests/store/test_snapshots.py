@@ -48,6 +48,15 @@ async def test_a_round_ends_with_all_it_saw(store, clock, new_job) -> None:
     assert len(await store.queue.list_jobs()) == 1
 
 
+async def test_the_series_of_an_organizer_are_found_the_last_changed_first(store, clock) -> None:
+    for number, by in enumerate(["bob@x", "eve@x", "bob@x", "bob@x", ""]):
+        clock.forward(seconds=1)
+        await store.snapshots.synced(state(clock), put=[shot(f"m{number}", series_by=by)])
+    await store.snapshots.synced(state(clock), put=[shot("else", account="carol", series_by="bob@x")])
+    found = await store.snapshots.series_by(ALICE, "bob@x", limit=2)
+    assert [one.uid for one in found] == ["m3", "m2"]
+
+
 async def test_snapshots_are_found_by_uid_href_and_collection(store, clock) -> None:
     shots = [
         shot("a"),
