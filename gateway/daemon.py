@@ -117,6 +117,7 @@ class Daemon:
                 self._start(parts.worker.run())
                 self._start(self._watching(parts))
                 self._start(self._gauges(parts))
+                self._start(edges.offering(parts, server))
                 if self._first:
                     self._start(self._spool(parts))
                     wake = self._poked(parts)

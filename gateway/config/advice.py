@@ -48,7 +48,7 @@ def not_yet(config: Config) -> tuple[str, ...]:
     faults = [
         f'[[listener]] {count} after = "{one.after}": comes in a later version; until then the mail would be lost'
         for count, one in enumerate(config.listeners, 1)
-        if one.after != "discard"
+        if one.after == "render" or (one.role == "outgoing" and one.after != "discard")
     ]
     return tuple(faults)
 

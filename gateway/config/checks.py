@@ -28,7 +28,7 @@ def contradictions(config: Config) -> Iterator[Fault]:
 def _gateway(config: Config) -> Iterator[Fault]:
     if config.gateway.processes > 1 and config.gateway.database.startswith("sqlite"):
         yield "[gateway] processes", "more than one process needs PostgreSQL (database_url)"
-    if config.gateway.processes > 1 and any(one.url == "embedded" for one in config.servers):
+    if config.gateway.processes > 1 and any(one.url == "embedded:radicale" for one in config.servers):
         yield "[gateway] processes", "the embedded calendar server needs processes = 1"
 
 

@@ -6,7 +6,7 @@ The door (`Door.accept`) lets a mail without a calendar part pass without a row 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.accounts import Accounts
@@ -21,7 +21,7 @@ from gateway.imip.tokens import Tokens
 from gateway.imip.trust import TrustSettings, judge, lower
 from gateway.itip.model import Certainty, Outcome, Reason, Verdict
 from gateway.log import Event, Log, Stage
-from gateway.ports import Entry, Intake, Job, JobKind, NewJob, Queue, ReceivedMail, unpack_mail
+from gateway.ports import Entry, Envelope, Job, JobKind, MailQueue, NewJob, Queue, ReceivedMail, unpack_mail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,22 +36,33 @@ class ReceiveSettings:
 class Door:
     """What the listeners call: keeps what concerns us, lets the rest go with a count and no row."""
 
-    def __init__(self, intake: Intake, accounts: Accounts, log: Log) -> None:
+    def __init__(self, intake: MailQueue, accounts: Accounts, log: Log) -> None:
         self._intake = intake
         self._accounts = accounts
         self._log = log
 
     async def accept(self, mail: ReceivedMail) -> str:
         """Commit the mail; "" when it holds nothing for us and nobody expects it back."""
-        if mail.peer.after == "discard" and not self._concerns_us(mail):
+        concerns, passed_on = self._concerns_us(mail), self._passed_on(mail)
+        if not concerns:
             reason = str(Reason.NO_CALENDAR_PART)
             self._log.emit(Event.MAIL_READ, outcome=str(Outcome.IGNORED), reason=reason)
-            return ""
+            if passed_on is None:
+                return ""
         with self._log.timed(Stage.ACCEPT):
-            job = await self._intake.accept(mail)
+            job = await self._intake.accept(mail, read=concerns, passed_on=passed_on)
         if mail.peer.protocol == "submit":  # the listeners tell of theirs themselves
             self._log.emit(Event.MAIL_ACCEPTED, job=job, size=len(mail.content))
         return job
+
+    def _passed_on(self, mail: ReceivedMail) -> Envelope | None:
+        """With whose envelope it goes on (SPEC 1.4); what is for the gateway itself ends here."""
+        if mail.peer.after != "relay":
+            return None
+        others = tuple(
+            one for one in mail.envelope.recipients if self._accounts.is_gateway_address(one.address) is None
+        )
+        return replace(mail.envelope, recipients=others) if others else None
 
     def _concerns_us(self, mail: ReceivedMail) -> bool:
         recipients = mail.envelope.recipients

@@ -131,6 +131,7 @@ class Reason(StrEnum):
     BOUNCED = "bounced"
     LETTER_FAILED = "letter-failed"
     GIVEN_UP = "given-up"
+    NEXT_HOP_REFUSED = "next-hop-refused"
     DROPPED = "dropped"
     INTERNAL_ERROR = "internal-error"
 

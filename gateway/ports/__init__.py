@@ -5,9 +5,18 @@ aware datetimes in UTC; outcome and reason are the strings of `itip.model.Outcom
 """
 
 from gateway.ports.calendars import Calendars, Change, Collection, ProfileFacts, Resource, SyncResult
-from gateway.ports.delivery import Clock, OutgoingMail, Sent, Smarthost
+from gateway.ports.delivery import Clock, NextHop, OutgoingMail, PassedOn, Sent, Smarthost
 from gateway.ports.jobs import Entry, Held, Job, JobKind, JobState, Journal, NewJob, Queue
-from gateway.ports.mail import Envelope, Intake, Peer, ReceivedMail, Recipient, pack_mail, unpack_mail
+from gateway.ports.mail import (
+    Envelope,
+    Intake,
+    MailQueue,
+    Peer,
+    ReceivedMail,
+    Recipient,
+    pack_mail,
+    unpack_mail,
+)
 from gateway.ports.settle import Ledger, Letter, MarkRow, NewLetter, Plan, Plans
 from gateway.ports.snapshots import CollectionState, Snapshot, Snapshots
 
@@ -27,10 +36,13 @@ __all__ = [
     "Journal",
     "Ledger",
     "Letter",
+    "MailQueue",
     "MarkRow",
     "NewJob",
     "NewLetter",
+    "NextHop",
     "OutgoingMail",
+    "PassedOn",
     "Peer",
     "Plan",
     "Plans",

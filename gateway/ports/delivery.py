@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from gateway.ports.mail import Envelope
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingMail:
@@ -24,6 +26,26 @@ class Sent:
     state: str  # sent | deferred | failed
     code: int = 0
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassedOn:
+    """A mail that is not ours, on its way to the next hop with the envelope that it came in."""
+
+    envelope: Envelope
+    content: bytes
+
+
+class NextHop(Protocol):
+    """Where a listener's mail goes on to (SPEC 1.4)."""
+
+    async def pass_on(self, mail: PassedOn) -> tuple[Sent, ...]:
+        """Hand over one mail; an answer for each recipient, in order. Never raises for what the peer said or did."""
+        ...
+
+    async def offers(self) -> frozenset[str] | None:
+        """The SMTP extensions of the next hop, lower case; None while it cannot be asked."""
+        ...
 
 
 class Smarthost(Protocol):

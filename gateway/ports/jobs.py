@@ -14,6 +14,7 @@ class JobKind(StrEnum):
     APPLY = "apply"
     LETTER = "letter"
     SYNC = "sync"
+    RELAY = "relay"
 
 
 class JobState(StrEnum):

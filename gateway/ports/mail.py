@@ -81,3 +81,16 @@ class Intake(Protocol):
     async def accept(self, mail: ReceivedMail) -> str:
         """Commit the mail and return its job id; only then may 250 be said. Raise QueueFull or BackendUnavailable."""
         ...
+
+
+class MailQueue(Intake, Protocol):
+    """The queue behind the door."""
+
+    async def accept(
+        self, mail: ReceivedMail, *, read: bool = True, passed_on: Envelope | None = None
+    ) -> str:
+        """Commit the mail and return its job id. Raise QueueFull or BackendUnavailable.
+
+        `read`: for what it says to our calendars; `passed_on`: for the next hop, with this envelope. One of them at least.
+        """
+        ...

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import aiosmtplib
 from aiosmtplib import SMTPException, SMTPHeloError, SMTPResponse, SMTPResponseException
 
-from gateway.ports import OutgoingMail, Sent
+from gateway.ports import OutgoingMail, PassedOn, Recipient, Sent
 from gateway.smtp.destination import Destination
 
 _DATA_TIMEOUT = 600.0  # RFC 5321 4.5.3.2.6: giving up too early delivers twice
@@ -120,19 +120,23 @@ class Connection:
 
     def _mail_options(self, mail: OutgoingMail) -> list[bytes] | Sent:
         """The parameters of MAIL; a Sent when this hop cannot take such a mail, now or later."""
+        wide = mail.smtputf8 or not (mail.sender + mail.recipient).isascii()
+        return self._options(mail.content, eight_bit=not mail.content.isascii(), smtputf8=wide)
+
+    def _options(self, content: bytes, *, eight_bit: bool, smtputf8: bool) -> list[bytes] | Sent:
         offers = self._client.supports_extension
         options: list[bytes] = []
         if offers("size"):
             most = self._client.esmtp_extensions["size"].strip()
-            if most.isdigit() and 0 < int(most) < len(mail.content):
+            if most.isdigit() and 0 < int(most) < len(content):
                 return Sent(state="failed", code=552, text="5.3.4 message too big for the next hop")
-            options.append(b"SIZE=%d" % len(mail.content))
-        if not mail.content.isascii():
+            options.append(b"SIZE=%d" % len(content))
+        if eight_bit:
             # RFC 6152 3
             if not offers("8bitmime"):
                 return Sent(state="failed", code=554, text="5.6.3 the next hop does not take 8-bit mail")
             options.append(b"BODY=8BITMIME")
-        if mail.smtputf8 or not (mail.sender + mail.recipient).isascii():
+        if smtputf8:
             # RFC 6531 3.5
             if not offers("smtputf8"):
                 return Sent(
@@ -140,6 +144,58 @@ class Connection:
                 )
             options.append(b"SMTPUTF8")
         return options
+
+    def offers(self) -> frozenset[str]:
+        """The extensions of the next hop, lower case."""
+        return frozenset(self._client.esmtp_extensions)
+
+    async def pass_on(self, mail: PassedOn) -> tuple[Sent, ...]:
+        """One transaction for all recipients (RFC 5321 3.3); in LMTP one for each (RFC 2033 4.2). Raise Lost."""
+        if isinstance(self._client, _Lmtp):
+            alone = [replace(mail.envelope, recipients=(one,)) for one in mail.envelope.recipients]
+            return tuple([(await self._pass_on(replace(mail, envelope=one)))[0] for one in alone])
+        return await self._pass_on(mail)
+
+    async def _pass_on(self, mail: PassedOn) -> tuple[Sent, ...]:
+        envelope = mail.envelope
+        count = len(envelope.recipients)
+        eight_bit = envelope.body == "8BITMIME" or not mail.content.isascii()
+        options = self._options(mail.content, eight_bit=eight_bit, smtputf8=envelope.smtputf8)
+        if isinstance(options, Sent):
+            return (options,) * count
+        late = False
+        try:
+            options += self._dsn(RET=envelope.ret, ENVID=envelope.envid)
+            response = await self._client.execute_command(
+                b"MAIL", b"FROM:<" + envelope.sender.encode() + b">", *options
+            )
+            if response.code != 250:
+                return (await self._refused(response),) * count
+            answers = [await self._recipient(one) for one in envelope.recipients]
+            if not any(one.state == "sent" for one in answers):
+                await self._refused(SMTPResponse(0, ""))
+                return tuple(answers)
+            late = True
+            end = _sent(await self._client.data(mail.content, timeout=_DATA_TIMEOUT))
+            return tuple(end if one.state == "sent" else one for one in answers)
+        except SMTPResponseException as error:
+            return (await self._refused(SMTPResponse(error.code, error.message)),) * count
+        except (SMTPException, OSError) as error:
+            self._client.close()
+            raise Lost(_clean(f"{type(error).__name__}: {error}"), late=late) from error
+
+    async def _recipient(self, one: Recipient) -> Sent:
+        options = self._dsn(NOTIFY=one.notify, ORCPT=one.orcpt)
+        response = await self._client.execute_command(
+            b"RCPT", b"TO:<" + one.address.encode() + b">", *options
+        )
+        return _sent(response)
+
+    def _dsn(self, **words: str) -> list[bytes]:
+        """RFC 3461 4: only for a next hop that takes them."""
+        if not self._client.supports_extension("dsn"):
+            return []
+        return [f"{name}={value}".encode() for name, value in words.items() if value]
 
     async def _refused(self, response: SMTPResponse) -> Sent:
         """Leave the connection ready for the next mail, or close it."""

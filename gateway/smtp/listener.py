@@ -7,6 +7,7 @@ import socket
 import ssl
 import stat
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +47,19 @@ class Server:
         self._shared = shared  # with other processes, which go on listening
         self.addresses: tuple[str, ...] = (
             (str(endpoint),) if endpoint.path else tuple(_bound(sock) for sock in server.sockets)
+        )
+
+    @property
+    def relay_to(self) -> str:
+        return self._desk.settings.relay_to
+
+    def offer(self, extensions: frozenset[str]) -> None:
+        """Offer to clients what the next hop takes (names in lower case); for those who say hello from now on."""
+        self._desk.settings = replace(
+            self._desk.settings,
+            offer_smtputf8="smtputf8" in extensions,
+            offer_8bitmime="8bitmime" in extensions,
+            offer_dsn="dsn" in extensions,
         )
 
     async def close(self, grace: float) -> None:

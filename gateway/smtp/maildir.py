@@ -8,7 +8,7 @@ import os
 import time
 from pathlib import Path
 
-from gateway.ports import OutgoingMail, Sent
+from gateway.ports import OutgoingMail, PassedOn, Sent
 from gateway.smtp.destination import MALFORMED
 from gateway.smtp.grammar import is_mailbox, is_path
 
@@ -17,7 +17,7 @@ _count = itertools.count()  # with time and process it makes names unique (maild
 
 
 class Maildir:
-    """`ports.Smarthost` that writes files."""
+    """`ports.Smarthost` and `ports.NextHop` that writes files."""
 
     def __init__(self, path: str, *, hostname: str = "localhost") -> None:
         self._path = Path(path)
@@ -31,6 +31,19 @@ class Maildir:
         except OSError as error:
             return Sent(state="deferred", text=f"maildir: {error.strerror or error}")
         return Sent(state="sent", code=250, text=name)
+
+    async def pass_on(self, mail: PassedOn) -> tuple[Sent, ...]:
+        """Like `send`, for each recipient."""
+        envelope = mail.envelope
+        alone = (
+            OutgoingMail(sender=envelope.sender, recipient=one.address, content=mail.content)
+            for one in envelope.recipients
+        )
+        return tuple([await self.send(one) for one in alone])
+
+    async def offers(self) -> frozenset[str] | None:
+        """A folder takes everything."""
+        return frozenset({"8bitmime", "smtputf8"})
 
     async def close(self) -> None:
         """Nothing is kept open."""

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
 
-from gateway.ports import OutgoingMail, Sent
+from gateway.ports import OutgoingMail, PassedOn, Sent
 from gateway.smtp.client import Connection, Lost, SenderSettings, Unreachable, connect
 from gateway.smtp.destination import MALFORMED
 from gateway.smtp.grammar import is_mailbox, is_path
 from gateway.smtp.maildir import Maildir
 
+T = TypeVar("T")
+
 
 class ClosableSmarthost(Protocol):
-    """`ports.Smarthost`, with an end."""
+    """`ports.Smarthost` and `ports.NextHop`, with an end."""
 
     async def send(self, mail: OutgoingMail) -> Sent: ...
+    async def pass_on(self, mail: PassedOn) -> tuple[Sent, ...]: ...
+    async def offers(self) -> frozenset[str] | None: ...
     async def close(self) -> None: ...
 
 
@@ -50,19 +55,47 @@ class Sender:
         kept, self._kept = self._kept, []
         await asyncio.gather(*(connection.quit() for connection in kept))
 
+    async def pass_on(self, mail: PassedOn) -> tuple[Sent, ...]:
+        """Like `send`, for a mail with its own envelope; an answer for each recipient."""
+        if not is_path(mail.envelope.sender):
+            return (MALFORMED,) * len(mail.envelope.recipients)
+        async with self._slots:
+            try:
+                return await self._talk(lambda connection: connection.pass_on(mail))
+            except Exception as error:  # as in `send`
+                code = error.code if isinstance(error, Unreachable) else 0
+                text = str(error) if isinstance(error, Lost | Unreachable) else type(error).__name__
+                return (Sent(state="deferred", code=code, text=text),) * len(mail.envelope.recipients)
+
+    async def offers(self) -> frozenset[str] | None:
+        """The extensions of the next hop, lower case; None while it cannot be asked."""
+
+        async def asked(connection: Connection) -> frozenset[str]:
+            return connection.offers()
+
+        async with self._slots:
+            try:
+                return await self._talk(asked)
+            except (Lost, Unreachable):
+                return None
+
     async def _send(self, mail: OutgoingMail) -> Sent:
+        try:
+            return await self._talk(lambda connection: connection.send(mail))
+        except Lost as lost:
+            return Sent(state="deferred", text=str(lost))
+
+    async def _talk(self, say: Callable[[Connection], Awaitable[T]]) -> T:
+        """Over a kept connection or a new one. Raise Lost, Unreachable."""
         kept = await self._take_kept()
         if kept is not None:
             try:
-                return await self._send_through(kept, mail)
+                return await self._through(kept, say)
             except Lost as lost:
                 # It died of old age under our hands; the mail had not gone out, so a new one may try.
                 if lost.late:
-                    return Sent(state="deferred", text=str(lost))
-        try:
-            return await self._send_through(await connect(self._settings), mail)
-        except Lost as lost:
-            return Sent(state="deferred", text=str(lost))
+                    raise
+        return await self._through(await connect(self._settings), say)
 
     async def _take_kept(self) -> Connection | None:
         now = asyncio.get_running_loop().time()
@@ -75,13 +108,13 @@ class Sender:
             connection.close()
         return None
 
-    async def _send_through(self, connection: Connection, mail: OutgoingMail) -> Sent:
+    async def _through(self, connection: Connection, say: Callable[[Connection], Awaitable[T]]) -> T:
         try:
-            sent = await connection.send(mail)
+            said = await say(connection)
         except BaseException:
             connection.close()  # also when we are cancelled in the middle: nobody knows where the talk stands
             raise
         if connection.alive:
             connection.used_at = asyncio.get_running_loop().time()
             self._kept.append(connection)
-        return sent
+        return said

@@ -11,14 +11,14 @@ import json
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from gateway.errors import QueueFull
-from gateway.ports import JobKind, NewJob, ReceivedMail, pack_mail
+from gateway.ports import Envelope, JobKind, NewJob, ReceivedMail, pack_mail
 from gateway.store import schema
 from gateway.store.bodies import LARGE
 from gateway.store.db import Database
@@ -47,7 +47,7 @@ class IntakeLimits:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Arrival:
     digest: str
-    laid: Laid
+    laid: tuple[Laid, ...]  # the mail to read, the mail to pass on, or both; the first names the mail
 
 
 class Intake:
@@ -67,18 +67,29 @@ class Intake:
         self._free_bytes = free_bytes or _free_bytes
         self._room = 0  # mails until the queue is counted again; used in the writer thread only
 
-    async def accept(self, mail: ReceivedMail) -> str:
+    async def accept(
+        self, mail: ReceivedMail, *, read: bool = True, passed_on: Envelope | None = None
+    ) -> str:
         """Commit the mail and return its job id. Raise QueueFull or BackendUnavailable.
 
-        A mail that we have already, because our 250 was lost on its way, is the job that it was (RFC 1047).
+        A mail that we have already, because our 250 was lost on its way, is the job that it was (RFC 1047). One that is
+        to be passed on is a job of its own beside the reading of it, so that neither waits for the other (SPEC 1.4).
         """
         self._check_disk(len(mail.content))
         large = len(mail.content) > LARGE
         digest = await asyncio.to_thread(_digest, mail) if large else _digest(mail)
         name = self._jobs.name()
-        job = NewJob(kind=JobKind.MAIL, lane=f"mail:{name}", payload=pack_mail(mail), body=mail.content)
-        laid = await self._jobs.lay_one(name, job)
-        return await self._db.write_each(self._insert, _Arrival(digest=digest, laid=laid))
+        laid = [await self._laid(name, JobKind.MAIL, mail)] if read else []
+        if passed_on is not None:
+            own = self._jobs.name() if read else name
+            laid.append(await self._laid(own, JobKind.RELAY, replace(mail, envelope=passed_on), first=name))
+        return await self._db.write_each(self._insert, _Arrival(digest=digest, laid=tuple(laid)))
+
+    async def _laid(self, name: str, kind: JobKind, mail: ReceivedMail, *, first: str = "") -> Laid:
+        payload = pack_mail(mail) | ({"mail": first} if first else {})
+        return await self._jobs.lay_one(
+            name, NewJob(kind=kind, lane=f"{kind}:{name}", payload=payload, body=mail.content)
+        )
 
     def _insert(self, conn: Connection, arrivals: Sequence[_Arrival]) -> list[str]:
         now = self._jobs.now()
@@ -88,14 +99,16 @@ class Intake:
         fresh = []
         for one in arrivals:
             if one.digest in known:
-                self._jobs.bodies.discard(conn, one.laid.file)
+                for laid in one.laid:
+                    self._jobs.bodies.discard(conn, laid.file)
             else:
-                known[one.digest] = one.laid.id
+                known[one.digest] = one.laid[0].id
                 fresh.append(one)
         if fresh:
             self._check_room(conn, len(fresh))
-            self._jobs.queue(conn, [one.laid for one in fresh])
-            conn.execute(_REMEMBER, [{"digest": one.digest, "job": one.laid.id, "at": now} for one in fresh])
+            self._jobs.queue(conn, [laid for one in fresh for laid in one.laid])
+            seen = [{"digest": one.digest, "job": one.laid[0].id, "at": now} for one in fresh]
+            conn.execute(_REMEMBER, seen)
         return [known[one.digest] for one in arrivals]
 
     def _check_room(self, conn: Connection, wanted: int) -> None:

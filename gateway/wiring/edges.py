@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gateway.accounts import mailbox
 from gateway.config import Config
 from gateway.errors import GatewayError
 from gateway.flows.showing import ShownCalendar, shown_calendar
@@ -25,6 +26,8 @@ from gateway.wiring import meaning
 from gateway.wiring.channel import daemon_runs
 from gateway.wiring.parts import Parts, started
 from gateway.wiring.storage import SystemClock
+
+OFFERS_HOLD, OFFERS_AGAIN = 300.0, 5.0  # seconds until the next hop is asked again what it offers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,10 @@ def _settings(config: Config) -> list[ListenerSettings]:
             max_message=one.max_message,
             max_connections=one.max_connections,
             unknown_recipients=one.unknown_recipients,
+            after=one.after,
+            relay_to=one.relay_to,
+            offer_smtputf8=one.after != "relay",  # what the next hop takes, `offering` finds out
+            offer_8bitmime=one.after != "relay",
         )
         for one in config.listeners
         if one.role != "outgoing"
@@ -90,6 +97,10 @@ async def listeners(parts: Parts, doors: Doors | None = None) -> list[listener.S
             parts.accounts.find(address) is not None or parts.accounts.is_gateway_address(address) is not None
         )
 
+    def of_ours(address: str) -> bool:
+        """SPEC 1.1: what is relayed may be for anybody of our domains, and for nobody else."""
+        return known(address) or mailbox(address).rpartition("@")[2] in parts.config.gateway.domains
+
     def on_event(name: str, /, **facts: Any) -> None:
         parts.log.emit(Event(name), **facts)
 
@@ -98,7 +109,11 @@ async def listeners(parts: Parts, doors: Doors | None = None) -> list[listener.S
         inherited = doors.listeners[count] if doors is not None else None
         try:
             server = await listener.listen(
-                settings, intake=parts.door, known=known, on_event=on_event, inherited=inherited
+                settings,
+                intake=parts.door,
+                known=of_ours if settings.after == "relay" else known,
+                on_event=on_event,
+                inherited=inherited,
             )
             opened.append(server)
         except BaseException:
@@ -106,6 +121,17 @@ async def listeners(parts: Parts, doors: Doors | None = None) -> list[listener.S
                 await earlier.close(0)
             raise
     return opened
+
+
+async def offering(parts: Parts, servers: list[listener.Server]) -> None:
+    """Offer what the next hop offers, as long as we run (SPEC 1.4)."""
+    relaying = [one for one in servers if one.relay_to]
+    while relaying:
+        seen = [await parts.hops[one.relay_to].offers() for one in relaying]
+        for server, offers in zip(relaying, seen, strict=True):
+            if offers is not None:
+                server.offer(offers)
+        await asyncio.sleep(OFFERS_HOLD if None not in seen else OFFERS_AGAIN)
 
 
 async def web(

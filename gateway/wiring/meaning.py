@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from gateway.caldav.client import ServerSettings
 from gateway.config import Config
 from gateway.errors import ConfigError
 from gateway.flows.receive import ReceiveSettings
+from gateway.flows.relay import RelaySettings
 from gateway.flows.sorting import PolicyOf
 from gateway.ical.bounds import Bounds
 from gateway.ical.tree import Limits
@@ -178,6 +179,18 @@ def sender_settings(config: Config) -> SenderSettings:
         starttls=config.delivery.starttls,
         hostname=config.gateway.domains[0],
         connections=config.delivery.connections,
+    )
+
+
+def next_hop_settings(config: Config, url: str) -> SenderSettings:
+    """Where a listener's mail goes on to (`relay_to`)."""
+    return replace(sender_settings(config), destination=parse_destination(url), starttls="opportunistic")
+
+
+def relay_settings(config: Config) -> RelaySettings:
+    domain = config.gateway.domains[0]
+    return RelaySettings(
+        hostname=domain, postmaster=f"MAILER-DAEMON@{domain}", retry_for=config.delivery.retry_for
     )
 
 

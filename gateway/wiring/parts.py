@@ -19,14 +19,15 @@ from gateway.flows.changed import Burst, Changed
 from gateway.flows.deliver import Deliver, DeliverSettings
 from gateway.flows.messages import Messages
 from gateway.flows.receive import Door, Receive
+from gateway.flows.relay import Relay
 from gateway.flows.watch import Watch, WatchSettings
 from gateway.flows.worker import Run, Worker, WorkerSettings
 from gateway.ical.event import CalendarObject
 from gateway.imip.tokens import Tokens
 from gateway.itip.model import Certainty, Method, Verdict
 from gateway.log import Log, configure
-from gateway.ports import Job, JobKind, Smarthost
-from gateway.smtp.sender import open_smarthost
+from gateway.ports import Job, JobKind, NextHop, Smarthost
+from gateway.smtp.sender import ClosableSmarthost, open_smarthost
 from gateway.store.desk import Store
 from gateway.store.spool import SpoolReader
 from gateway.web.app import Health
@@ -44,6 +45,7 @@ class Parts:
     store: Store
     calendars: CalDavCalendars
     smarthost: Smarthost
+    hops: Mapping[str, NextHop]  # relay_to -> where it goes on; "" is the smarthost
     worker: Worker
     watch: Watch
     door: Door
@@ -82,16 +84,19 @@ async def started(config: Config, *, share: bool = False, worker: str = "") -> A
             tuple(meaning.server_settings(one, urls[one.name]) for one in config.servers)
         )
         stack.push_async_callback(calendars.aclose)
-        smarthost = open_smarthost(meaning.sender_settings(config))
-        stack.push_async_callback(smarthost.close)
-        yield _assemble(config, store, calendars, smarthost, words=words, urls=urls, worker=worker)
+        hops = {"": open_smarthost(meaning.sender_settings(config))}
+        for url in {one.relay_to for one in config.listeners} - {""}:
+            hops[url] = open_smarthost(meaning.next_hop_settings(config, url))
+        for hop in hops.values():
+            stack.push_async_callback(hop.close)
+        yield _assemble(config, store, calendars, hops, words=words, urls=urls, worker=worker)
 
 
 def _assemble(
     config: Config,
     store: Store,
     calendars: CalDavCalendars,
-    smarthost: Smarthost,
+    hops: Mapping[str, ClosableSmarthost],
     *,
     words: meaning.Words,
     urls: Mapping[str, str],
@@ -114,7 +119,7 @@ def _assemble(
     deliver = Deliver(
         plans=store.plans,
         queue=store.queue,
-        smarthost=smarthost,
+        smarthost=hops[""],
         compose=meaning.composer(config, accounts, tokens=tokens, letters=words.letters),
         clock=clock,
         log=log,
@@ -123,7 +128,10 @@ def _assemble(
     working = Worker(
         name=name,
         queue=store.queue,
-        journeys=_journeys(receive, _messages(common), _changed(common, calendars), deliver),
+        journeys={
+            **_journeys(receive, _messages(common), _changed(common, calendars), deliver),
+            str(JobKind.RELAY): _relay(common, hops).run,
+        },
         clock=clock,
         log=log,
         settings=WorkerSettings(retry_for=config.delivery.retry_for),
@@ -134,7 +142,8 @@ def _assemble(
         log=log,
         store=store,
         calendars=calendars,
-        smarthost=smarthost,
+        smarthost=hops[""],
+        hops=hops,
         worker=working,
         watch=_watch(common, calendars, name),
         door=Door(store.intake, accounts, log),
@@ -156,6 +165,24 @@ class _Common:
     apply: Apply
     clock: SystemClock
     log: Log
+
+
+def _relay(common: _Common, hops: Mapping[str, NextHop]) -> Relay:
+    config = common.config
+    opened = dict(hops)
+
+    def hop(url: str) -> NextHop:
+        if url not in opened:  # a mail that came before the configuration changed
+            opened[url] = open_smarthost(meaning.next_hop_settings(config, url))
+        return opened[url]
+
+    return Relay(
+        queue=common.store.queue,
+        hop=hop,
+        clock=common.clock,
+        log=common.log,
+        settings=meaning.relay_settings(config),
+    )
 
 
 def _messages(common: _Common) -> Messages:

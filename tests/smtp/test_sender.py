@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import QueueFull
-from gateway.ports import OutgoingMail
+from gateway.ports import Envelope, OutgoingMail, PassedOn, Recipient
 from gateway.smtp import client as client_module
 from gateway.smtp.client import SenderSettings
 from gateway.smtp.destination import parse_destination
@@ -335,3 +335,55 @@ async def test_a_cancelled_sending_gives_up_its_connection(hop: Any, smarthost: 
     server.replies["RCPT"] = "250 ok"
     assert (await host.send(letter())).state == "sent"
     assert server.connections == 2
+
+
+def passed(*to: str, **changes: Any) -> PassedOn:
+    recipients = tuple(Recipient(address=one, notify="FAILURE", orcpt=f"rfc822;{one}") for one in to)
+    facts = {"sender": "carol@example.com", "body": "8BITMIME", "ret": "HDRS", "envid": "e1"} | changes
+    return PassedOn(envelope=Envelope(recipients=recipients, **facts), content=MAIL)
+
+
+async def test_a_mail_is_passed_on_with_the_envelope_that_it_came_in(start: Any, smarthost: Any) -> None:
+    bench = await start(offer_dsn=True)
+    mail = passed("alice@example.org", "bob@example.org")
+    sent = await smarthost(f"smtp://{bench.server.addresses[0]}").pass_on(mail)
+    assert [one.state for one in sent] == ["sent", "sent"]
+    assert bench.body() == MAIL
+    assert bench.mails[0].envelope == mail.envelope
+    assert len(bench.mails) == 1
+
+
+async def test_each_recipient_has_an_answer_of_his_own(hop: Any, smarthost: Any) -> None:
+    server = await hop(RCPT="550 5.1.1 no")
+    sent = await smarthost(f"smtp://{server.address}").pass_on(passed("a@example.org", "b@example.org"))
+    assert [(one.state, one.code) for one in sent] == [("failed", 550)] * 2
+    assert not [line for line in server.said if line.startswith("DATA")]
+
+
+async def test_a_hop_without_dsn_is_told_nothing_of_it(hop: Any, smarthost: Any) -> None:
+    server = await hop()
+    await smarthost(f"smtp://{server.address}").pass_on(passed("a@example.org"))
+    mail, rcpt = [line for line in server.said if line.startswith(("MAIL", "RCPT"))]
+    assert mail == f"MAIL FROM:<carol@example.com> SIZE={len(MAIL)} BODY=8BITMIME"
+    assert rcpt == "RCPT TO:<a@example.org>"
+
+
+async def test_lmtp_is_asked_for_each_recipient(start: Any, smarthost: Any) -> None:
+    bench = await start(protocol="lmtp")
+    host = smarthost(f"lmtp://{bench.server.addresses[0]}")
+    sent = await host.pass_on(passed("alice@example.org", "stranger@example.com"))
+    assert [one.state for one in sent] == ["sent", "failed"]
+    assert [one.address for mail in bench.mails for one in mail.envelope.recipients] == ["alice@example.org"]
+
+
+@pytest.mark.parametrize("verb", ["CONNECT", "MAIL", "RCPT", "DATA", "END"])
+async def test_a_hop_that_hangs_up_defers_all(hop: Any, smarthost: Any, verb: str) -> None:
+    server = await hop(**{verb: "hang up"})
+    sent = await smarthost(f"smtp://{server.address}").pass_on(passed("a@example.org", "b@example.org"))
+    assert [one.state for one in sent] == ["deferred"] * 2
+
+
+async def test_what_the_next_hop_offers_is_known(hop: Any, smarthost: Any) -> None:
+    server = await hop()
+    assert await smarthost(f"smtp://{server.address}").offers() == {"8bitmime", "smtputf8", "size"}
+    assert await smarthost("smtp://127.0.0.1:1").offers() is None
