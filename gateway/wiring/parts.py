@@ -16,7 +16,7 @@ from gateway.caldav.calendars import CalDavCalendars
 from gateway.config import Config, accounts_of
 from gateway.flows.apply import Apply
 from gateway.flows.changed import Burst, Changed
-from gateway.flows.deliver import Deliver, DeliverSettings
+from gateway.flows.deliver import Compose, Deliver, DeliverSettings
 from gateway.flows.messages import Messages
 from gateway.flows.receive import Door, Receive
 from gateway.flows.relay import Relay
@@ -116,15 +116,8 @@ def _assemble(
         settings=meaning.receive_settings(config),
         log=log,
     )
-    deliver = Deliver(
-        plans=store.plans,
-        queue=store.queue,
-        smarthost=hops[""],
-        compose=meaning.composer(config, accounts, tokens=tokens, letters=words.letters),
-        clock=clock,
-        log=log,
-        settings=DeliverSettings(retry_for=config.delivery.retry_for),
-    )
+    compose = meaning.composer(config, accounts, tokens=tokens, letters=words.letters)
+    deliver = _deliver(common, hops[""], compose)
     working = Worker(
         name=name,
         queue=store.queue,
@@ -165,6 +158,18 @@ class _Common:
     apply: Apply
     clock: SystemClock
     log: Log
+
+
+def _deliver(common: _Common, smarthost: Smarthost, compose: Compose) -> Deliver:
+    return Deliver(
+        plans=common.store.plans,
+        queue=common.store.queue,
+        smarthost=smarthost,
+        compose=compose,
+        clock=common.clock,
+        log=common.log,
+        settings=DeliverSettings(retry_for=common.config.delivery.retry_for),
+    )
 
 
 def _relay(common: _Common, hops: Mapping[str, NextHop]) -> Relay:
