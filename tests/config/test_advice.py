@@ -80,7 +80,8 @@ def test_the_demo_says_that_rooms_come_later() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        HEAD + '[[listener]]\nafter = "relay"\nrelay_to = "smtp://127.0.0.1:10026"',
+        HEAD + '[[listener]]\nrole = "outgoing"\nafter = "relay"\nrelay_to = "smtp://127.0.0.1:10026"',
+        HEAD + '[[listener]]\nrole = "outgoing"\nafter = "render"',
     ],
 )
 def test_what_would_lose_mail_without_its_feature_stops_the_start(text: str) -> None:
