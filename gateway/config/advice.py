@@ -90,8 +90,6 @@ def _later_tables(config: Config) -> Iterator[str]:
 def _later_listener(one: Listener) -> Iterator[str]:
     if one.role == "outgoing":
         yield 'role = "outgoing"'
-    if one.proxy_protocol:
-        yield "proxy_protocol"
 
 
 def _later_account(one: Account, domains: tuple[str, ...]) -> Iterator[str]:

@@ -14,7 +14,8 @@ from gateway.smtp.data import Collector
 from gateway.smtp.grammar import split_path
 from gateway.smtp.handover import hand_over, reply_to
 from gateway.smtp.parameters import mail_parameters, rcpt_parameters
-from gateway.smtp.wire import HangUp, Wire
+from gateway.smtp.transaction import Transaction
+from gateway.smtp.wire import WINDOW, HangUp, Wire
 
 T = TypeVar("T")
 
@@ -24,8 +25,7 @@ _MAX_AUTH = 12_288  # RFC 4954 4
 _GROUPED = frozenset(
     {"MAIL", "RCPT", "RSET"}
 )  # RFC 2920 3.2 (2): replies that may wait for those of the group
-# Browsers made to speak to us (HTTP), and BDAT, whose octets would be read as commands: hang up.
-_FORBIDDEN = frozenset({"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "BDAT"})
+_FORBIDDEN = frozenset({"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT"})  # browsers made to speak to us
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -143,6 +143,7 @@ class GatewaySMTP(Wire):
             "8BITMIME": settings.offer_8bitmime,
             "SMTPUTF8": settings.offer_smtputf8,
             "ENHANCEDSTATUSCODES": True,
+            "CHUNKING": True,
             "DSN": settings.offer_dsn,
             "STARTTLS": self.desk.tls is not None and not self.tls,
             "AUTH " + " ".join(sasl.MECHANISMS): self._offers_auth and self._may_auth,
@@ -226,13 +227,58 @@ class GatewaySMTP(Wire):
             return replies.NEED_MAIL
         if not transaction.promised:
             return replies.NEED_RCPT
+        # RFC 3030 2
+        if transaction.chunks is not None:
+            return replies.BDAT_BEGUN
         await self.push(replies.GO_AHEAD)
         collector = Collector(self.desk.settings.max_message)
         await self.read_mail(collector)
+        return await self._take(transaction, collector.content())
+
+    async def do_bdat(self, argument: str) -> str | None:
+        """RFC 3030 2: so many octets follow, whatever we think of them; a size that is none leaves no way back to commands."""
+        size, _, word = argument.partition(" ")
+        last = word.upper() == "LAST"
+        most = self.desk.settings.max_message
+        if (
+            not (size.isascii() and size.isdigit())
+            or len(size) > 20
+            or (word and not last)
+            or int(size) > 4 * most
+        ):
+            await self.push(replies.SYNTAX_BDAT)
+            raise HangUp
+        transaction = self.transaction
+        if refusal := self._bdat_refusal():
+            await self._swallow(int(size))
+            return refusal
+        held = bytearray() if transaction.chunks is None else transaction.chunks
+        if len(held) + int(size) > most:
+            await self._swallow(int(size))
+            self.forget()
+            self.desk.refused(self.peer, replies.TOO_BIG, "too-large")
+            return self._per_recipient(replies.TOO_BIG, len(transaction.promised) if last else 1)
+        held += await self.read_octets(int(size))
+        if not last:
+            transaction.chunks = held
+            return f"250 2.0.0 {size} octets"
+        return await self._take(transaction, bytes(held))
+
+    def _bdat_refusal(self) -> str:
+        if self.transaction.sender is None:
+            return replies.NEED_MAIL
+        return "" if self.transaction.promised else replies.NEED_RCPT
+
+    async def _swallow(self, size: int) -> None:
+        """Octets that were announced come, wanted or not."""
+        while size:
+            size -= len(await self.read_octets(min(size, WINDOW)))
+
+    async def _take(self, transaction: Transaction, content: bytes | None) -> str:
         self._errors = 0  # it speaks SMTP
         try:
             reply = await hand_over(
-                self.desk, transaction, self.peer, content=collector.content(), extended=self._extended
+                self.desk, transaction, self.peer, content=content, extended=self._extended
             )
         finally:
             self.forget()
@@ -356,6 +402,7 @@ _COMMON: dict[str, _Command] = {
     "MAIL": GatewaySMTP.do_mail,
     "RCPT": GatewaySMTP.do_rcpt,
     "DATA": GatewaySMTP.do_data,
+    "BDAT": GatewaySMTP.do_bdat,
     "RSET": GatewaySMTP.do_rset,
     "NOOP": GatewaySMTP.do_noop,
     "HELP": GatewaySMTP.do_help,

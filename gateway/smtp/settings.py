@@ -48,6 +48,7 @@ class ListenerSettings:
     offer_smtputf8: bool = True
     offer_8bitmime: bool = True
     offer_dsn: bool = False  # only where NOTIFY, RET, ENVID and ORCPT are passed on
+    proxy_protocol: bool = False  # trusted peers are proxies, and say first who speaks
     socket_mode: int = 0o660
     timeouts: Timeouts = field(default_factory=Timeouts)
 

@@ -9,13 +9,14 @@ from gateway.smtp.parameters import MailParameters
 class Transaction:
     """What was agreed so far. It stands where aiosmtpd keeps its envelope, and is new after each mail."""
 
-    __slots__ = ("dropped", "parameters", "promised", "recipients", "sender")
+    __slots__ = ("chunks", "dropped", "parameters", "promised", "recipients", "sender")
 
     def __init__(self) -> None:
         self.sender: str | None = None  # None: no MAIL yet; "": the null sender
         self.parameters = MailParameters()
         self.recipients: list[Recipient] = []
         self.promised: list[str] = []  # every RCPT that got its 250, in order; LMTP owes each a reply
+        self.chunks: bytearray | None = None  # RFC 3030: what BDAT has brought so far
         self.dropped = 0  # of these, taken though unknown (SPEC 1.1)
 
     def take(self, recipient: Recipient, *, known: bool) -> None:

@@ -16,6 +16,7 @@ from gateway.smtp import replies
 from gateway.smtp.data import Collector
 from gateway.smtp.desk import Desk
 from gateway.smtp.limits import plain_address
+from gateway.smtp.proxy import NoProxyHeader, read_header
 from gateway.smtp.transaction import Transaction
 
 WINDOW = 262_144
@@ -95,16 +96,28 @@ class Wire(SMTP):
 
     async def _handle_client(self) -> None:
         try:
+            if self.desk.settings.proxy_protocol and self.trusted and not self._refusal:
+                await self._proxied()
             if self._refusal:
                 await self.push(self._refusal)
                 return
             await self.converse()
-        except (HangUp, OSError, TLSSetupException):
+        except (HangUp, NoProxyHeader, OSError, TLSSetupException):
             pass
         finally:
             if self._handler_coroutine is not None:
                 self.desk.sessions.pop(self._handler_coroutine, None)
             self._hang_up()
+
+    async def _proxied(self) -> None:
+        """Learn who stands behind the proxy, and count him in its stead."""
+        if self.tls:
+            return  # this connection has told it before it was secured
+        address = plain_address((await read_header(self.read_octets),))
+        if address:
+            self.desk.door.leave(self.address)
+            self.address, self.trusted = address, address in self.desk.trusted
+            self._refusal = self.desk.door.enter(address, trusted=self.trusted)
 
     async def converse(self) -> None:
         """The session; a subclass has it."""
@@ -231,6 +244,19 @@ class Wire(SMTP):
                 await self.push(replies.TOO_BIG)
                 raise HangUp
         return rest
+
+    async def read_octets(self, count: int) -> bytes:
+        """Exactly so many octets. Raise HangUp when they do not come."""
+        data = bytearray()
+        ends = self.loop.time() + self.timeouts.mail
+        while len(data) < count:
+            self._start_timer(min(self.timeouts.chunk, max(0.001, ends - self.loop.time())))
+            chunk = await self._reader.read(min(WINDOW, count - len(data)))
+            self._stop_timer()
+            if not chunk:
+                raise HangUp
+            data += chunk
+        return bytes(data)
 
     async def start_tls(self) -> None:
         """RFC 3207 4: whatever the client sent in clear after STARTTLS is thrown away, before and after the handshake."""

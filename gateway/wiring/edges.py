@@ -79,6 +79,7 @@ def _settings(config: Config) -> list[ListenerSettings]:
             max_message=one.max_message,
             max_connections=one.max_connections,
             unknown_recipients=one.unknown_recipients,
+            proxy_protocol=one.proxy_protocol,
             after=one.after,
             relay_to=one.relay_to,
             offer_smtputf8=one.after != "relay",  # what the next hop takes, `offering` finds out

@@ -45,7 +45,6 @@ def test_a_secret_that_everybody_can_read_is_told() -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        (QUIET + "[[listener]]\nproxy_protocol = true", "[[listener]] 1 proxy_protocol"),
         (QUIET + '[[listener]]\nrole = "outgoing"', '[[listener]] 1 role = "outgoing"'),
         (QUIET + "[delivery]\nmail_local_guests = true", "[delivery] mail_local_guests"),
         (HEAD + "[trust]\nverify = true", "[trust] verify"),

@@ -197,6 +197,7 @@ async def test_08_what_we_do_is_what_we_offer(start: Any) -> None:
         "8BITMIME",
         "SMTPUTF8",
         "ENHANCEDSTATUSCODES",
+        "CHUNKING",
     }
 
 
