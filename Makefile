@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.lock-installed
 JOBS   ?= 2
 UV     ?= uv
 
-.PHONY: run test test-all lint types units format lock clean
+.PHONY: run test test-all lint types units format lock itip-table clean
 
 run: $(STAMP)
 	$(BIN)/imip-gateway demo
@@ -29,6 +29,10 @@ test-all: lint types $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# docs/itip.md, from the table of itip/decide.
+itip-table: $(STAMP)
+	$(BIN)/python tests/itip/test_page.py
 
 # The lock: pins, hashes and markers for Python 3.11-3.14; made with uv, installed with pip.
 lock:

@@ -266,12 +266,14 @@ def not_yet(stored: CalendarObject | None, message: Message, context: Context) -
 
 
 def _reply(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
+    """His PARTSTAT, comment, delegation and progress go to his own line; of an unknown meeting the answer waits."""
     if stored is None:
         return _end(Ruling(outcome=Outcome.PARKED, reason=Reason.UNKNOWN_UID))
     return answers.reply(stored, message, context)
 
 
 def _request(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
+    """Stored, or merged into the owner's copy; a REFRESH goes back where the series that it belongs to is lost."""
     rest = splits.request(message, context) if stored is None else None
     if rest is not None:
         return rest
@@ -283,6 +285,7 @@ def _request(stored: CalendarObject | None, message: Message, context: Context) 
 
 
 def _cancel(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
+    """The owner's copy is marked, or goes, as he wants it; one that lists others alone takes them off the guest list."""
     return splits.with_memory(stored, attendee.cancel(stored, message, context), context)
 
 
@@ -300,6 +303,7 @@ def may_refresh(stored: CalendarObject | None, message: Message, context: Contex
 
 
 def _never(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
+    """Nothing is done."""
     return _end(not_yet(stored, message, context))
 
 
