@@ -16,6 +16,7 @@
     > arrives REQUEST b@example.com                what we sent him reaches his desk, which the next steps are about
     > expect applied invitation-stored             outcome and reason of the last mail
     > sends REQUEST b@example.com                  the last mail made us send this; its components follow, as under `calendar`
+    > sends no REQUEST b@example.com             but not this
     > sends nothing
     > clock 1440                                   so many minutes pass; `> clock 19970611T190000Z`: it is this late
     > note stale-answer                            it left this note
@@ -161,6 +162,9 @@ class Play:
         sent = {(str(one.method), str(one.recipient)): one.object for one in self.last.outgoing}
         if words == ["nothing"]:
             assert not sent, list(sent)
+            return
+        if words[0] == "no":
+            assert (words[1], words[2]) not in sent, list(sent)
             return
         assert (words[0], words[1]) in sent, list(sent)
         if body:
