@@ -12,6 +12,7 @@ from gateway.ports import ProfileFacts
 
 GATEWAY, INBOUND, NOBODY = "gateway", "inbound", "nobody"
 AUTO = "auto"
+_ANY = 1_000_000
 WHO_SENDS = {"full": GATEWAY, "inbound": INBOUND, "off": NOBODY}  # profile names that only say who sends
 
 
@@ -27,19 +28,21 @@ class Profile:
     guards_creation: bool = True  # honours If-None-Match: *
     guards_deletion: bool = True  # honours If-Match on DELETE
     replaces: bool = False  # a refused scheduling change goes through as DELETE and PUT
+    orphans: int = 1  # so many overrides without their master it is known to take in one object
     warning: str = ""
 
 
 PROFILES: Mapping[str, Profile] = {
     one.name: one
     for one in (
-        Profile(name="unknown"),
+        Profile(name="unknown", orphans=0),
         Profile(name="radicale", told=GATEWAY, read_back=False, guards_uid=True),
         Profile(
             name="xandikos",
             told=GATEWAY,
             guards_uid=True,
             replaces=True,
+            orphans=_ANY,
             warning="Xandikos ignores SCHEDULE-AGENT: name this profile only with --imip-send off",
         ),
         Profile(name="sabre", told=GATEWAY, read_back=False),
@@ -59,6 +62,7 @@ PROFILES: Mapping[str, Profile] = {
             name="nextcloud",
             read_back=False,
             guards_uid=True,
+            orphans=0,
             warning="Nextcloud mails by itself unless dav sendInvitations is set to no",
         ),
         Profile(name="owncloud", read_back=False),
@@ -166,6 +170,7 @@ def judge(configured: str, evidence: Evidence) -> tuple[Profile, ProfileFacts]:
         name=profile.name,
         sends=sends,
         schedules=evidence.schedules,
+        orphans=profile.orphans,
         problems=_problems(configured, found, profile, sends, evidence),
     )
     return profile, facts

@@ -30,14 +30,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the decision; 65 when the mail or the stored object cannot be read."""
     from gateway.flows.explain import explain
-    from gateway.ical.event import parse_object
+    from gateway.flows.stored import read_stored
     from gateway.itip.model import Certainty
     from gateway.wiring import meaning
 
     config = _configuration(arguments)
     try:
         content = arguments.mail.read_bytes()
-        stored = parse_object(arguments.stored.read_bytes()) if arguments.stored else None
+        stored = read_stored(arguments.stored.read_bytes()) if arguments.stored else None
         story = explain(
             content,
             accounts=configuration.accounts_of(config),

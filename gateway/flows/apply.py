@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from gateway.accounts import Account
 from gateway.errors import MalformedCalendar, PreconditionFailed
-from gateway.flows.stored import read_stored
+from gateway.flows.stored import read_stored, to_store
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject
 from gateway.ical.times import Period
@@ -178,7 +178,7 @@ class Apply:
             entry=None if silent else self.entry(job, story, decision, account=account, seen=seen),
         )
         if isinstance(decision.change, Store):
-            data = decision.change.object.data
+            data = to_store(decision.change.object, await self._calendars.profile(account)).data
             plan = replace(plan, action="store", data=data, fingerprint=fingerprint(decision.change.object))
             if seen.resource is None:
                 collection = (await self._calendars.invitations(account, decision.change.object.kind)).path

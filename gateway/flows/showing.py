@@ -8,8 +8,9 @@ from datetime import datetime
 from gateway.accounts import Account, Accounts
 from gateway.errors import GatewayError, MalformedCalendar
 from gateway.flows.sorting import owner_of
+from gateway.flows.stored import read_stored
 from gateway.ical.address import Address
-from gateway.ical.event import CalendarObject, parse_object
+from gateway.ical.event import CalendarObject
 from gateway.itip.model import Facts
 from gateway.itip.summary import facts
 from gateway.ports import Calendars
@@ -67,7 +68,7 @@ async def shown_calendar(
 
 def _meetings(data: bytes, owner: frozenset[Address], voice: Voice, now: datetime) -> list[ShownMeeting]:
     try:
-        meeting = parse_object(data)
+        meeting = read_stored(data)
     except MalformedCalendar:
         return []
     keys = ([""] if meeting.master is not None else []) + sorted(meeting.overrides)

@@ -10,6 +10,8 @@ from typing import Final
 
 from gateway.ical.event import CalendarObject, parse_object
 from gateway.ical.tree import Limits
+from gateway.itip import partial
+from gateway.ports import ProfileFacts
 
 GENEROUS: Final = Limits(
     bytes=64 << 20, line=8 << 20, components=100_000, depth=32, attendees=100_000, properties=2_000_000
@@ -17,8 +19,17 @@ GENEROUS: Final = Limits(
 
 
 def read_stored(data: bytes) -> CalendarObject:
-    """The object. Raise MalformedCalendar, which says that a person or a server has put something else there."""
-    return parse_object(data, GENEROUS)
+    """The object, without a master that only a server wants (SPEC 12.3).
+
+    Raise MalformedCalendar, which says that a person or a server has put something else there.
+    """
+    return partial.unwrapped(parse_object(data, GENEROUS))
 
 
-__all__ = ["GENEROUS", "read_stored"]
+def to_store(meeting: CalendarObject, profile: ProfileFacts) -> CalendarObject:
+    """The object as this server takes it; `read_stored` gives back what it was."""
+    bare = meeting.master is None and len(meeting.overrides) > profile.orphans
+    return partial.wrapped(meeting) if bare else meeting
+
+
+__all__ = ["GENEROUS", "read_stored", "to_store"]

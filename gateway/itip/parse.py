@@ -16,6 +16,7 @@ from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject, method_of, split
 from gateway.ical.tree import Component, Property
+from gateway.itip import partial
 from gateway.itip.model import Message, Method, Outcome, Reason
 
 # RFC 5546 3: which method there is for which component.
@@ -138,6 +139,7 @@ def _readable(of: CalendarObject) -> CalendarObject:
         component = of.component(key)
         if component is None:
             continue
+        component = component.without(partial.MARK)  # a word between us and a calendar server
         if key:
             # RFC 5546 4.7.2 prints one with a rule; a date of a series has no rule of its own (RFC 5545 3.8.4.4)
             component = component.without(*_RULES)

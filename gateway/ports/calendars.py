@@ -55,6 +55,7 @@ class ProfileFacts:
     sends: str  # gateway (full) | inbound | nobody (off)
     schedules: bool = False  # announces calendar-auto-schedule
     problems: tuple[str, ...] = ()
+    orphans: int = 1  # so many overrides without their master it takes in one object
 
 
 class Calendars(Protocol):

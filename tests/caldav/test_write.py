@@ -220,3 +220,33 @@ async def test_sogo_does_not_delete_what_changed(delete, scripted, event):
         await delete("sogo", '"gcs1"')
     await delete("sogo", '"gcs2"')
     assert scripted.methods() == ["GET", "GET", "DELETE"]
+
+
+ORPHAN = """BEGIN:VEVENT
+UID:{uid}
+RECURRENCE-ID:{at}
+DTSTAMP:20290102T080000Z
+DTSTART:{at}
+DURATION:PT1H
+SUMMARY:One of a series
+END:VEVENT
+"""
+
+
+def orphans(uid: str, count: int) -> bytes:
+    events = "".join(ORPHAN.format(uid=uid, at=f"202901{10 + number}T100000Z") for number in range(count))
+    text = f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//test//EN\n{events}END:VCALENDAR\n"
+    return text.replace("\n", "\r\n").encode()
+
+
+async def test_as_many_overrides_without_a_master_as_the_profile_says_are_taken(lab, open_calendars):
+    calendars = open_calendars(lab.settings)
+    account = lab.account()
+    home = (await calendars.invitations(account)).path
+    profile = await calendars.profile(account)
+    most = min(profile.orphans, 3)
+    assert most >= 1
+    await calendars.put(account, f"{home}most.ics", orphans("most", most), etag="")
+    if profile.orphans < 3:
+        with pytest.raises(BackendRefused):
+            await calendars.put(account, f"{home}more.ics", orphans("more", most + 1), etag="")

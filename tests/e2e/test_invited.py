@@ -262,3 +262,37 @@ def test_explain_says_offline_what_would_happen(gateway: Any, tmp_path: Any) -> 
     assert (message["outcome"], message["change"], message["component"]) == ("applied", "store", "VEVENT")
     assert story["verdict"]["sender"] == CAROL and message["outgoing"] == []
     assert gateway.objects("alice") == {}
+
+
+def test_a_guest_of_single_instances_answers_one_and_is_then_told_of_the_series(gateway: Any) -> None:
+    """Radicale refuses two overrides without a master; what stands in for it is ours, and stays with us."""
+    dates = [START + timedelta(days=7 * week) for week in (1, 2)]
+    for number, date in enumerate(dates):
+        gateway.mail(
+            imip("REQUEST", vevent(f"RECURRENCE-ID:{instant(date)}", start=date, stamp=number)), ALICE
+        )
+    uid = "meeting-1@example.com"
+    stored = gateway.object("alice", uid)
+    assert "X-IMIP-GATEWAY-PARTIAL:TRUE" in stored and f"RDATE:{instant(dates[1])}" in stored
+    gateway.settle()
+    assert gateway.take_letters() == []
+
+    parts = stored.split("BEGIN:VEVENT")
+    at = next(n for n, one in enumerate(parts) if f"RECURRENCE-ID:{instant(dates[1])}" in one)
+    parts[at] = parts[at].replace("PARTSTAT=NEEDS-ACTION", "PARTSTAT=ACCEPTED")
+    gateway.put("alice", uid, "BEGIN:VEVENT".join(parts))
+    gateway.settle()
+    (reply,) = gateway.take_letters()
+    answer = calendar_part(reply)
+    assert answer.count("BEGIN:VEVENT") == 1 and "PARTSTAT=ACCEPTED" in answer
+    assert f"RECURRENCE-ID:{instant(dates[1])}" in answer
+    assert "X-IMIP-GATEWAY" not in answer and "RDATE" not in answer
+
+    gateway.mail(imip("REQUEST", vevent("RRULE:FREQ=WEEKLY;COUNT=5", sequence=1, stamp=5)), ALICE)
+    whole = gateway.object("alice", uid)
+    assert "RRULE:FREQ=WEEKLY;COUNT=5" in whole
+    assert "X-IMIP-GATEWAY-PARTIAL" not in whole and "RDATE" not in whole
+    (kept,) = [one for one in whole.split("BEGIN:VEVENT") if "RECURRENCE-ID" in one]
+    assert f"RECURRENCE-ID:{instant(dates[1])}" in kept and "PARTSTAT=ACCEPTED;RSVP=TRUE:mailto:alice" in kept
+    gateway.settle()
+    assert gateway.take_letters() == []

@@ -112,6 +112,17 @@ async def split(world, say):
     return await world.mail("REQUEST", say.invitation("m1_R20261124T100000", **rest), run=False)
 
 
+async def instances(world, say):
+    """Of a series that he does not know he is invited to one date, then to another: the server wants a master."""
+    dates = [f"202611{day}T100000Z" for day in ("10", "17")]
+    first, second = (
+        say.invitation(RECURRENCE_ID=one, DTSTART=one, DTEND=one.replace("T10", "T11")) for one in dates
+    )
+    await world.mail("REQUEST", first)
+    await world.drain()
+    return await world.mail("REQUEST", second, run=False)
+
+
 JOURNEYS = [
     invite,
     update,
@@ -127,6 +138,7 @@ JOURNEYS = [
     cancel_by_removal,
     early_reply,
     split,
+    instances,
 ]
 IN_TIME = [edit_and_reply]  # where eleven minutes more let the edit settle before the answer is read
 STAMPS = re.compile(r"^(?:DTSTAMP|LAST-MODIFIED|CREATED):.*\n?", re.MULTILINE)

@@ -289,3 +289,63 @@ async def test_an_unproven_rest_of_a_series_is_held(world, say):
     mail = await world.mail("REQUEST", say.invitation("other", **REST), dmarc="none")
     assert await world.told(mail) == [("held", "not-authenticated")]
     assert world.text("/alice/calendar/other.ics") == ""
+
+
+def instance_of(say, key: str, **lines) -> str:
+    return say.invitation(RECURRENCE_ID=key, DTSTART=key, DTEND=key.replace("T10", "T11"), **lines)
+
+
+TWO = ("20261110T100000Z", "20261117T100000Z")
+
+
+async def test_instances_without_their_series_are_stored_as_the_server_takes_them(world, say):
+    await world.mail("REQUEST", instance_of(say, TWO[0]))
+    assert "X-IMIP-GATEWAY-PARTIAL" not in world.text(HREF)
+    mail = await world.mail("REQUEST", instance_of(say, TWO[1], DTSTAMP="20261101T090000Z"))
+    assert await world.told(mail) == [("applied", "invitation-rescheduled")]
+    stored = world.text(HREF)
+    assert "X-IMIP-GATEWAY-PARTIAL:TRUE" in stored and f"RDATE:{TWO[1]}" in stored
+    await world.drain()
+    assert world.got() == []
+    again = await world.mail("REQUEST", instance_of(say, TWO[1], DTSTAMP="20261101T090000Z"))
+    assert await world.told(again) == [("unchanged", "duplicate")]
+
+
+async def test_a_server_that_takes_them_as_they_are_gets_them_so(world, say):
+    world.calendars.orphans = 100
+    for key in TWO:
+        await world.mail("REQUEST", instance_of(say, key))
+    assert "X-IMIP-GATEWAY-PARTIAL" not in world.text(HREF)
+    assert world.text(HREF).count("RECURRENCE-ID") == 2
+
+
+async def test_an_answer_to_one_of_them_names_that_one_and_nothing_of_ours(world, say):
+    for key in TWO:
+        await world.mail("REQUEST", instance_of(say, key))
+    await world.drain()
+    stored = world.text(HREF)
+    before, mark, after = stored.partition(f"RECURRENCE-ID:{TWO[1]}")
+    world.calendars.save(HREF, (before + mark + after.replace("NEEDS-ACTION", "ACCEPTED", 1)).encode())
+    await world.drain()
+    (letter,) = world.got("bob@example.net")
+    assert (letter.value("RECURRENCE-ID"), letter.partstat) == (TWO[1], "ACCEPTED")
+    assert letter.calendar.count("BEGIN:VEVENT") == 1
+    assert b"X-IMIP-GATEWAY" not in letter.calendar.encode() and "RDATE" not in letter.calendar
+
+
+async def test_the_whole_series_takes_the_place_of_what_stood_for_it(world, say):
+    for key in TWO:
+        await world.mail("REQUEST", instance_of(say, key))
+    await world.drain()
+    world.edit(HREF, ("PARTSTAT=NEEDS-ACTION;RSVP=TRUE;X-IMIP", "PARTSTAT=ACCEPTED;RSVP=TRUE;X-IMIP"))
+    await world.drain()
+    (letter,) = world.got("bob@example.net")
+    assert letter.calendar.count("PARTSTAT=ACCEPTED") == 2
+    whole = say.invitation(RRULE="FREQ=WEEKLY", DTSTART="20261103T100000Z", DTEND="20261103T110000Z")
+    await world.mail("REQUEST", whole.replace("20261101T080000Z", "20261101T100000Z"))
+    stored = world.text(HREF)
+    assert "RRULE:FREQ=WEEKLY" in stored
+    assert "X-IMIP-GATEWAY-PARTIAL" not in stored and "RDATE" not in stored
+    assert stored.count("PARTSTAT=ACCEPTED;RSVP=TRUE:mailto:alice") == 2  # of these dates, not of the series
+    await world.drain()
+    assert len(world.got()) == 1

@@ -265,6 +265,16 @@ def test_a_date_that_he_took_out_stays_out_and_she_is_told(stage) -> None:
     assert partstat(letter.object.attendee(BOB, "20300211T100000Z")) == "DECLINED"
 
 
+def test_nobody_is_told_of_a_date_that_he_took_out_where_nobody_may_be_told(stage) -> None:
+    desk = stage.desk(BOB)
+    desk.base = stage.object(series(partstat="NEEDS-ACTION"))
+    desk.stored = stage.object(series(EXDATE="20300211T100000Z"))
+    desk.turn_to("rest")
+    desk.mail = {"is_list": True}
+    assert not ask(stage, desk, rest()).outgoing
+    assert desk.stored.master.value("EXDATE") == "20300211T100000Z"
+
+
 def test_a_meeting_that_was_deleted_is_not_asked_about_again(stage, desk) -> None:
     ask(stage, desk, rest())
     desk.stored = desk.base = None
