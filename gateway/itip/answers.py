@@ -50,16 +50,17 @@ def reply(stored: CalendarObject, message: Message, context: Context) -> Decisio
     if refused is not None:
         return refused
     ranks = [rank_of(answer, context) for answer in answers]
-    there = [_occurs(stored, answer.part.key) for answer in answers]
+    missing = [_why_not(stored, answer, context) for answer in answers]
+    there = [not why for why in missing]
     new = stored
     marks: dict[MarkKey, Mark] = {}
     notes: list[Note] = []
-    for answer, rank, known in zip(answers, ranks, there, strict=True):
-        if rank.order is Order.NEWER and known:
+    for answer, rank, why in zip(answers, ranks, missing, strict=True):
+        if rank.order is Order.NEWER and not why:
             new = _apply(new, answer, {**context.marks, **marks})
             key, mark = _mark(answer, context)
             marks[key] = mark
-        notes += _notes(answer, rank, known)
+        notes += _notes(answer, rank, why)
     if not marks:
         return _nothing(answers, ranks, there, notes)
     crasher = find(stored.attendees(), answers[0].names) is None
@@ -73,6 +74,22 @@ def reply(stored: CalendarObject, message: Message, context: Context) -> Decisio
         notes=(*notes, *told),
         recurrence_id=onward.anchor(answers[0].part.key) if len(answers) == 1 else "",
     )
+
+
+def has_place(stored: CalendarObject, message: Message, context: Context) -> bool:
+    """Whether an invited guest speaks of a part of the meeting that he is invited to."""
+    found = tuple(_answers(stored, message, context))
+    return not found or any(_has_place(stored, answer, context) for answer in found)
+
+
+def _has_place(stored: CalendarObject, answer: Answer, context: Context) -> bool:
+    """SPEC 3.3: a guest of other dates, or one who was struck off this one, comes to it by the organizer's leave."""
+    if context.policy.approved or context.policy.party_crasher == "add":
+        return True
+    component = stored.component(onward.anchor(answer.part.key)) or stored.master
+    if component is None or find(stored.attendees(), answer.names) is None:
+        return True
+    return line_in(component, answer.names) is not None
 
 
 def own_line(component: Component, message: Message, context: Context) -> Property | None:
@@ -160,6 +177,13 @@ def _occurs(stored: CalendarObject, key: str) -> bool:
         return stored.recurring and recur.is_occurrence(stored, key)
     except MalformedCalendar:
         return False
+
+
+def _why_not(stored: CalendarObject, answer: Answer, context: Context) -> str:
+    """Why there is nothing that this can be an answer to, or ""."""
+    if not _occurs(stored, answer.part.key):
+        return "no-such-instance"
+    return "" if _has_place(stored, answer, context) else "not-invited"
 
 
 def _apply(stored: CalendarObject, answer: Answer, marks: Mapping[MarkKey, Mark]) -> CalendarObject:
@@ -341,10 +365,10 @@ def _comment(component: Component, line: Property) -> str:
     return clean[:_COMMENT_LIMIT]
 
 
-def _notes(answer: Answer, rank: Rank, known: bool) -> Iterable[Note]:
+def _notes(answer: Answer, rank: Rank, why_not: str) -> Iterable[Note]:
     facts = {"attendee": str(answer.who), "recurrence_id": onward.anchor(answer.part.key)}
-    if not known:
-        yield Note(code="no-such-instance", facts=facts)
+    if why_not:
+        yield Note(code=why_not, facts=facts)
         return
     if rank.note:
         yield Note(code=rank.note, facts=facts)
@@ -375,4 +399,4 @@ def _nothing(
     return Decision(outcome=outcome, reason=reason, notes=tuple(notes), recurrence_id=only)
 
 
-__all__ = ["COMMENT", "Answer", "own_line", "reply"]
+__all__ = ["COMMENT", "Answer", "has_place", "own_line", "reply"]

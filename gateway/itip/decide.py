@@ -225,7 +225,7 @@ def may_answer(stored: CalendarObject | None, message: Message, context: Context
     if mine is None:
         return _refused(Reason.SENDER_NOT_ATTENDEE)
     if known is not None:
-        return YES
+        return YES if answers.has_place(stored, message, context) else _crasher(context)
     delegators = frozenset(parameter_addresses(mine, "DELEGATED-FROM"))
     if delegators and find(stored.attendees(), delegators) is not None:
         # SPEC 3.3: his delegator has not told us yet; DELEGATED-FROM alone authorises nothing

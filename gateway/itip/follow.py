@@ -9,12 +9,13 @@ from gateway.ical import times
 from gateway.ical.event import CalendarObject, partstat
 from gateway.ical.tree import Component, Property, prop, text_prop
 from gateway.itip import order, version
-from gateway.itip.merge import Mine, merge
+from gateway.itip.merge import Mine, cancelled, merge
 from gateway.itip.model import Certainty, Context, Mark, MarkKey, Message
 from gateway.itip.order import Standing
 from gateway.itip.roles import line_in
 from gateway.itip.significance import rescheduled
 from gateway.itip.version import Components, Part
+from gateway.itip.views import is_cancelled
 
 _STAMPS = ("DTSTAMP", "SEQUENCE", "CREATED", "LAST-MODIFIED", "RECURRENCE-ID")
 
@@ -94,7 +95,8 @@ def _merge_all(
     moved = moved_keys(scene, base)
     frame = base
     out: Components = {}
-    excluded = _excluded(scene)
+    again = _is_on_again(told, now)
+    excluded = {} if again else _excluded(scene)
     for key, new in now.items():
         old = ours.get(key) or version.derived(scene.stored or frame, ours, key)
         if old is None and key in excluded and key not in moved:
@@ -107,9 +109,23 @@ def _merge_all(
             out[key] = _with_alarm(out[key], scene)
     kept = {key: old for key, old in ours.items() if key not in now and not after.cut(key)}
     left = {key: old for key, old in kept.items() if full or key in told}
-    out |= {key: old for key, old in kept.items() if key not in left}
-    out |= _personal(scene, left, told=told, out=out, moved=moved, frame=frame)
+    out |= {key: _off_with_the_whole(old, after, key) for key, old in kept.items() if key not in left}
+    out |= _personal(scene, left, told=told, out=out, moved=moved, frame=frame, again=again)
     return _excluding(scene, after, out, excluded=excluded, frame=frame)
+
+
+def _is_on_again(told: Components, now: Components) -> bool:
+    """Whether the organizer had called off the whole: to what he makes of it anew the owner has said nothing yet."""
+    was, new = told.get(""), now.get("")
+    return was is not None and new is not None and is_cancelled(was) and not is_cancelled(new)
+
+
+def _off_with_the_whole(component: Component, after: Standing, key: str) -> Component:
+    """RFC 5546 3.2.5: a CANCEL of the whole takes along the instances that only the owner's copy tells apart."""
+    whole = after.active_cancel("")
+    if whole is None or not key or after.said_after(key, whole):
+        return component
+    return cancelled(component, sequence=whole.sequence)
 
 
 def moved_keys(scene: Scene, base: CalendarObject) -> frozenset[str]:
@@ -138,6 +154,7 @@ def _personal(
     out: Components,
     moved: frozenset[str],
     frame: CalendarObject,
+    again: bool,
 ) -> Components:
     """Overrides that the organizer does not know, or took back: what of them is the owner's own stays."""
     kept: Components = {}
@@ -147,7 +164,7 @@ def _personal(
         if new is None or plain is None or key in moved:
             continue
         was = told.get(key) or version.derived(scene.context.base or frame, told, key)
-        mine = merge(was, old, plain, mine=_mine(scene, False))
+        mine = merge(was, old, plain, mine=_mine(scene, again))
         if _canonical(mine, scene) != _canonical(new, scene):
             kept[key] = mine
     return kept

@@ -126,6 +126,7 @@ def _told(
         marks={
             **_request_marks(concerns, ready, circle),
             **_reset_marks(found, ready, circle),
+            **_struck_marks(concerns, cancelled, circle),
             **{
                 MarkKey(recurrence_id=key, party=ORGANIZER): _mark(circle, key, number, cancelled=True)
                 for key, number in fallen.items()
@@ -177,17 +178,23 @@ def _request_marks(
 
 
 def _reset_marks(found: Difference, ready: CalendarObject, circle: Circle) -> dict[MarkKey, Mark]:
-    """SPEC 4.1: an answer to a SEQUENCE below the reset no longer counts."""
-    out = {}
-    for key in found.reset:
-        for who in circle.guests:
-            name = MarkKey(recurrence_id=key, party=who)
-            out[name] = replace(
-                circle.context.marks.get(name, Mark()),
-                reset_sequence=ready.sequence(key) or 0,
-                reset_dtstamp=circle.context.now,
-            )
-    return out
+    """SPEC 4.1: an answer to a SEQUENCE below the reset no longer counts; what is made anew asks everybody anew."""
+    anew = found.before is None and MarkKey(recurrence_id="", party=ORGANIZER) in circle.context.marks
+    keys = found.reset | ({key for key, _ in components_by_key(ready)} if anew else set())
+    return dict(_reset(circle, who, key, ready.sequence(key) or 0) for key in keys for who in circle.guests)
+
+
+def _struck_marks(
+    concerns: Mapping[Address, Concern], cancelled: Mapping[str, int], circle: Circle
+) -> dict[MarkKey, Mark]:
+    """What a guest said before he was struck off does not count once he is asked again."""
+    return dict(_reset(circle, who, key, cancelled[key]) for who, one in concerns.items() for key in one.lost)
+
+
+def _reset(circle: Circle, who: Address, key: str, sequence: int) -> tuple[MarkKey, Mark]:
+    name = MarkKey(recurrence_id=key, party=who)
+    old = circle.context.marks.get(name, Mark())
+    return name, replace(old, reset_sequence=sequence, reset_dtstamp=circle.context.now)
 
 
 def _mark(circle: Circle, key: str, sequence: int, *, cancelled: bool = False) -> Mark:
