@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.lock-installed
 JOBS   ?= 2
 UV     ?= uv
 
-.PHONY: run test test-all lint types units format lock itip-table clean
+.PHONY: run test test-all lint types units format lock itip-table corpus corpus-golden clean
 
 run: $(STAMP)
 	$(BIN)/imip-gateway demo
@@ -33,6 +33,13 @@ format: $(STAMP)
 # docs/itip.md, from the table of itip/decide.
 itip-table: $(STAMP)
 	$(BIN)/python tests/itip/test_page.py
+
+# The whole corpus through `explain`: what becomes of each message. corpus-golden keeps it as the truth.
+corpus: $(STAMP)
+	@$(BIN)/python tests/imip/test_corpus.py
+
+corpus-golden: $(STAMP)
+	$(BIN)/python tests/imip/test_corpus.py --golden
 
 # The lock: pins, hashes and markers for Python 3.11-3.14; made with uv, installed with pip.
 lock:
