@@ -54,7 +54,7 @@ def unwrapped(of: CalendarObject) -> CalendarObject:
     told: dict[RecurrenceKey, Component] = {**_without_override(of), **of.overrides}
     if not told:
         return of
-    told = {key: _answered(one, master) for key, one in told.items()}
+    told = {key: _with_alarms(_answered(one, master), master) for key, one in told.items()}
     return of.with_components(told).without_component("")
 
 
@@ -118,6 +118,13 @@ def _answered(component: Component, master: Component) -> Component:
         if now != was and own is not None and partstat(own) in (was, _OPEN):
             component = component.replace(own, own.with_params(PARTSTAT=now))
     return component
+
+
+def _with_alarms(component: Component, master: Component) -> Component:
+    """An alarm of the series is its owner's, since we give it none; what is to remind him of each date, each date gets."""
+    there = component.subcomponents("VALARM")
+    new = [one for one in master.subcomponents("VALARM") if one not in there]
+    return component.with_children((*component.children, *new)) if new else component
 
 
 __all__ = ["MARK", "unwrapped", "wrapped"]

@@ -147,6 +147,13 @@ def test_an_answer_to_one_instance_stays_with_it(two) -> None:
     assert [partstat(one.first("ATTENDEE")) for one in found.components] == ["TENTATIVE", "ACCEPTED"]
 
 
+def test_an_alarm_that_he_gives_to_the_series_is_one_of_each_date(two) -> None:
+    alarm = "BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT5M\r\nEND:VALARM\r\n"
+    found = edited(two, (f"{partial.MARK}:TRUE\r\n", f"{partial.MARK}:TRUE\r\n{alarm}"))
+    assert [len(one.subcomponents("VALARM")) for one in found.components] == [1, 1]
+    assert there_and_back(found).data == found.data
+
+
 def test_a_date_that_was_taken_out_is_gone(two) -> None:
     found = edited(
         two,
