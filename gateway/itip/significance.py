@@ -112,9 +112,12 @@ def rescheduled(before: CalendarObject | None, after: CalendarObject) -> frozens
     if before is None:
         return living
     was = facts_by_key(before)
-    if _series_moved(was.get(""), now.get("")):
+    first = _begun_later(before, was.get(""), now.get(""))
+    if first is None and _series_moved(was.get(""), now.get("")):
         return living
-    moved = {key for key in living if _moved(instance_facts(before, key), now[key])}
+    moved = {key for key in living if key and _moved(instance_facts(before, key), now[key])}
+    if "" in living and _moved(first or was.get(""), now[""]):
+        moved.add("")
     moved |= {key for key in was.keys() - now.keys() if _moved_back(was[key], instance_facts(after, key))}
     return frozenset(moved) | _added_dates(was.get(""), now.get(""), after)
 
@@ -179,6 +182,24 @@ def _series_moved(was: InstanceFacts | None, now: InstanceFacts | None) -> bool:
     if was.rule == now.rule == "":  # dates only: each of them is an instance of its own
         return was.start != now.start
     return was.series != now.series
+
+
+def _begun_later(
+    before: CalendarObject, was: InstanceFacts | None, now: InstanceFacts | None
+) -> InstanceFacts | None:
+    """The first occurrence that is left of a series whose beginning was taken off: none of the others has moved by that."""
+    if before.master is None or was is None or now is None:
+        return None
+    if not was.rule or was.rule != now.rule or was.start >= now.start:
+        return None
+    alone = before.with_component("", before.master.without("EXDATE"))
+    for key in before.overrides:
+        alone = alone.without_component(key)
+    left = instance(alone, now.start)
+    start = times.start(left, before.zones) if left is not None else None
+    if left is None or start is None or _clock(start) != now.clock:
+        return None
+    return read_facts(left, before)
 
 
 def _moved(was: InstanceFacts | None, now: InstanceFacts) -> bool:

@@ -27,6 +27,7 @@ ATTENDEE;PARTSTAT=ACCEPTED;CN=Bob:mailto:bob@example.com
 ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:carol@example.net
 """
 SERIES = SINGLE.replace("SUMMARY", "RRULE:FREQ=WEEKLY;COUNT=10\nSUMMARY")
+FORTNIGHTLY = SERIES.replace("WEEKLY", "WEEKLY;INTERVAL=2")
 
 
 def event(text: str) -> str:
@@ -132,6 +133,10 @@ MOVES = [
         ("DTSTART;TZID=Europe/Berlin:20261123T110000", "DTSTART:20261123T100000Z"),
         {""},
     ),
+    ("its beginning taken off", SERIES, ("20261123", "20261207"), set()),
+    ("another week of every two", FORTNIGHTLY, ("20261123", "20261130"), {""}),
+    ("a beginning on another day", SERIES, ("20261123", "20261124"), {""}),
+    ("a beginning behind its end", SERIES, ("20261123", "20270208"), {""}),
     ("single to series", SINGLE, ("SUMMARY", "RRULE:FREQ=WEEKLY\nSUMMARY"), {""}),
 ]
 
@@ -191,6 +196,22 @@ def test_the_move_of_a_series_voids_every_instance() -> None:
         override("20261130", Plan="Special").replace("T110000", "T100000"),
     )
     assert rescheduled(before, after) == {"", "20261130T090000Z"}
+
+
+def test_a_series_without_its_beginning_that_is_longer_now_has_moved() -> None:
+    later = SERIES.replace("20261123", "20261207")
+    assert rescheduled(meeting(SERIES), meeting(later.replace("T120000", "T130000"))) == {""}
+    assert rescheduled(meeting(SERIES.replace("SUMMARY", "STATUS:CANCELLED\nSUMMARY")), meeting(later)) == {
+        ""
+    }
+
+
+def test_what_was_said_of_one_date_stands_when_the_series_begins_later() -> None:
+    before = meeting(
+        SERIES, override("20261207", **{"T110000\nDTEND": "T140000\nDTEND", "T120000": "T150000"})
+    )
+    after = meeting(SERIES.replace("20261123", "20261207"))
+    assert rescheduled(before, after) == {"20261207T100000Z"}
 
 
 def test_a_cancelled_instance_that_takes_place_again_is_new() -> None:
