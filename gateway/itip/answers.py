@@ -17,6 +17,8 @@ from gateway.itip.roles import find, identities, line_in, parameter_addresses
 from gateway.itip.version import Part
 
 COMMENT = "X-IMIP-GATEWAY-COMMENT"
+_EVENT = frozenset({"NEEDS-ACTION", "ACCEPTED", "DECLINED", "TENTATIVE", "DELEGATED"})
+_UNDERSTOOD = {"VEVENT": _EVENT, "VTODO": _EVENT | {"COMPLETED", "IN-PROCESS"}}
 _COMMENT_LIMIT = 500  # characters; a longer one is cut, since the line is the calendar's, not a letter
 
 
@@ -28,7 +30,7 @@ class Answer:
     line: Property  # the sender's ATTENDEE line in it
     who: Address  # his address as our meeting knows it
     names: frozenset[Address]  # every address that it knows him by
-    partstat: str  # "" when the component says none
+    partstat: str  # "" when the component says none that we understand
     failed: str  # REQUEST-STATUS 3.x or 5.x, or ""
     comment: str
 
@@ -139,10 +141,16 @@ def _answers(stored: CalendarObject, message: Message, context: Context) -> Iter
             line=line,
             who=known.address if known is not None else message.sender or line.address,
             names=identities(known) if known is not None else _sender(message) or identities(line),
-            partstat=tasks.answer(part.component, partstat(line) if line.param("PARTSTAT") else ""),
+            partstat=_said(part.component, line),
             failed=failed[0] if failed else "",
             comment=_comment(part.component, line),
         )
+
+
+def _said(component: Component, line: Property) -> str:
+    """RFC 5545 3.2.12: a PARTSTAT that nobody knows, or that events do not have, is no answer."""
+    told = tasks.answer(component, partstat(line) if line.param("PARTSTAT") else "")
+    return told if told in _UNDERSTOOD.get(component.name, _EVENT) else ""
 
 
 def _line(

@@ -28,7 +28,7 @@ from gateway.itip.difference import Concern
 from gateway.itip.model import Context, Note, Outgoing
 from gateway.itip.roles import identities, line_in, parameter_addresses
 from gateway.itip.significance import components_by_key, instance
-from gateway.itip.views import instances_of, shareable
+from gateway.itip.views import instances_of, is_cancelled, shareable
 
 DEPTH: Final = (
     10  # hands that one place goes through; RFC 5546 4.2.5 sets no limit, and each hand costs letters
@@ -146,6 +146,8 @@ def letters(
 def _moves(stored: CalendarObject, new: CalendarObject, who: Address) -> _Moves:
     moves = _Moves()
     for key, component in components_by_key(new):
+        if is_cancelled(component):
+            continue  # nobody is sent to what does not take place, nor let off it once more
         old = stored.component(key) or stored.master
         for line in component.all("ATTENDEE"):
             was = line_in(old, frozenset({line.address}))

@@ -141,6 +141,14 @@ def test_an_answer_without_a_partstat_moves_nothing(stage: Any, desk: Any) -> No
     assert partstat(desk, BOB) is None
 
 
+@pytest.mark.parametrize("said", ["IN-PROCESS", "COMPLETED", "X-MAYBE"])
+def test_an_answer_that_no_event_knows_moves_nothing(stage: Any, desk: Any, said: str) -> None:
+    desk.meet(reply(stage, BOB, "TENTATIVE"))
+    decision = desk.meet(reply(stage, BOB, said, stamp=3))
+    assert decision.notes[0].code == "no-partstat"
+    assert partstat(desk, BOB) == "TENTATIVE"
+
+
 @pytest.mark.parametrize("status", ["3.7;Invalid Calendar User", "5.1;Service unavailable"])
 def test_a_failure_is_reported_and_resets_nothing(stage: Any, desk: Any, status: str) -> None:
     desk.meet(reply(stage, BOB, "ACCEPTED"))

@@ -10,6 +10,7 @@ from gateway.ical.address import Address
 from gateway.ical.tree import Component, prop
 from gateway.itip import tables
 from gateway.itip.delegation import DEPTH, delegate_of, fault
+from gateway.itip.significance import instance
 
 HEAD = """BEGIN:VEVENT
 UID:d1@example.com
@@ -60,6 +61,14 @@ def test_one_date_can_be_handed_on_alone_and_taken_back(stage: Any, desk: Any) -
     back = desk.meet(says(stage, "c@example.com", "", key="20300114T090000Z", minute=2))
     assert sent(back) == [("CANCEL", "e@example.net")]
     assert desk.stored.attendee("e@example.net", "20300114T090000Z") is None
+
+
+@pytest.mark.parametrize("key", ["", "20300114T090000Z"])
+def test_nobody_is_sent_to_what_does_not_take_place(stage: Any, desk: Any, key: str) -> None:
+    called_off = instance(desk.stored, key).put(prop("STATUS", "CANCELLED"))
+    desk.stored = desk.stored.with_component(key, called_off)
+    assert sent(desk.meet(says(stage, "c@example.com", "e@example.net", key=key))) == []
+    assert sent(desk.meet(says(stage, "c@example.com", "", key=key, minute=2))) == []
 
 
 def test_the_same_delegation_again_asks_nobody_again(stage: Any, desk: Any) -> None:
