@@ -32,7 +32,7 @@ COMMANDS = {
     "why": Command(about="the story of a Message-ID, UID or job", module="why"),
     "queue": Command(about="what waits: list, show, retry, release, drop, stats", module="queue"),
     "held": Command(about="what waits for a person: list, approve, refuse", module="held"),
-    "proposal": Command(about="counter-proposals waiting for an organizer"),
+    "proposal": Command(about="other times that guests propose: list, accept, decline", module="proposal"),
     "retract": Command(about="take back what a mail did"),
     "sync": Command(about="one watch round of every collection, now", module="sync"),
     "drain": Command(about="wait until nothing is due or running", module="drain"),

@@ -21,7 +21,19 @@ from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject
 from gateway.ical.times import Period
 from gateway.itip import freebusy, order, splits, summary
-from gateway.itip.model import Busy, Decision, Note, Outcome, Outgoing, Reason, Remove, Store, Verdict
+from gateway.itip.model import (
+    Busy,
+    Decision,
+    Note,
+    Notice,
+    Outcome,
+    Outgoing,
+    Proposal,
+    Reason,
+    Remove,
+    Store,
+    Verdict,
+)
 from gateway.itip.significance import fingerprint, rescheduled
 from gateway.log import Event, Log, Stage
 from gateway.ports import (
@@ -32,6 +44,7 @@ from gateway.ports import (
     NewLetter,
     Plan,
     Plans,
+    ProposalRow,
     Queue,
     Resource,
     Snapshot,
@@ -176,6 +189,7 @@ class Apply:
                 for key, mark in decision.marks.items()
             ),
             entry=None if silent else self.entry(job, story, decision, account=account, seen=seen),
+            proposals=tuple(_kept(account, story, one) for one in decision.proposals),
         )
         if isinstance(decision.change, Store):
             data = to_store(decision.change.object, await self._calendars.profile(account)).data
@@ -189,7 +203,12 @@ class Apply:
         elif story.kind == "change":
             plan = _settled_as_seen(plan, seen)
         return await self._plans.plan(
-            job, plan, tuple(_letter(account, job.uid, one, story) for one in decision.outgoing)
+            job,
+            plan,
+            (
+                *(_letter(account, job.uid, one, story) for one in decision.outgoing),
+                *(_notice(account, job.uid, one) for one in decision.notices),
+            ),
         )
 
     async def _write(self, account: Account, plan: Plan) -> Resource | None:
@@ -348,6 +367,38 @@ def _letter(account: Account, uid: str, outgoing: Outgoing, story: Story) -> New
         summary=summary.dump(outgoing.summary),
         automatic=outgoing.automatic,
         in_reply_to=story.message_id if outgoing.automatic else "",
+    )
+
+
+def _notice(account: Account, uid: str, notice: Notice) -> NewLetter:
+    """SPEC 3.4: nobody's hand caused it, and it carries no calendar part."""
+    return NewLetter(
+        account=account.address,
+        uid=uid,
+        recurrence_id="",
+        method="",
+        sender=notice.sender,
+        recipient=notice.recipient,
+        recipient_name=notice.recipient_name,
+        summary=summary.dump(notice.summary),
+        automatic=True,
+    )
+
+
+def _kept(account: Account, story: Story, proposal: Proposal) -> ProposalRow:
+    return ProposalRow(
+        account=account.address,
+        uid=proposal.object.uid,
+        recurrence_id=proposal.recurrence_id,
+        sender=proposal.sender,
+        sequence=proposal.sequence,
+        start=proposal.start,
+        end=proposal.end,
+        old_start=proposal.old_start,
+        old_end=proposal.old_end,
+        comment=proposal.comment,
+        data=proposal.object.data,
+        message_id=story.message_id,
     )
 
 

@@ -53,7 +53,7 @@ class Deliver:
         if isinstance(mail, Reason):
             await self._fail(job, letter, mail, "")
             return
-        faults = lint.faults(mail.content)
+        faults = lint.faults(mail.content, notice=not letter.letter.method)
         if faults:
             await self._fail(job, letter, Reason.INTERNAL_ERROR, "; ".join(faults))
             return

@@ -90,6 +90,8 @@ def compose(
     new = letter.letter
     if "@" not in new.recipient or "@" not in new.sender:
         return Reason.LETTER_FAILED
+    if not new.method:
+        return _notice(letter, moment, reader=reader, settings=settings, tokens=tokens, renderer=renderer)
     mode = choose(new.sender, new.method, domains=settings.domains, from_foreign=settings.from_foreign)
     summary = summaries.load(new.summary)
     if mode is Mode.AGENT and not _organizes(summary, new.sender):
@@ -121,6 +123,45 @@ def compose(
         method=new.method,
         calendar=with_method(represented(new.calendar, who), new.method),
         attach=settings.attach,
+    )
+
+
+def _notice(
+    letter: Letter,
+    moment: datetime,
+    *,
+    reader: Reader,
+    settings: LetterSettings,
+    tokens: Tokens,
+    renderer: Renderer,
+) -> LetterParts:
+    """To our own user, about what somebody did: from the gateway, with the null sender, and no meeting in it (SPEC 3.4)."""
+    new = letter.letter
+    summary = summaries.load(new.summary)
+    sender = Mailbox(address=new.sender, name=_name(summary, new.sender))
+    recipient = Mailbox(address=new.recipient, name=new.recipient_name)
+    site = mail_domain(tokens.service)
+    worded = renderer.render(
+        Sheet(summary=summary, sender=sender, recipient=recipient, reader=reader, site=site)
+    )
+    return LetterParts(
+        envelope_sender="",
+        author=Mailbox(address=tokens.service, name=worded.author),
+        reply_to=sender,
+        recipient=recipient,
+        subject=worded.subject,
+        date=moment.astimezone(settings.zone),
+        message_id=letter.message_id,
+        in_reply_to=_parent(letter),
+        references=_ancestors(letter),
+        language=worded.language,
+        auto_submitted="auto-generated",
+        hop=site,
+        text=worded.text,
+        html=worded.html,
+        method="",
+        calendar=b"",
+        attach=False,
     )
 
 

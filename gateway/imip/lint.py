@@ -73,10 +73,11 @@ def part(octets: bytes) -> Part:
     return Part(fields=tuple(fields), content=content)
 
 
-def faults(content: bytes) -> tuple[str, ...]:
-    """Every reason why this mail must not leave; empty when it may."""
+def faults(content: bytes, *, notice: bool = False) -> tuple[str, ...]:
+    """Every reason why this mail must not leave; empty when it may. `notice`: it must carry no meeting."""
     mail = part(content)
-    return (*_octets(content), *_header(mail), *_tree(mail), *_calendar(mail))
+    tree = _words(mail) if notice else (*_tree(mail), *_calendar(mail))
+    return (*_octets(content), *_header(mail), *tree)
 
 
 def warnings(content: bytes) -> tuple[str, ...]:
@@ -125,6 +126,15 @@ def _tree(mail: Part) -> Iterator[str]:
             yield "two Content-Type fields in one part"
         if entity.kind == "text/calendar" and entity.all("content-disposition"):
             yield "text/calendar with a Content-Disposition"
+
+
+def _words(mail: Part) -> Iterator[str]:
+    """SPEC 3.4: what nobody is to answer has no meeting in it, and says that a machine wrote it."""
+    kinds = [child.kind for child in mail.children]
+    if mail.kind != "multipart/alternative" or kinds != ["text/plain", "text/html"]:
+        yield f"a notice is {mail.kind} of {', '.join(kinds)}"
+    if mail.all("auto-submitted") != ("auto-generated",):
+        yield "a notice without Auto-Submitted: auto-generated"
 
 
 def _calendar(mail: Part) -> Iterator[str]:

@@ -37,7 +37,8 @@ _ASCII = bytes(range(127))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterParts:
-    """A letter that only needs to be written down. `calendar` already carries METHOD; ids with or without brackets."""
+    """A letter that only needs to be written down. `calendar` already carries METHOD, or is empty in a notice that has
+    no meeting in it; ids with or without brackets."""
 
     envelope_sender: str
     author: Mailbox
@@ -84,7 +85,7 @@ def header(parts: LetterParts) -> bytes:
         _ascii_field("Auto-Submitted", parts.auto_submitted),
         b"X-Auto-Response-Suppress: OOF, AutoReply\r\n",
         _ascii_field("X-Imip-Gateway-Hop", parts.hop),
-        b"Content-Class: urn:content-classes:calendarmessage\r\n",
+        b"Content-Class: urn:content-classes:calendarmessage\r\n" if parts.calendar else b"",
         _ascii_field("Content-Language", parts.language),
         b"MIME-Version: 1.0\r\n",
     ]
@@ -94,16 +95,15 @@ def header(parts: LetterParts) -> bytes:
 def body(parts: LetterParts) -> bytes:
     """The tree, from its Content-Type on. No boundary can occur inside: neither base64 nor quoted-printable holds `=_`."""
     mark = sha256(bare_id(parts.message_id).encode()).hexdigest()[:24].encode("ascii")
+    words = (_text_part("plain", parts.text), _text_part("html", parts.html))
+    if not parts.calendar:
+        return _multipart(b"alternative", b"=_a_" + mark, words)
     encoded = encodebytes(parts.calendar).replace(b"\n", b"\r\n")
     method = plain(parts.method).upper()
     inner = _multipart(
         b"alternative",
         b"=_a_" + mark,
-        (
-            _text_part("plain", parts.text),
-            _text_part("html", parts.html),
-            _part(f"text/calendar; charset=UTF-8; method={method}", encoded),
-        ),
+        (*words, _part(f"text/calendar; charset=UTF-8; method={method}", encoded)),
     )
     children = [inner]
     if parts.attach:

@@ -137,13 +137,13 @@ def _answers(stored: CalendarObject, message: Message, context: Context) -> Iter
             if (code := item.value.partition(";")[0].strip())[:1] in {"3", "5"}
         ]
         yield Answer(
-            part=replace(part, key=_only_time(stored, part)),
+            part=replace(part, key=only_time(stored, part)),
             line=line,
             who=known.address if known is not None else message.sender or line.address,
             names=identities(known) if known is not None else _sender(message) or identities(line),
             partstat=_said(part.component, line),
             failed=failed[0] if failed else "",
-            comment=_comment(part.component, line),
+            comment=comment_of(part.component, line),
         )
 
 
@@ -168,7 +168,7 @@ def _sender(message: Message) -> frozenset[Address]:
     return frozenset({message.sender}) if message.sender is not None else frozenset()
 
 
-def _only_time(stored: CalendarObject, part: Part) -> str:
+def only_time(stored: CalendarObject, part: Part) -> str:
     """Some clients name the one occurrence of a meeting that does not repeat; that is the meeting."""
     if not part.key or stored.master is None or stored.recurring or part.key in stored.overrides:
         return part.key
@@ -176,7 +176,7 @@ def _only_time(stored: CalendarObject, part: Part) -> str:
     return "" if begin is not None and begin.key == part.key else part.key
 
 
-def _occurs(stored: CalendarObject, key: str) -> bool:
+def occurs(stored: CalendarObject, key: str) -> bool:
     """RFC 5546 4.7.2: a RECURRENCE-ID must name an occurrence."""
     key = onward.anchor(key)
     if not key or stored.component(key) is not None:
@@ -189,7 +189,7 @@ def _occurs(stored: CalendarObject, key: str) -> bool:
 
 def _why_not(stored: CalendarObject, answer: Answer, context: Context) -> str:
     """Why there is nothing that this can be an answer to, or ""."""
-    if not _occurs(stored, answer.part.key):
+    if not occurs(stored, answer.part.key):
         return "no-such-instance"
     return "" if _has_place(stored, answer, context) else "not-invited"
 
@@ -365,7 +365,7 @@ def _mark(answer: Answer, context: Context) -> tuple[MarkKey, Mark]:
     )
 
 
-def _comment(component: Component, line: Property) -> str:
+def comment_of(component: Component, line: Property) -> str:
     """COMMENT; Google says it in a parameter of the answering line."""
     texts = [item.text for item in component.all("COMMENT")]
     text = "\n".join(texts) or line.param("X-RESPONSE-COMMENT") or ""
@@ -407,4 +407,4 @@ def _nothing(
     return Decision(outcome=outcome, reason=reason, notes=tuple(notes), recurrence_id=only)
 
 
-__all__ = ["COMMENT", "Answer", "has_place", "own_line", "reply"]
+__all__ = ["COMMENT", "Answer", "comment_of", "has_place", "occurs", "only_time", "own_line", "reply"]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.ical import recur
+from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject
 from gateway.itip import roles
 from gateway.itip.circle import speaking_as
@@ -22,7 +23,13 @@ from gateway.itip.version import in_full
 _SCHEDULED: Final = frozenset({"VEVENT", "VTODO"})  # RFC 5546 3: a journal knows no REQUEST
 
 
-def changes(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> Decision:
+def changes(
+    before: CalendarObject | None,
+    after: CalendarObject | None,
+    context: Context,
+    *,
+    agreed: frozenset[Address] = frozenset(),
+) -> Decision:
     """What a change of the calendar of `context.owner` comes to (SPEC 5.2, 5.5).
 
     `before` None: the object is new; `after` None: it was deleted. Raise MalformedCalendar for what nobody can read or
@@ -45,7 +52,7 @@ def changes(before: CalendarObject | None, after: CalendarObject | None, context
     organizer = speaking_as((after, before), context.owner)
     if before is not None and before.organizer_prop is not None and not _is_ours(before, context):
         before = None  # RFC 5546 3.2.2.4: who takes a meeting over invites anew
-    return inviting(before, after, context, organizer=organizer)
+    return inviting(before, after, context, organizer=organizer, agreed=agreed)
 
 
 def _role(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> Role:

@@ -26,6 +26,7 @@ class Circle:
     guests: Mapping[Address, Property]
     context: Context
     notes: tuple[Note, ...] = ()
+    agreed: frozenset[Address] = frozenset()  # who proposed the very change: no new time voids their answer
 
     def request(
         self, who: Address, concern: Concern, shown: CalendarObject, *, before: CalendarObject | None

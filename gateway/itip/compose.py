@@ -1,4 +1,4 @@
-"""The iTIP messages that we write: REQUEST, CANCEL and REPLY, complete and strict (RFC 5546 3.2, 3.4).
+"""The iTIP messages that we write: REQUEST, CANCEL, REPLY, COUNTER and DECLINECOUNTER, complete and strict (RFC 5546 3.2, 3.4).
 
 Exchange, Google and others ignore bare messages, so each carries UID, DTSTAMP, SEQUENCE, DTSTART, an end, SUMMARY and
 ORGANIZER, whatever the tables would allow to leave out (SPEC 6.3).
@@ -79,6 +79,28 @@ def reply(
     return _message(components, source, stamp)
 
 
+def counter(
+    proposed: Component, line: Property, source: CalendarObject, *, stamp: Stamp, comment: str = ""
+) -> CalendarObject:
+    """RFC 5546 3.2.7: the event as an attendee would have it, with his line alone and the SEQUENCE that he was asked with."""
+    bare = leaving(proposed).without("ATTENDEE", "COMMENT", "STATUS").add(_only_line(line))
+    bare = bare.add(text_prop("COMMENT", comment)) if comment else bare
+    return _message((bare,), source, stamp)
+
+
+def declinecounter(
+    component: Component, line: Property, source: CalendarObject, *, stamp: Stamp, sequence: int | None
+) -> CalendarObject:
+    """RFC 5546 3.2.8: the event as it stays, to the one who would have changed it; SEQUENCE echoes the one he countered."""
+    bare = leaving(component).only(_REPLIED)
+    bare = bare.with_children(bare.properties).add(_only_line(line))
+    return _message((bare if sequence is None else bare.put(prop("SEQUENCE", str(sequence))),), source, stamp)
+
+
+def _only_line(line: Property) -> Property:
+    return leaving(Component("VEVENT", (line,))).properties[0]
+
+
 def complete(component: Component, zones: Zones, stamp: Stamp) -> Component:
     """The component with everything that SPEC 6.3 wants in a message."""
     done = component.put(times.utc_prop("DTSTAMP", stamp.now))
@@ -125,4 +147,4 @@ def _with_organizer(component: Component, source: CalendarObject) -> Component:
     return component.add(leaving(Component(component.name, (source.organizer_prop,))).properties[0])
 
 
-__all__ = ["Stamp", "cancel", "complete", "reply", "request"]
+__all__ = ["Stamp", "cancel", "complete", "counter", "declinecounter", "reply", "request"]

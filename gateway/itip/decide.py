@@ -13,7 +13,7 @@ from gateway.errors import LimitExceeded
 from gateway.ical.address import Address
 from gateway.ical.agree import with_distinct_zones
 from gateway.ical.event import CalendarObject
-from gateway.itip import answers, attendee, freebusy, ranges, refresh, splits
+from gateway.itip import answers, attendee, counter, freebusy, ranges, refresh, splits
 from gateway.itip.model import (
     Certainty,
     Context,
@@ -119,7 +119,7 @@ def _bounded(
 
 def _role(stored: CalendarObject | None, message: Message, context: Context) -> Role:
     """What the account is to the stored meeting; to an unknown one what the message makes of it."""
-    if stored is None and message.method is Method.REPLY:
+    if stored is None and message.method in (Method.REPLY, Method.COUNTER):
         return Role.ORGANIZER
     return role(stored if stored is not None else message.object, context.owner)
 
@@ -235,6 +235,24 @@ def may_answer(stored: CalendarObject | None, message: Message, context: Context
     return _crasher(context)
 
 
+def may_propose(stored: CalendarObject | None, message: Message, context: Context) -> Ruling:
+    """COUNTER: one of the stored attendees (SPEC 3.3); nobody proposes a time for a meeting of others."""
+    if stored is None:
+        return Ruling(outcome=Outcome.PARKED, reason=Reason.UNKNOWN_UID)
+    if message.sender is None:
+        alone = {line.address for part in message.object.components for line in part.all("ATTENDEE")}
+        return _held(Reason.NOT_AUTHENTICATED) if len(alone) == 1 else _refused(Reason.SENDER_NOT_ATTENDEE)
+    known = attendee_line(stored, frozenset({message.sender}))
+    return YES if known is not None else _refused(Reason.SENDER_NOT_ATTENDEE)
+
+
+def may_turn_down(stored: CalendarObject | None, message: Message, context: Context) -> Ruling:
+    """DECLINECOUNTER: the stored organizer (SPEC 3.3); of an unknown meeting nobody here has proposed anything."""
+    if stored is None:
+        return Ruling(outcome=Outcome.IGNORED, reason=Reason.UNKNOWN_UID)
+    return may_call_off(stored, message, context)
+
+
 def _crasher(context: Context) -> Ruling:
     """RFC 5546 3.2.3: the organizer decides about one who was not invited."""
     if context.policy.party_crasher == "add":
@@ -331,12 +349,12 @@ TABLE: Mapping[tuple[Role, Method], Row] = {
     (Role.ORGANIZER, Method.REFRESH): _row(may_refresh, refresh.answer),
     (Role.ATTENDEE, Method.REFRESH): _row(not_ours),
     (Role.STRANGER, Method.REFRESH): _row(not_ours),
-    (Role.ORGANIZER, Method.COUNTER): _row(not_yet),
-    (Role.ATTENDEE, Method.COUNTER): _row(not_yet),
-    (Role.STRANGER, Method.COUNTER): _row(not_yet),
-    (Role.ORGANIZER, Method.DECLINECOUNTER): _row(not_yet),
-    (Role.ATTENDEE, Method.DECLINECOUNTER): _row(not_yet),
-    (Role.STRANGER, Method.DECLINECOUNTER): _row(not_yet),
+    (Role.ORGANIZER, Method.COUNTER): _row(may_propose, counter.counter),
+    (Role.ATTENDEE, Method.COUNTER): _row(not_ours),
+    (Role.STRANGER, Method.COUNTER): _row(not_ours),
+    (Role.ORGANIZER, Method.DECLINECOUNTER): _row(may_not_organize),
+    (Role.ATTENDEE, Method.DECLINECOUNTER): _row(may_turn_down, counter.declined),
+    (Role.STRANGER, Method.DECLINECOUNTER): _row(may_turn_down, counter.declined),
 }
 
 __all__ = ["TABLE", "Row", "Ruling", "decide", "may_answer", "may_ask", "may_call_off"]

@@ -29,10 +29,15 @@ _KEPT_ANSWERS: Final = frozenset({"DELEGATED", "NEEDS-ACTION"})
 
 
 def inviting(
-    before: CalendarObject | None, after: CalendarObject | None, context: Context, *, organizer: Address
+    before: CalendarObject | None,
+    after: CalendarObject | None,
+    context: Context,
+    *,
+    organizer: Address,
+    agreed: frozenset[Address] = frozenset(),
 ) -> Decision:
     """What the organizer's change asks for; the caller has seen to roles and to meetings that are over."""
-    circle = circle_of(before, after, context, organizer=organizer)
+    circle = replace(circle_of(before, after, context, organizer=organizer), agreed=agreed)
     if after is None or is_off(after):
         if before is None or is_off(before):
             return Decision(outcome=Outcome.IGNORED, reason=Reason.NOTHING_TO_SEND)
@@ -158,7 +163,9 @@ def _with_answers_void(found: Difference, circle: Circle) -> CalendarObject:
 def _void(line: Property | Component, circle: Circle) -> Property | Component:
     if isinstance(line, Component) or line.name != "ATTENDEE" or person(line) not in circle.guests:
         return line
-    if partstat(line) in _KEPT_ANSWERS or (line.param("ROLE") or "").upper() == "NON-PARTICIPANT":
+    if person(line) in circle.agreed or partstat(line) in _KEPT_ANSWERS:
+        return line
+    if (line.param("ROLE") or "").upper() == "NON-PARTICIPANT":
         return line
     return line.with_params(PARTSTAT="NEEDS-ACTION", RSVP="TRUE")
 

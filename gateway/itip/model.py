@@ -73,6 +73,10 @@ class Reason(StrEnum):
     UPDATED = "updated"
     CANCELLED = "cancelled"
     ANSWERED = "answered"
+    PROPOSAL_KEPT = "proposal-kept"
+    PROPOSAL_ACCEPTED = "proposal-accepted"
+    PROPOSAL_DECLINED = "proposal-declined"
+    COUNTER_DISALLOWED = "counter-disallowed"
     # who, and whether he may
     NOT_AUTHENTICATED = "not-authenticated"
     SENDER_CONTRADICTED = "sender-contradicted"
@@ -93,6 +97,8 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     UNKNOWN_UID = "unknown-uid"
     NO_SUCH_INSTANCE = "no-such-instance"
+    NOTHING_PROPOSED = "nothing-proposed"
+    PROPOSAL_UNUSABLE = "proposal-unusable"
     # form
     NO_CALENDAR_PART = "no-calendar-part"
     TOO_LARGE = "too-large"
@@ -301,7 +307,7 @@ class Facts:
 class Summary:
     """What a letter says, so that the mail layer never diffs calendars."""
 
-    kind: str  # invitation | update | cancellation | removed | reply
+    kind: str  # invitation | update | cancellation | removed | reply | proposal | proposal-declined | ...
     now: Facts
     before: Facts | None = None
     changed: tuple[str, ...] = ()  # names of Facts fields that differ
@@ -321,6 +327,31 @@ class Outgoing:
     summary: Summary
     recipient_name: str = ""
     automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A letter to our own user about what somebody did: without calendar part, and nobody answers it (SPEC 3.4)."""
+
+    sender: Address  # whom it tells of
+    recipient: Address
+    summary: Summary
+    recipient_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What a COUNTER asks for, kept until the organizer decides (SPEC 4.5). Times are RFC 3339, a day is YYYY-MM-DD."""
+
+    object: CalendarObject  # the COUNTER: one component
+    sender: Address  # as the stored meeting knows him
+    recurrence_id: str = ""
+    sequence: int | None = None  # of the version that he speaks of
+    start: str = ""
+    end: str = ""
+    old_start: str = ""
+    old_end: str = ""
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -351,6 +382,8 @@ class Decision:
     notes: tuple[Note, ...] = ()
     held_kind: str = ""  # mail | crasher when outcome is HELD
     recurrence_id: str = ""  # when the message speaks of exactly one instance
+    proposals: tuple[Proposal, ...] = ()  # to be kept for the organizer
+    notices: tuple[Notice, ...] = ()
 
 
 __all__ = [
@@ -367,9 +400,11 @@ __all__ = [
     "Message",
     "Method",
     "Note",
+    "Notice",
     "Outcome",
     "Outgoing",
     "Policy",
+    "Proposal",
     "Reason",
     "Remove",
     "Role",

@@ -17,6 +17,7 @@ from gateway.ports.mail import (
     pack_mail,
     unpack_mail,
 )
+from gateway.ports.proposals import ProposalRow, Proposals
 from gateway.ports.settle import Ledger, Letter, MarkRow, NewLetter, Plan, Plans
 from gateway.ports.snapshots import CollectionState, Snapshot, Snapshots
 
@@ -47,6 +48,8 @@ __all__ = [
     "Plan",
     "Plans",
     "ProfileFacts",
+    "ProposalRow",
+    "Proposals",
     "Queue",
     "ReceivedMail",
     "Recipient",

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.ports.jobs import Entry, Job, NewJob
+from gateway.ports.proposals import ProposalRow
 from gateway.ports.snapshots import Snapshot
 
 
@@ -71,6 +72,7 @@ class Plan:
     marks: tuple[MarkRow, ...] = ()
     entry: Entry | None = None
     letters: tuple[str, ...] = ()  # ids, filled by the store
+    proposals: tuple[ProposalRow, ...] = ()  # given with a new plan; they open when it is settled
     id: str = ""
 
 

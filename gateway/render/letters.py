@@ -10,7 +10,17 @@ from gateway.render.text import linked
 from gateway.render.view import preheader, view
 from gateway.render.voice import Translations, Voice, voice
 
-KINDS = ("invitation", "update", "cancellation", "removed", "reply", "refresh", "freebusy")
+KINDS = (
+    "invitation",
+    "update",
+    "cancellation",
+    "removed",
+    "reply",
+    "refresh",
+    "freebusy",
+    "proposal",
+    "proposal-declined",
+)
 
 
 class Letters:

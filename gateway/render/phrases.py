@@ -39,6 +39,8 @@ def phrases(sheet: Sheet, voice: Voice) -> Phrases:
         "reply": _reply,
         "refresh": _refresh,
         "freebusy": _freebusy,
+        "proposal": _proposal,
+        "proposal-declined": _proposal_declined,
     }
     band, symbol, tone, verb, intro = make.get(kind, _invitation)(sheet, who, voice)
     return Phrases(
@@ -188,6 +190,25 @@ def _freebusy(sheet: Sheet, who: str, voice: Voice) -> _Made:
     return voice.say("Busy times"), "●", "news", verb, (some if sheet.summary.instances else none,)
 
 
+def _proposal(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    who = person(sheet.summary.attendee, voice) or who
+    if sheet.summary.now.recurrence is not None:
+        sentence = voice.say("%(who)s proposes a change of this one date of the series.", who=who)
+    else:
+        sentence = voice.say("%(who)s proposes a change of this meeting.", who=who)
+    stays = voice.say("It stays as it is until you change it.")
+    return voice.say("A proposal"), "?", "maybe", voice.say("Proposal: %(title)s"), (sentence, stays)
+
+
+def _proposal_declined(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    if sheet.summary.now.recurrence is not None:
+        sentence = voice.say("%(who)s has declined your proposal for this date of the series.", who=who)
+    else:
+        sentence = voice.say("%(who)s has declined your proposal.", who=who)
+    stays = voice.say("The meeting stays as it is.")
+    return voice.say("It stays as it is"), "✕", "no", voice.say("As planned: %(title)s"), (sentence, stays)
+
+
 def _band(status: str, voice: Voice) -> str:
     known = {
         "ACCEPTED": voice.say("Accepted"),
@@ -238,6 +259,10 @@ def _again(sheet: Sheet, voice: Voice) -> str:
 
 def _hint(sheet: Sheet, voice: Voice) -> str:
     """How to answer without the buttons of the letter."""
+    if sheet.summary.kind == "proposal":
+        return voice.say(
+            "To agree, change the meeting in your calendar; everybody is told. To keep it as it is, answer this mail."
+        )
     if sheet.summary.kind not in {"invitation", "update"}:
         return ""
     if sheet.links.accept:
@@ -250,7 +275,7 @@ def _footer(sheet: Sheet, who: str, voice: Voice) -> tuple[str, ...]:
     named = who if who == address else f"{who} <{address}>"
     organizer = sheet.summary.now.organizer
     other = organizer is not None and organizer.address.casefold() != sheet.recipient.address.casefold()
-    if sheet.summary.kind in {"reply", "refresh"} and not other:
+    if sheet.summary.kind in {"reply", "refresh", "proposal"} and not other:
         why = voice.say("You receive this because you organize this meeting.")
     else:
         why = voice.say("%(who)s sent this to %(reader)s.", who=named, reader=reader)

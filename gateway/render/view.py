@@ -70,7 +70,7 @@ def view(sheet: Sheet, voice: Voice) -> View:
     """The view of one letter."""
     summary, now = sheet.summary, sheet.summary.now
     changes: tuple[Row, ...] = ()
-    if summary.kind == "update" and summary.before is not None:
+    if summary.kind in {"update", "proposal"} and summary.before is not None:
         changes = rows(now, summary.before, summary.changed, voice=voice)
     guests = tuple(_answer(guest, voice) for guest in _people(now))
     return View(

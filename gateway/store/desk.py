@@ -14,6 +14,7 @@ from gateway.store.jobs import Jobs
 from gateway.store.journal import Journal
 from gateway.store.ledger import Ledger
 from gateway.store.plans import Plans
+from gateway.store.proposals import ProposalItems
 from gateway.store.queue import Queue
 from gateway.store.snapshots import Snapshots
 
@@ -39,6 +40,7 @@ class Store:
         self.intake = Intake(self.db, jobs, limits)
         self.queue = Queue(self.db, jobs)
         self.held = HeldItems(self.db, jobs)
+        self.proposals = ProposalItems(self.db, jobs)
         self.plans = Plans(self.db, jobs, message_domain)
         self.ledger = Ledger(self.db)
         self.journal = Journal(self.db, jobs)

@@ -16,7 +16,7 @@ from gateway.errors import ConfigError
 _LOCK: Final = 0x696D6970  # "imip": nodes that start together upgrade one after the other
 
 
-def upgrade(conn: Connection) -> None:
+def upgrade(conn: Connection, revision: str = "head") -> None:
     """Inside the caller's transaction, one process at a time. Raises ConfigError when the database has a revision that we do not know."""
     if conn.dialect.name == "postgresql":
         conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
@@ -27,7 +27,7 @@ def upgrade(conn: Connection) -> None:
         raise ConfigError(
             (f"the database has schema {current}, newer than this program: upgrade the program",)
         )
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def newest() -> str:

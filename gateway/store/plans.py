@@ -22,7 +22,7 @@ from gateway.ports import (
     Plan,
     Snapshot,
 )
-from gateway.store import ledger, letters, schema, snapshots
+from gateway.store import ledger, letters, proposals, schema, snapshots
 from gateway.store.db import Database
 from gateway.store.jobs import Jobs, Laid, Lease, with_letters
 
@@ -53,6 +53,8 @@ class Plans:
         conn.execute(delete(_T).where(_T.c.job == job.id))  # and with it the letters that were only planned
         conn.execute(insert(_T).values(_row(plan, now)))
         letters.write_planned(conn, named, plan=plan.id, job=job.id, domain=self._domain, now=now)
+        kept = [(self._jobs.name(), one) for one in plan.proposals]
+        proposals.write_planned(conn, kept, plan=plan.id, job=job, now=now)
 
     async def open_plan(self, job: Job) -> Plan | None:
         """The plan that an earlier run of this job left behind."""
@@ -96,6 +98,7 @@ class Plans:
     def _settle(self, conn: Connection, plan: Plan, lease: Lease) -> None:
         now = self._jobs.now()
         ledger.write_marks(conn, plan.account, plan.uid, marks=plan.marks, now=now)
+        proposals.settle(conn, plan, now)
         ready = self._release_letters(conn, plan, now)
         if plan.entry is not None:
             entry = with_letters(plan.entry, [row.id for row in ready])

@@ -2,7 +2,7 @@
 
     job ------- content      the body of a job beside it, so that a change of state does not rewrite 6 KB rows
      |
-     +--------- plan ------- letter (planned)     both vanish with the job; a letter that is ready stands alone
+     +--------- plan ------- letter, proposal (planned)    vanish with the job; what is ready or open stands alone
 
 Portable Core only: the same tables serve SQLite and PostgreSQL. The comparison of `state` with 'leased' is written as
 a literal everywhere (`LEASED`), since SQLite takes a partial index only for the very condition that it was made with.
@@ -26,13 +26,14 @@ from sqlalchemy import (
     String,
     Table,
     literal_column,
+    text,
 )
 from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.store.instants import Instant
 from gateway.store.texts import Key, Plain
 
-REVISION = "0001"  # the newest of migrations/versions; a test compares
+REVISION = "0002"  # the newest of migrations/versions; a test compares
 
 LEASED: ColumnElement[str] = literal_column("'leased'")
 NOTHING: ColumnElement[str] = literal_column("''")
@@ -86,6 +87,9 @@ job = Table(
     _text("lease_owner"),
     _id("lease_token"),
     Column("lease_until", Instant),
+    Column(
+        "deaths", Integer, nullable=False, server_default=text("0")
+    ),  # workers that died while they had it
 )
 _free = job.c.state != LEASED
 _leased = job.c.state == LEASED
@@ -182,10 +186,10 @@ snapshot = Table(
     _key("uid"),
     _text("etag"),
     _text("fingerprint"),
-    _text("series_by"),  # the organizer of a series
     Column("data", LargeBinary, nullable=False),
     Column("base", LargeBinary),
     Column("changed", Instant, nullable=False),
+    _key("series_by", server_default=text("''")),  # the organizer of a series
 )
 Index("ix_snapshot_uid", snapshot.c.account, snapshot.c.uid)
 Index("ix_snapshot_series", snapshot.c.account, snapshot.c.series_by, snapshot.c.changed)
@@ -249,6 +253,31 @@ held = Table(
     Column("closed", Instant),
 )
 
+proposal = Table(
+    "proposal",
+    metadata,
+    _id(primary_key=True),
+    Column("plan", String(32), ForeignKey("plan.id", ondelete="CASCADE"), index=True),  # null: settled
+    _text("lane"),
+    Column("since", Instant, nullable=False),
+    _key("account"),
+    _key("uid"),
+    _key("recurrence_id"),
+    _key("sender"),
+    Column("sequence", BigInteger),  # null: not said
+    _text("start"),
+    _text("end"),
+    _text("old_start"),
+    _text("old_end"),
+    _text("comment"),
+    _text("message_id"),
+    Column("data", LargeBinary, nullable=False),
+    _id("job", index=True),  # that carries out the organizer's word
+    Column("answer", String(16), nullable=False),  # "" | accepted | declined | replaced | overtaken
+    Column("closed", Instant),
+)
+Index("ix_proposal_meeting", proposal.c.account, proposal.c.uid)
+
 
 __all__ = [
     "LEASED",
@@ -263,5 +292,6 @@ __all__ = [
     "letter",
     "metadata",
     "plan",
+    "proposal",
     "snapshot",
 ]

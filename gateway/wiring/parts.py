@@ -18,6 +18,7 @@ from gateway.flows.apply import Apply
 from gateway.flows.changed import Burst, Changed
 from gateway.flows.deliver import Compose, Deliver, DeliverSettings
 from gateway.flows.messages import Messages
+from gateway.flows.proposals import Decided
 from gateway.flows.receive import Door, Receive
 from gateway.flows.relay import Relay
 from gateway.flows.watch import Watch, WatchSettings
@@ -122,7 +123,9 @@ def _assemble(
         name=name,
         queue=store.queue,
         journeys={
-            **_journeys(receive, _messages(common), _changed(common, calendars), deliver),
+            **_journeys(
+                receive, _messages(common), _changed(common, calendars), _decided(common, calendars), deliver
+            ),
             str(JobKind.RELAY): _relay(common, hops).run,
         },
         clock=clock,
@@ -235,9 +238,30 @@ def _watch(common: _Common, calendars: CalDavCalendars, name: str) -> Watch:
     )
 
 
-def _journeys(receive: Receive, messages: Messages, changed: Changed, deliver: Deliver) -> dict[str, Run]:
+def _decided(common: _Common, calendars: CalDavCalendars) -> Decided:
+    policy = meaning.policy_of(common.config)
+    return Decided(
+        accounts=common.accounts,
+        queue=common.store.queue,
+        ledger=common.store.ledger,
+        proposals=common.store.proposals,
+        calendars=calendars,
+        apply=common.apply,
+        policy=lambda account: policy(account, _nobody(), method=Method.REQUEST),
+        clock=common.clock,
+    )
+
+
+def _journeys(
+    receive: Receive, messages: Messages, changed: Changed, decided: Decided, deliver: Deliver
+) -> dict[str, Run]:
     async def apply(job: Job) -> None:
-        await (changed.run(job) if job.payload.get("source") == "change" else messages.run(job))
+        if job.payload.get("source") == "change":
+            await changed.run(job)
+        elif "proposal" in job.payload:
+            await decided.run(job)
+        else:
+            await messages.run(job)
 
     return {str(JobKind.MAIL): receive.run, str(JobKind.APPLY): apply, str(JobKind.LETTER): deliver.run}
 

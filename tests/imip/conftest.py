@@ -178,6 +178,40 @@ CASES: dict[str, Letter] = {
 }
 
 
+WISHED = replace(MEETING, start=at(24, 10), end=at(24, 11, 30), guests=(BOB,), comment="I am away on Monday.")
+NOTICES: dict[str, Letter] = {
+    "proposal": stored(
+        new_letter(
+            Summary(
+                kind="proposal",
+                now=WISHED,
+                before=replace(MEETING, guests=(BOB,)),
+                changed=("start", "end"),
+                attendee=BOB,
+            ),
+            method="",
+            sender="bob@example.net",
+            recipient="alice@example.org",
+            recipient_name="Alice Liddell",
+            calendar=b"",
+            automatic=True,
+        )
+    ),
+}
+CASES["proposal-declined"] = stored(
+    new_letter(
+        Summary(kind="proposal-declined", now=replace(MEETING, guests=(BOB,))), method="DECLINECOUNTER"
+    ),
+    **LATER,
+)
+
+
+@pytest.fixture(scope="session")
+def notices() -> dict[str, Letter]:
+    """Letters to our own users, with no meeting in them."""
+    return NOTICES
+
+
 @pytest.fixture(scope="session")
 def cases() -> dict[str, Letter]:
     """One stored letter of each kind."""

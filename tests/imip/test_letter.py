@@ -32,7 +32,16 @@ from gateway.itip.summary import dump
 from gateway.ports import Letter, OutgoingMail
 
 GOLDEN = Path(__file__).parent / "letters"
-NAMES = ("invitation", "update", "cancellation", "removed", "reply-on-behalf", "invitation-agent")
+NAMES = (
+    "invitation",
+    "update",
+    "cancellation",
+    "removed",
+    "reply-on-behalf",
+    "invitation-agent",
+    "proposal-declined",
+)
+READ_BY_ALL = NAMES[:-1]  # Nextcloud, Exchange and Google know no DECLINECOUNTER: its words stand alone
 
 Composed = Callable[..., LetterParts | Reason]
 
@@ -80,6 +89,35 @@ def test_every_parser_of_python_finds_no_defect(name: str) -> None:
             "text/calendar",
             "application/ics",
         ]
+
+
+# --- notices ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_notice_is_the_golden_one_and_has_no_meeting_in_it(
+    notices: dict[str, Letter], composed: Composed
+) -> None:
+    for name, letter in notices.items():
+        mail = sent(composed, letter)
+        path = GOLDEN / f"{name}.eml"
+        if os.environ.get("GOLDEN") == "write":
+            path.write_bytes(mail.content)
+        assert mail.content == path.read_bytes()
+        assert mail.sender == ""
+        assert faults(mail.content, notice=True) == ()
+        assert faults(mail.content) != ()
+        message = read(mail)
+        assert [part.get_content_type() for part in message.walk()] == [
+            "multipart/alternative",
+            "text/plain",
+            "text/html",
+        ]
+        assert [part.defects for part in message.walk()] == [[]] * 3
+        assert message["Auto-Submitted"] == "auto-generated"
+
+
+def test_a_meeting_in_a_notice_is_a_fault(cases: dict[str, Letter], composed: Composed) -> None:
+    assert faults(sent(composed, cases["invitation"]).content, notice=True) != ()
 
 
 # --- reader models ---------------------------------------------------------------------------------------------------
@@ -135,7 +173,7 @@ def attachment_reader_sees(message: Message) -> bytes | None:
     return None
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", READ_BY_ALL)
 def test_every_reader_sees_the_same_octets(name: str) -> None:
     message = email.message_from_bytes((GOLDEN / f"{name}.eml").read_bytes())
     seen = {one(message) for one in (outlook_sees, nextcloud_sees, thunderbird_sees, attachment_reader_sees)}

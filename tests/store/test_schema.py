@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sqlite3
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -12,6 +13,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from gateway.store import migrate, schema
+from gateway.store.db import Database
 from gateway.store.instants import Instant, micros, rfc3339
 
 
@@ -21,7 +23,10 @@ def written(path: Path) -> set[tuple[str, ...]]:
         rows = conn.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     conn.close()
     found = [row[0] for row in rows if "alembic_version" not in row[0]]
-    return {tuple(sorted(line.strip().rstrip(",") for line in one.splitlines())) for one in found}
+    return {
+        tuple(sorted(filter(None, (word.strip(" ()\t") for word in re.split(r"[,\n]", one)))))
+        for one in found
+    }
 
 
 def test_the_revisions_make_exactly_the_tables_of_the_metadata(empty_database: Path, tmp_path: Path) -> None:
@@ -68,3 +73,25 @@ def test_a_moment_is_shown_in_utc() -> None:
         == "2027-03-10T08:30:00.000Z"
     )
     assert rfc3339(None) is None
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
+def test_a_database_of_the_previous_revision_is_brought_up_with_what_it_holds(
+    backend: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = ""
+    if backend == "postgresql":
+        server = request.getfixturevalue("postgresql")
+        url = server.url(server.create())
+    database = Database(url, tmp_path)
+    database.write_now(lambda conn: migrate.upgrade(conn, "0001"))
+    shot = "INSERT INTO snapshot (account, href, collection, uid, etag, fingerprint, data, changed)"
+    database.write_now(
+        lambda conn: conn.exec_driver_sql(f"{shot} VALUES ('a', '/x', '/', 'u', 'e', 'f', '', 0)")
+    )
+    assert database.version() == "0001"
+    database.upgrade()
+    assert database.version() == schema.REVISION
+    row = database.read_now(lambda conn: conn.execute(schema.snapshot.select()).one())
+    assert (row.uid, row.series_by) == ("u", "")
+    database.dispose()

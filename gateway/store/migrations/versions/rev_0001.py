@@ -173,14 +173,12 @@ def _snapshot() -> None:
         sa.Column("uid", sa.Text(), nullable=False),
         sa.Column("etag", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
-        sa.Column("series_by", sa.Text(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.Column("base", sa.LargeBinary(), nullable=True),
         sa.Column("changed", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("account", "href", name="pk_snapshot"),
     )
     op.create_index("ix_snapshot_collection", "snapshot", ["account", "collection"])
-    op.create_index("ix_snapshot_series", "snapshot", ["account", "series_by", "changed"])
     op.create_index("ix_snapshot_uid", "snapshot", ["account", "uid"])
 
 
