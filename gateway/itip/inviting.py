@@ -45,11 +45,22 @@ def inviting(
     # A meeting that is on again is a new one to its guests.
     known = None if before is not None and is_off(before) else before
     found = difference(known, after, now=context.now, skip_past=context.policy.past_events == "skip")
+    if known is None:
+        found = replace(found, reset=_told_off(before, found, context))
     concerns = {who: found.concern(who) for who in circle.guests}
     concerns = {who: one for who, one in concerns.items() if _worth_a_letter(one, circle.guests[who])}
     if not concerns:
         return Decision(outcome=Outcome.IGNORED, reason=_why_none(circle), notes=circle.notes)
     return _told(found, concerns, circle, states=(before, after))
+
+
+def _told_off(before: CalendarObject | None, found: Difference, context: Context) -> frozenset[str]:
+    """The instances of which the guests have heard that they are off: who had answered is asked anew."""
+    if before is not None:
+        return frozenset(found.now)
+    marks = {key: context.marks.get(MarkKey(recurrence_id=key, party=ORGANIZER)) for key in ("", *found.now)}
+    off = {key for key, mark in marks.items() if mark is not None and mark.cancelled}
+    return frozenset(found.now if "" in off else off & found.now.keys())
 
 
 def is_off(meeting: CalendarObject) -> bool:

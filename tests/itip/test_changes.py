@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import MalformedCalendar
 from gateway.ical.address import Address
-from gateway.ical.event import CalendarObject, parse_object, partstat, split
+from gateway.ical.event import CalendarObject, attendee_of, parse_object, partstat, split
 from gateway.ical.tree import parse
 from gateway.itip.changes import changes
 from gateway.itip.model import (
@@ -102,6 +102,13 @@ def assert_clean(letter: Outgoing) -> None:
             "DTSTAMP",
         ).startswith("20261102T0900")  # type: ignore[union-attr]
         assert "TZID=Europe/Berlin" not in text or "BEGIN:VTIMEZONE" in text
+
+
+def answer_of(of: CalendarObject, who: Address, key: str = "") -> str:
+    component = of.component(key)
+    line = attendee_of(component, who) if component is not None else None
+    assert line is not None
+    return partstat(line)
 
 
 def told(decision: Decision) -> set[tuple[str, str, str]]:
@@ -351,6 +358,19 @@ def test_a_meeting_made_again_is_newer_than_its_cancellation() -> None:
     again = run(None, meeting(SINGLE), marks=dict(gone.marks))
     assert to(again, "bob").object.sequence() == 4
     assert stored(again).sequence() == 4
+    assert answer_of(stored(again), BOB) == "NEEDS-ACTION"
+    assert again.marks[MarkKey(recurrence_id="", party=BOB)].reset_sequence == 4
+
+
+def test_one_date_that_was_called_off_asks_anew_when_the_meeting_is_made_again() -> None:
+    gone = Mark(sequence=5, cancelled=True, organizer=ALICE)
+    marks = {MarkKey(recurrence_id=NEXT, party="organizer"): gone}
+    again = stored(run(None, meeting(SERIES, override()), marks=marks))
+    assert [answer_of(again, BOB, key) for key in ("", NEXT)] == ["ACCEPTED", "NEEDS-ACTION"]
+
+
+def test_a_meeting_that_is_new_keeps_the_answers_that_it_comes_with() -> None:
+    assert run(None, meeting(SINGLE)).change is None
 
 
 def test_a_meeting_that_is_on_again_invites_all() -> None:
@@ -358,6 +378,7 @@ def test_a_meeting_that_is_on_again_invites_all() -> None:
     decision = run(off, meeting(SINGLE))
     assert told(decision) == ALL_INVITED
     assert to(decision, "bob").object.sequence() == 3
+    assert answer_of(to(decision, "bob").object, BOB) == "NEEDS-ACTION"
 
 
 PAST = datetime(2026, 11, 24, tzinfo=UTC)

@@ -18,6 +18,7 @@
     > sends REQUEST b@example.com                  the last mail made us send this; its components follow, as under `calendar`
     > sends no REQUEST b@example.com             but not this
     > sends nothing
+    > zone Europe/Paris                          the last of what was sent defines this TZID
     > clock 1440                                   so many minutes pass; `> clock 19970611T190000Z`: it is this late
     > note stale-answer                            it left this note
     > calendar                                     what the calendar holds now; `> calendar nothing`
@@ -169,6 +170,12 @@ class Play:
         assert (words[0], words[1]) in sent, list(sent)
         if body:
             self._compare(sent[words[0], words[1]], body)
+
+    def do_zone(self, words: list[str], body: str) -> None:
+        (sent, *_) = self.last.outgoing
+        leaving = parse(sent.object.data)
+        defined = [one.value("TZID") for one in leaving.components if one.name == "VTIMEZONE"]
+        assert defined == words
 
     def do_expect(self, words: list[str], body: str) -> None:
         assert [str(self.last.outcome), str(self.last.reason)] == words
