@@ -23,7 +23,7 @@ from gateway.ports import Resource
 
 BATCH = 50  # objects of one multiget: with the largest allowed ones still below the limit of an answer
 MULTIGET = f"{CALDAV}calendar-multiget"
-SEARCHED = ("VEVENT", "VTODO")
+SEARCHED = ("VEVENT", "VTODO", "VJOURNAL")
 _GONE = (404, 410)
 
 

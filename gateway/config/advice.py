@@ -95,8 +95,6 @@ def _later_listener(one: Listener) -> Iterator[str]:
 def _later_account(one: Account, domains: tuple[str, ...]) -> Iterator[str]:
     if one.kind != "person":
         yield f'kind = "{one.kind}"'
-    if one.publish:
-        yield "publish"
     if one.cancel.startswith("delete-after"):
         yield "cancel (delete-after)"
     if one.freebusy.who == "known":

@@ -59,6 +59,14 @@ def request(stored: CalendarObject | None, message: Message, context: Context) -
     )
 
 
+def add(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
+    """An ADD: further dates of a series (RFC 5546 3.2.4), each said as a REQUEST of that one instance."""
+    decision = request(stored, message, context)
+    if decision.outcome is not Outcome.APPLIED or decision.reason is Reason.MEETING_CANCELLED:
+        return decision
+    return replace(decision, reason=Reason.INSTANCE_ADDED)
+
+
 def cancel(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
     """A CANCEL: of the whole, of single instances, or of others' places in it (RFC 5546 3.2.5)."""
     scene = scene_of(stored, message, context)
@@ -280,4 +288,4 @@ def _struck(parts: tuple[Part, ...], context: Context) -> Reason:
     return Reason.MEETING_CANCELLED if "" in hits else Reason.INSTANCE_CANCELLED
 
 
-__all__ = ["cancel", "request"]
+__all__ = ["add", "cancel", "request"]

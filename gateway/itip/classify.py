@@ -6,8 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.ical.event import CalendarObject
 from gateway.itip import tables
-from gateway.itip.model import Message, Note
+from gateway.itip.model import Message, Method, Note
 from gateway.itip.parse import Refusal
 
 _MOST = 20  # breaches that a note tells
@@ -55,8 +56,17 @@ def classify(
 
 def _breaches(found: Message) -> tuple[str, ...]:
     """RFC 5546 3: each breach once, however many components have it."""
-    told = dict.fromkeys(_plain(one) for one in tables.violations(found.object, found.method))
+    told = dict.fromkeys(_plain(one) for one in tables.violations(_as_sent(found), found.method))
     return tuple(told)[:_MOST]
+
+
+def _as_sent(found: Message) -> CalendarObject:
+    """RFC 5546 3.2.4: an ADD names no occurrence; `parse` lets each of its components name its own."""
+    if found.method is not Method.ADD:
+        return found.object
+    return found.object.with_components(
+        {key: one.without("RECURRENCE-ID") for key, one in found.object.overrides.items()}
+    )
 
 
 def _plain(text: str) -> str:

@@ -13,7 +13,7 @@ from gateway.errors import LimitExceeded
 from gateway.ical.address import Address
 from gateway.ical.agree import with_distinct_zones
 from gateway.ical.event import CalendarObject
-from gateway.itip import answers, attendee, counter, freebusy, ranges, refresh, splits
+from gateway.itip import answers, attendee, counter, freebusy, publishing, ranges, refresh, splits
 from gateway.itip.model import (
     Certainty,
     Context,
@@ -24,6 +24,7 @@ from gateway.itip.model import (
     Reason,
     Role,
 )
+from gateway.itip.order import Standing
 from gateway.itip.roles import (
     acts_as_organizer,
     find,
@@ -75,6 +76,9 @@ def decide(stored: CalendarObject | None, message: Message, context: Context) ->
     """What comes of a message. `stored` is what the calendar holds under its UID now; nothing else is asked."""
     if message.object.kind == freebusy.KIND:
         return freebusy.decide(message, context)
+    if publishing.is_unwanted(message, context.policy):
+        return Decision(outcome=Outcome.IGNORED, reason=Reason.PUBLISH_OFF)
+    message = publishing.prepared(message)
     stored, message, context = _bounded(stored, message, context)
     row = TABLE[_role(stored, message, context), message.method]
     if _self_sent(stored, message, context):
@@ -82,10 +86,7 @@ def decide(stored: CalendarObject | None, message: Message, context: Context) ->
     if stored is not None and stored.kind != message.object.kind:
         # SPEC 3.3: a component never changes its type by mail
         return Decision(outcome=Outcome.REFUSED, reason=Reason.COMPONENT_CHANGED)
-    for known in (stored, context.base):
-        if known is not None:
-            # one TZID, two definitions: merged as they stand, one side's times would shift
-            message = replace(message, object=with_distinct_zones(message.object, known))
+    message = _clear_zones(stored, message, context)
     unknown = ranges.unknown_range(message)
     if unknown is not None:
         return unknown
@@ -115,6 +116,14 @@ def _bounded(
     if context.base is not None and context.base.bounds != bounds:
         context = replace(context, base=context.base.within(bounds))
     return None if stored is None else stored.within(bounds), message, context
+
+
+def _clear_zones(stored: CalendarObject | None, message: Message, context: Context) -> Message:
+    """One TZID, two definitions: merged as they stand, one side's times would shift."""
+    for known in (stored, context.base):
+        if known is not None:
+            message = replace(message, object=with_distinct_zones(message.object, known))
+    return message
 
 
 def _role(stored: CalendarObject | None, message: Message, context: Context) -> Role:
@@ -174,6 +183,28 @@ def may_call_off(stored: CalendarObject | None, message: Message, context: Conte
     named = message.object.organizer_prop
     if named is not None and not same_person(stored.organizer_prop, named):
         return _refused(Reason.SENDER_NOT_ORGANIZER)
+    return _may_direct(stored, message, context)
+
+
+def may_add(stored: CalendarObject | None, message: Message, context: Context) -> Ruling:
+    """ADD: the stored organizer. To what nobody knows nothing can be added; it waits for the series (SPEC 4.1)."""
+    if stored is not None:
+        return may_call_off(stored, message, context)
+    standing = Standing(context.marks, message.object.organizer)
+    told = standing.content("") or standing.cancel("")
+    if told is None or told.organizer != message.object.organizer:
+        return Ruling(outcome=Outcome.PARKED, reason=Reason.UNKNOWN_UID)
+    return _may_invite(message, context)
+
+
+def may_publish(stored: CalendarObject | None, message: Message, context: Context) -> Ruling:
+    """PUBLISH: the stored organizer, of something to which nobody is invited (SPEC 3.3)."""
+    if stored is None:
+        return _may_invite(message, context)
+    if not same_person(stored.organizer_prop, message.object.organizer_prop):
+        return _refused(Reason.SENDER_NOT_ORGANIZER)
+    if stored.attendees():
+        return _refused(Reason.SCHEDULED_MEETING)
     return _may_direct(stored, message, context)
 
 
@@ -278,11 +309,6 @@ def not_ours(stored: CalendarObject | None, message: Message, context: Context) 
     return Ruling(outcome=Outcome.IGNORED, reason=Reason.NOT_OUR_ORGANIZER)
 
 
-def not_yet(stored: CalendarObject | None, message: Message, context: Context) -> Ruling:
-    """A method that is known and not handled."""
-    return Ruling(outcome=Outcome.UNSUPPORTED, reason=Reason.UNSUPPORTED_METHOD)
-
-
 def _reply(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
     """His PARTSTAT, comment, delegation and progress go to his own line; of an unknown meeting the answer waits."""
     if stored is None:
@@ -322,7 +348,7 @@ def may_refresh(stored: CalendarObject | None, message: Message, context: Contex
 
 def _never(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
     """Nothing is done."""
-    return _end(not_yet(stored, message, context))
+    return Decision(outcome=Outcome.UNSUPPORTED, reason=Reason.UNSUPPORTED_METHOD)
 
 
 def _row(may: May, act: Act = _never) -> Row:
@@ -331,18 +357,18 @@ def _row(may: May, act: Act = _never) -> Row:
 
 # RFC 5546 3.2, in its order: (what the account is to the meeting, the method) -> who may say it, what it does.
 TABLE: Mapping[tuple[Role, Method], Row] = {
-    (Role.ORGANIZER, Method.PUBLISH): _row(not_yet),
-    (Role.ATTENDEE, Method.PUBLISH): _row(not_yet),
-    (Role.STRANGER, Method.PUBLISH): _row(not_yet),
+    (Role.ORGANIZER, Method.PUBLISH): _row(may_not_organize),
+    (Role.ATTENDEE, Method.PUBLISH): _row(may_publish, publishing.publish),
+    (Role.STRANGER, Method.PUBLISH): _row(may_publish, publishing.publish),
     (Role.ORGANIZER, Method.REQUEST): _row(may_not_organize, attendee.request),
     (Role.ATTENDEE, Method.REQUEST): _row(may_ask, _request),
     (Role.STRANGER, Method.REQUEST): _row(may_ask, _request),
     (Role.ORGANIZER, Method.REPLY): _row(may_answer, _reply),
     (Role.ATTENDEE, Method.REPLY): _row(not_ours),
     (Role.STRANGER, Method.REPLY): _row(not_ours),
-    (Role.ORGANIZER, Method.ADD): _row(not_yet),
-    (Role.ATTENDEE, Method.ADD): _row(not_yet),
-    (Role.STRANGER, Method.ADD): _row(not_yet),
+    (Role.ORGANIZER, Method.ADD): _row(may_not_organize),
+    (Role.ATTENDEE, Method.ADD): _row(may_add, attendee.add),
+    (Role.STRANGER, Method.ADD): _row(may_add, attendee.add),
     (Role.ORGANIZER, Method.CANCEL): _row(may_not_organize),
     (Role.ATTENDEE, Method.CANCEL): _row(may_call_off, _cancel),
     (Role.STRANGER, Method.CANCEL): _row(may_call_off, _cancel),

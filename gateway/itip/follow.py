@@ -64,14 +64,22 @@ def follow(
     others = (scene.stored, scene.message.object, scene.context.base)
     now = version.fold(known, applied, standing=after, frame=frame)
     base = version.assemble(frame, now, *others)
-    shown = version.in_full(base, scene.stored)
+    shown = _shown(base, scene.stored)
     if scene.context.base is not None:
-        told = version.components(version.in_full(scene.context.base), whole)
+        told = version.components(_shown(scene.context.base), whole)
     now = version.components(shown)
     merged = _merge_all(scene, after, shown, now=now, ours=ours, told=told, full=full)
     if not merged:
         return None, base
-    return version.assemble(frame, merged, *others), base
+    copy = version.assemble(frame, merged, *others)
+    return version.assemble(copy, version.dated(copy, merged, now)), base
+
+
+def _shown(of: CalendarObject, behind: CalendarObject | None = None) -> CalendarObject:
+    """The organizer's version as a calendar shows it: RANGE told as overrides, and what he added as dates of the series."""
+    full = version.in_full(of, behind)
+    found = version.components(full)
+    return version.assemble(full, version.dated(full, found, found))
 
 
 def _frame(scene: Scene, *, full: bool) -> CalendarObject:
@@ -133,8 +141,8 @@ def moved_keys(scene: Scene, base: CalendarObject) -> frozenset[str]:
     before = scene.context.base
     if before is None or (before.master is None and scene.stored is not None):
         before = scene.stored
-    after = version.in_full(base, scene.stored)
-    return rescheduled(None if before is None else version.in_full(before), after)
+    after = _shown(base, scene.stored)
+    return rescheduled(None if before is None else _shown(before), after)
 
 
 def _mine(scene: Scene, moved: bool) -> Mine:
@@ -198,7 +206,7 @@ def _in_masters_terms(new: Component, now: Components, frame: CalendarObject, *,
 def _with_alarm(component: Component, scene: Scene) -> Component:
     """The account's default alarm on what is new to it."""
     trigger = scene.context.policy.default_alarm
-    if not trigger or component.value("RECURRENCE-ID"):
+    if not trigger or component.value("RECURRENCE-ID") or component.name == "VJOURNAL":
         return component
     alarm = Component(
         "VALARM",

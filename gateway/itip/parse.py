@@ -15,7 +15,7 @@ from gateway.ical import recur, times
 from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject, method_of, split
-from gateway.ical.tree import Component, Property
+from gateway.ical.tree import Component, Property, prop
 from gateway.itip import partial
 from gateway.itip.model import Message, Method, Outcome, Reason
 
@@ -27,11 +27,9 @@ METHODS: Mapping[str, frozenset[Method]] = {
     "VFREEBUSY": frozenset({Method.PUBLISH, Method.REQUEST, Method.REPLY}),
 }
 
-# The components that `itip.decide` knows today.
-SUPPORTED = frozenset({"VEVENT", "VTODO", "VFREEBUSY"})
-
 # What each method cannot be understood without, in every component of it (RFC 5546 3.2). CANCEL and REPLY may leave the
-# times out; a REPLY without ORGANIZER comes from Exchange and is found by its UID. A task needs no time at all.
+# times out; a REPLY without ORGANIZER comes from Exchange and is found by its UID. A task and a journal need no time at
+# all, but what is added to a series has no other name.
 _NEEDED: Mapping[Method, tuple[str, ...]] = {
     Method.PUBLISH: ("DTSTART",),
     Method.REQUEST: ("DTSTART", "ORGANIZER"),
@@ -45,6 +43,8 @@ _NEEDED: Mapping[Method, tuple[str, ...]] = {
 
 _TIMES = frozenset({"DTSTART", "DTEND", "DUE"})
 _DATES = frozenset({"RDATE", "EXDATE"})
+_TIMELESS = frozenset({"VTODO", "VJOURNAL"})
+_SETS = ("RRULE", "RDATE")
 _RULES = ("RRULE", "EXRULE", "RDATE", "EXDATE")
 _RANGES = frozenset({"THISANDFUTURE", "THISANDPRIOR"})
 _TOO_LONG = re.compile(r"(\d{8}T\d{6})0(Z?)")
@@ -93,6 +93,10 @@ def _message(
     unusable = _unusable(kinds, uid, method)
     if unusable is not None:
         return unusable
+    if method is Method.ADD:
+        if any(component.first(name) is not None for component in part.components for name in _SETS):
+            return _malformed("ADD of more than a date", uid)
+        part = _as_dates(part)
     try:
         found = split(_with_named_ranges(part))
         if len(found) != 1:
@@ -105,6 +109,17 @@ def _message(
     except MalformedCalendar as error:
         return Refusal(outcome=Outcome.REFUSED, reason=Reason(error.code), uid=uid, detail=error.detail)
     return _malformed(fault, uid) if fault else Message(method=method, object=readable, sender=sender)
+
+
+def _as_dates(part: Component) -> Component:
+    """RFC 5546 3.2.4: each component of an ADD is a further date of the series, as if an RDATE said its DTSTART."""
+    mended = part
+    for component in part.components:
+        start = component.first("DTSTART")
+        if component.name in METHODS and start is not None:
+            named = prop("RECURRENCE-ID", start.value, TZID=start.param("TZID"), VALUE=start.param("VALUE"))
+            mended = mended.replace(component, component.put(named))
+    return mended
 
 
 def _with_named_ranges(part: Component) -> Component:
@@ -125,8 +140,6 @@ def _unusable(kinds: set[str], uid: str, method: Method) -> Refusal | None:
     if len(kinds) != 1:
         return _malformed("several kinds of component under one UID", uid)
     kind = next(iter(kinds))
-    if kind not in SUPPORTED:
-        return Refusal(outcome=Outcome.UNSUPPORTED, reason=Reason.UNSUPPORTED_COMPONENT, uid=uid)
     if method not in METHODS[kind]:
         return Refusal(outcome=Outcome.UNSUPPORTED, reason=Reason.UNSUPPORTED_METHOD, uid=uid)
     return None
@@ -167,7 +180,8 @@ def _mended(line: Property, of: CalendarObject) -> Property:
 
 def _fault(of: CalendarObject, method: Method) -> str:
     """What makes the message meaningless, or ""."""
-    needed = [name for name in _NEEDED[method] if name != "DTSTART" or of.kind != "VTODO"]
+    timed = of.kind not in _TIMELESS or method is Method.ADD
+    needed = [name for name in _NEEDED[method] if name != "DTSTART" or timed]
     for component in of.components:
         missing = [name for name in needed if not (component.value(name) or "").strip()]
         if missing:
@@ -201,4 +215,4 @@ def _malformed(detail: str, uid: str = "") -> Refusal:
     return Refusal(outcome=Outcome.REFUSED, reason=Reason.MALFORMED_CALENDAR, uid=uid, detail=detail)
 
 
-__all__ = ["METHODS", "SUPPORTED", "Refusal", "messages"]
+__all__ = ["METHODS", "Refusal", "messages"]

@@ -14,13 +14,16 @@ from gateway.ical import onward, recur, times
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, key_of
 from gateway.ical.tree import Component, prop
+from gateway.ical.zones import Zones
 from gateway.itip import order
 from gateway.itip.merge import cancelled
 from gateway.itip.model import Context, Message
 from gateway.itip.order import Stamp, Standing
-from gateway.itip.roles import identities
+from gateway.itip.roles import identities, same_person
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+_ENDS = ("DTEND", "DUE", "DURATION")
 
 Components = dict[str, Component]
 
@@ -136,6 +139,48 @@ def derived(frame: CalendarObject, found: Mapping[str, Component], key: str) -> 
     return onward.moved(found[begin], alone.zones, named=named, to=to)
 
 
+def dated(frame: CalendarObject, found: Mapping[str, Component], keys: Iterable[str]) -> Components:
+    """RFC 5546 3.2.4: what the series has besides its dates is a date of it, told by an RDATE of its master.
+
+    An RDATE is made from what stands now and never kept: one that the organizer's next version has as an occurrence of
+    its own needs none, and one that this version overtakes leaves none behind.
+    """
+    out = dict(found)
+    master = out.get("")
+    if master is None:
+        return out
+    alone = assemble(frame, {"": master.without("EXDATE")})
+    begin = times.start(master, alone.zones)
+    for key in sorted(set(keys) & set(out)):
+        named = times.read_key(key, begin) if key and not onward.is_onward(key) else None
+        if named is None or (alone.recurring and recur.is_occurrence(alone, key)):
+            continue
+        out[""] = out[""].add(times.moment_prop("RDATE", named))
+        plain = derived(frame, {"": out[""]}, key)
+        if plain is not None:
+            out[key] = _completed(out[key], plain, alone.zones)
+    return out
+
+
+def _completed(component: Component, plain: Component, zones: Zones) -> Component:
+    """A date that was added, with what it takes from the series: its name, its guests, its length."""
+    own, same = times.start(component, zones), times.start(plain, zones)
+    for line in plain.all("RECURRENCE-ID"):
+        component = component.put(line)
+    if own is None or same is None or own.key != same.key:
+        return component
+    if component.first("ATTENDEE") is None:
+        organizer = plain.first("ORGANIZER")
+        for line in plain.all("ATTENDEE"):
+            component = component.add(
+                line if same_person(line, organizer) else line.with_params(PARTSTAT=None)
+            )
+    if not any(component.first(name) is not None for name in _ENDS):
+        for line in (found for name in _ENDS for found in plain.all(name)):
+            component = component.add(line)
+    return component
+
+
 def without_guest(component: Component, guest: Address) -> Component:
     """The component without that guest's line."""
     return component.with_children(
@@ -202,6 +247,7 @@ __all__ = [
     "Part",
     "assemble",
     "components",
+    "dated",
     "derived",
     "fold",
     "in_full",

@@ -135,10 +135,10 @@ STORIES = (
     ),
     Story(
         product="Meetup",
-        why="PUBLISH, which is not read yet",
+        why="PUBLISH, to an account that takes none",
         to="c.weiss@metaways.de",
         uid="event_wsftpypqbzb@meetup.com",
-        mails=(("meetup/tine__meetup", "unsupported-method"),),
+        mails=(("meetup/tine__meetup", "publish-off"),),
         people={},
     ),
     Story(

@@ -102,3 +102,19 @@ def test_the_corpus_falls_into_these_classes(shared: Path) -> None:
     assert table["fine"] >= 70 and table["tolerated"] >= 60 and table["repaired"] >= 20
     assert table["refused"] <= 25  # what is not read, has no method, or lacks what its method needs
     assert quirks == QUIRKS
+
+
+def test_an_add_is_classed_as_it_was_sent() -> None:
+    added = WHOLE.replace("METHOD:REQUEST", "METHOD:ADD")
+    assert classed(added).grade is Grade.FINE
+    assert classed(added.replace("SUMMARY:s", "REQUEST-STATUS:2.0;x")).breaches == (
+        "SUMMARY missing",
+        "REQUEST-STATUS must not be present",
+    )
+
+
+@pytest.mark.parametrize("kind", ["VEVENT", "VTODO", "VJOURNAL"])
+def test_what_is_published_is_classed_by_its_own_table(kind: str) -> None:
+    published = WHOLE.replace("METHOD:REQUEST", "METHOD:PUBLISH").replace("VEVENT", kind)
+    wanted = {"VEVENT": (), "VTODO": ("PRIORITY missing",), "VJOURNAL": ("DESCRIPTION missing",)}[kind]
+    assert set(classed(published).breaches) == {*wanted, "ATTENDEE must not be present"}

@@ -65,6 +65,16 @@ class Organizer:
         )
         self.overrides[week] = self.history[-1][1]
 
+    def add(self, week: int, text: str) -> None:
+        """One more date, which an instance of the series may or may not have of its own."""
+        self.sequence += 1
+        at = self._at(week) + timedelta(days=week % 3)
+        self._component("ADD", f"DTSTART:{utc(at)}", f"SUMMARY:{text} more")
+
+    def cancel_added(self, week: int, text: str) -> None:
+        self.sequence += 1
+        self._component("CANCEL", f"RECURRENCE-ID:{utc(self._at(week) + timedelta(days=week % 3))}")
+
     def cancel_instance(self, week: int, text: str) -> None:
         self.sequence += 1
         self.overrides.pop(week, None)
@@ -99,7 +109,10 @@ class Organizer:
         self.history.append((method, "\n".join([*head, *lines, "END:VEVENT"])))
 
 
-THINGS = ("series", "whole", "move_series", "instance", "cancel_instance", "cancel", "remove_guest")
+THINGS = (
+    *("series", "whole", "move_series", "instance", "cancel_instance", "cancel", "remove_guest"),
+    *("add", "cancel_added"),
+)
 HISTORIES = st.lists(
     st.tuples(st.sampled_from(THINGS), st.integers(0, 3), st.sampled_from("ABC")), min_size=1, max_size=6
 )

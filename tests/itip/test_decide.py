@@ -472,13 +472,52 @@ def test_a_component_does_not_change_its_type(stage: Any) -> None:
     assert (decision.outcome, decision.reason) == (REFUSED, Reason.COMPONENT_CHANGED)
 
 
-@pytest.mark.parametrize("method", ["ADD", "PUBLISH"])
-@pytest.mark.parametrize("owner", ["alice@example.com", "bob@example.net", "someone@example.org"])
-def test_a_method_that_is_not_handled_says_so(stage: Any, method: str, owner: str) -> None:
+@pytest.mark.parametrize(
+    ("sender", "owner", "outcome", "reason"),
+    [
+        ("alice@example.com", "bob@example.net", APPLIED, Reason.INSTANCE_ADDED),
+        ("alice@example.com", "someone@example.org", APPLIED, Reason.INSTANCE_ADDED),
+        ("carol@example.net", "bob@example.net", REFUSED, Reason.SENDER_NOT_ORGANIZER),
+        ("mallory@evil.example", "bob@example.net", REFUSED, Reason.SENDER_NOT_ORGANIZER),
+        ("bob@example.net", "alice@example.com", REFUSED, Reason.SENDER_NOT_ORGANIZER),
+        ("", "bob@example.net", HELD, Reason.NOT_AUTHENTICATED),
+    ],
+)
+def test_only_the_organizer_adds_a_date(
+    stage: Any, sender: str, owner: str, outcome: Outcome, reason: Reason
+) -> None:
     decision = meet(
-        stage, method=method, body=event(2), sender="carol@example.net", stored=event(), owner=owner
+        stage,
+        method="ADD",
+        body=event(2).replace("20290205", "20290206"),
+        sender=sender,
+        owner=owner,
+        stored=event(),
     )
-    assert (decision.outcome, decision.reason) == (Outcome.UNSUPPORTED, Reason.UNSUPPORTED_METHOD)
+    assert (decision.outcome, decision.reason) == (outcome, reason)
+
+
+@pytest.mark.parametrize(
+    ("certainty", "outcome"),
+    [(Certainty.PROVEN, Outcome.PARKED), (Certainty.UNKNOWN, HELD), (Certainty.CONTRADICTED, REFUSED)],
+)
+def test_a_date_of_a_series_that_nobody_knows_waits_for_it(
+    stage: Any, certainty: Certainty, outcome: Outcome
+) -> None:
+    decision = meet(stage, method="ADD", body=event(2), sender="alice@example.com", certainty=certainty)
+    assert decision.outcome is outcome
+    assert decision.change is None
+    assert not decision.marks
+
+
+def test_a_date_is_not_added_for_another_than_whose_series_it_was(stage: Any) -> None:
+    desk = stage.desk("bob@example.net")
+    desk.meet(stage.message("REQUEST", event(), "alice@example.com"))
+    desk.stored = desk.base = None
+    other = event(2, "ORGANIZER:mailto:mallory@evil.example")
+    assert desk.meet(stage.message("ADD", other, "mallory@evil.example")).outcome is Outcome.PARKED
+    decision = desk.meet(stage.message("ADD", event(2), "mallory@evil.example"))
+    assert (decision.outcome, decision.reason) == (HELD, Reason.SENDER_NOT_ORGANIZER)
 
 
 @pytest.mark.parametrize("method", ["REQUEST", "CANCEL", "REPLY"])

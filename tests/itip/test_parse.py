@@ -132,11 +132,25 @@ REFUSALS = [
         Reason.MALFORMED_CALENDAR,
     ),
     (
-        "a journal",
+        "an invitation to a journal",
         (EVENT.replace("VEVENT", "VJOURNAL"),),
         "METHOD:REQUEST",
         Outcome.UNSUPPORTED,
-        Reason.UNSUPPORTED_COMPONENT,
+        Reason.UNSUPPORTED_METHOD,
+    ),
+    (
+        "an ADD of a series",
+        (EVENT.replace("SEQUENCE:1", "SEQUENCE:1\nRRULE:FREQ=DAILY"),),
+        "METHOD:ADD",
+        Outcome.REFUSED,
+        Reason.MALFORMED_CALENDAR,
+    ),
+    (
+        "an ADD of a task at no time",
+        (EVENT.replace("VEVENT", "VTODO").replace("DTSTART", "DUE"),),
+        "METHOD:ADD",
+        Outcome.REFUSED,
+        Reason.MALFORMED_CALENDAR,
     ),
     (
         "two kinds under one UID",
@@ -197,6 +211,22 @@ def test_a_digit_too_many_is_cut() -> None:
 
 def test_a_reply_without_organizer_is_a_message() -> None:
     (found,) = read(EVENT.replace("ORGANIZER", "X-O").replace("DTSTART", "X-S"), method="METHOD:REPLY")
+    assert isinstance(found, Message)
+
+
+def test_each_component_of_an_add_is_a_date_of_its_own() -> None:
+    """RFC 5546 3.2.4: as if an RDATE said it."""
+    first = EVENT.replace("DTSTART:", "RECURRENCE-ID;RANGE=THISANDFUTURE:20290101T100000Z\nDTSTART:")
+    second = EVENT.replace("DTSTART:20290105T100000Z", "DTSTART;VALUE=DATE:20290106")
+    (found,) = read(first, second, method="METHOD:ADD")
+    assert isinstance(found, Message)
+    assert found.object.master is None
+    assert set(found.object.overrides) == {"20290105T100000Z", "20290106"}
+
+
+def test_a_journal_may_be_published_without_a_time() -> None:
+    journal = EVENT.replace("VEVENT", "VJOURNAL").replace("DTSTART", "X-S")
+    (found,) = read(journal, method="METHOD:PUBLISH")
     assert isinstance(found, Message)
 
 

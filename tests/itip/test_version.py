@@ -119,3 +119,48 @@ def test_an_object_is_assembled_of_exactly_its_components(stage: Any) -> None:
     assert version.derived(frame, {"": frame.master}, "20290119T100000Z").value("SUMMARY") == "A"
     assert version.derived(frame, {"": frame.master}, "20290118T100000Z") is None
     assert version.derived(frame, {}, DAY) is None
+
+
+MORE = ONE.replace("20290112T100000Z", "20290113T100000Z").replace("20290112T140000Z", "20290113T100000Z")
+
+
+def dated(stage: Any, *bodies: str) -> Any:
+    whole = stage.object("\n".join(bodies))
+    found = version.components(whole)
+    return version.dated(whole, found, found)
+
+
+def test_what_is_no_date_of_the_series_is_made_one(stage: Any) -> None:
+    """RFC 5546 3.2.4."""
+    found = dated(stage, SERIES.format(stamp=1, title="A"), ONE, MORE)
+    assert [line.value for line in found[""].all("RDATE")] == ["20290113T100000Z"]
+    again = version.dated(stage.object(SERIES.format(stamp=1, title="A")), found, found)
+    assert again[""].all("RDATE") == found[""].all("RDATE")
+
+
+def test_an_added_date_has_the_guests_and_the_length_of_the_series(stage: Any) -> None:
+    whole = SERIES.format(stamp=1, title="A").replace("SUMMARY", "DURATION:PT2H\nSUMMARY")
+    (added,) = [one for key, one in dated(stage, whole, MORE).items() if key]
+    assert [line.address for line in added.all("ATTENDEE")] == ["bob@example.net", "carol@example.net"]
+    assert added.value("DURATION") == "PT2H"
+    assert added.value("SUMMARY") == "later"
+
+
+def test_an_added_date_is_named_in_the_masters_terms(stage: Any) -> None:
+    zoned = SERIES.format(stamp=1, title="A").replace(
+        "DTSTART:20290105T100000Z", "DTSTART;TZID=Europe/Berlin:20290105T110000"
+    )
+    found = dated(stage, zoned, MORE)
+    (key,) = (key for key in found if key)
+    assert key == "20290113T100000Z"
+    assert found[key].first("RECURRENCE-ID").param("TZID") == "Europe/Berlin"
+    assert found[""].first("RDATE").value == "20290113T110000"
+
+
+def test_what_does_not_recur_recurs_with_its_second_date(stage: Any) -> None:
+    once = SERIES.format(stamp=1, title="A").replace("RRULE:FREQ=WEEKLY;COUNT=5\n", "")
+    assert dated(stage, once, MORE)[""].value("RDATE") == "20290113T100000Z"
+
+
+def test_without_the_series_there_is_nothing_to_be_a_date_of(stage: Any) -> None:
+    assert dated(stage, MORE) == version.components(stage.object(MORE))
