@@ -95,11 +95,11 @@ def mailed(data: bytes) -> bytes:
 
 
 def told(content: bytes, stored: CalendarObject | None = None, account: str = "") -> list[dict[str, Any]]:
-    """What `explain` says of each message in the mail, its sender being certain."""
+    """What `explain` says of each message in the mail, its sender being certain, to an account that takes publications."""
     account = account or recipient(read(content))
     config = configuration.parse(
         f'[gateway]\ndomains = ["{account.rpartition("@")[2]}"]\n'
-        f'[[account]]\naddress = "{account}"\nusername = "x"\n'
+        f'[[account]]\naddress = "{account}"\nusername = "x"\npublish = true\n'
     )
     story = explain(
         content,

@@ -22,10 +22,7 @@ CALDAV = tuple(f"b.{n}" for n in range(1, 9))
 
 # Why a section has no script.
 UNTOLD = {
-    **{f"4.1.{n}": "PUBLISH is not taken yet" for n in range(1, 6)},
     **dict.fromkeys(("4.2.4", "4.4.9"), "COUNTER is not taken yet"),
-    **dict.fromkeys(("4.4.6", "4.4.7"), "ADD is not taken yet"),
-    "4.6": "a journal is not taken yet",
 }
 
 
