@@ -18,6 +18,8 @@ from gateway.store import schema
 from gateway.store.ids import token
 from gateway.store.schema import LEASED
 
+MOST_DEATHS = 5  # workers that may die with a job before a person must look at it
+
 _T = schema.job
 _OTHER = schema.job.alias("other")
 _LANE = schema.job.alias("lane")
@@ -27,6 +29,11 @@ _EXPIRED = (
     .where(_T.c.state == LEASED, _T.c.lease_until <= bindparam("now"))
     .order_by(_T.c.due, _T.c.id)
     .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_POISON = (
+    select(_T)
+    .where(_T.c.state == LEASED, _T.c.lease_until <= bindparam("now"), _T.c.deaths >= MOST_DEATHS - 1)
     .with_for_update(skip_locked=True)
 )
 _READY = (
@@ -52,11 +59,17 @@ _TAKE = (
     .values(
         state=str(JobState.LEASED),
         attempts=bindparam("tries"),
+        deaths=bindparam("died"),
         lease_owner=bindparam("owner"),
         lease_token=bindparam("proof"),
         lease_until=bindparam("until"),
     )
 )
+
+
+def poison(conn: Connection, now: datetime) -> Sequence[Row[Any]]:
+    """Jobs whose worker died once too often: whatever they do to a process, they shall not do it for ever (SPEC 9.3)."""
+    return conn.execute(_POISON, {"now": now}).all()
 
 
 def take(
@@ -79,6 +92,7 @@ def _taken(row: Row[Any], owner: str, until: datetime, *, died: bool) -> dict[st
         **row._mapping,
         "state": str(JobState.LEASED),
         "attempts": row.attempts + died,
+        "deaths": row.deaths + died,
         "lease_owner": owner,
         "lease_token": token(),
         "lease_until": until,
@@ -101,10 +115,11 @@ def _values(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "job_id": row["id"],
         "tries": row["attempts"],
+        "died": row["deaths"],
         "owner": row["lease_owner"],
         "proof": row["lease_token"],
         "until": row["lease_until"],
     }
 
 
-__all__ = ["take"]
+__all__ = ["MOST_DEATHS", "poison", "take"]

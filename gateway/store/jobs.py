@@ -125,6 +125,7 @@ class Jobs:
             "lease_owner": "",
             "lease_token": "",
             "lease_until": None,
+            "deaths": 0,
         }
 
     def lease(self, conn: Connection, job: Job) -> Lease:

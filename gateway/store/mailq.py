@@ -100,7 +100,7 @@ def make_due(conn: Connection, jobs: Jobs, job: str, *, states: Sequence[str], t
     if timed:
         statement = statement.where(_T.c.due.is_not(None))
     else:
-        values |= {"attempts": 0, "created": now, "reason": ""}
+        values |= {"attempts": 0, "deaths": 0, "created": now, "reason": ""}
     jobs.ring(conn)
     return conn.execute(statement.values(values)).rowcount == 1
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from gateway.ports import Entry, Held, Job, JobKind, JobState, NewJob
 from gateway.store import claims, mailq, schema
@@ -40,6 +40,8 @@ class Queue:
         """Lease up to `limit` due jobs, at most one per lane, no lane that has a leased job; oldest due first."""
 
         def change(conn: Connection) -> list[tuple[dict[str, Any], tuple[bytes, str]]]:
+            for row in claims.poison(conn, self._jobs.now()):
+                self._bury(conn, job_of(row), "internal-error", (_deadly(row),))
             rows = claims.take(conn, worker, now=self._jobs.now(), lease=lease, limit=limit, kinds=kinds)
             bodies = self._jobs.bodies.find(conn, [one["id"] for one in rows]) if rows else {}
             return [(one, bodies.get(one["id"], (b"", ""))) for one in rows]
@@ -117,13 +119,12 @@ class Queue:
 
     async def bury(self, job: Job, reason: str, *, entries: Sequence[Entry] = ()) -> None:
         """Given up, but kept: a person may look at it and release it."""
+        await self._db.write(lambda conn: self._bury(conn, job, reason, entries))
 
-        def change(conn: Connection) -> None:
-            lease = self._jobs.lease(conn, job)
-            self._jobs.tell(conn, entries, origin=lease.origin)
-            self._jobs.put_back(conn, lease, state=str(JobState.BURIED), due=None, reason=reason)
-
-        await self._db.write(change)
+    def _bury(self, conn: Connection, job: Job, reason: str, entries: Sequence[Entry]) -> None:
+        lease = self._jobs.lease(conn, job)
+        self._jobs.tell(conn, entries, origin=lease.origin)
+        self._jobs.put_back(conn, lease, state=str(JobState.BURIED), due=None, reason=reason)
 
     async def settling(self, account: str, *, reason: str = "") -> int:
         """How many changes of this account wait for their settle time or are just being decided."""
@@ -227,6 +228,14 @@ def _held_row(name: str, held: Held, lease: Lease, now: datetime) -> dict[str, A
 
 
 def _lost(job: Job, error: OSError) -> Entry:
+    return _failed(job, f"the body of the job is lost: {error.strerror}")
+
+
+def _deadly(row: Row[Any]) -> Entry:
+    return _failed(job_of(row), f"the process that worked on it died {row.deaths + 1} times")
+
+
+def _failed(job: Job, text: str) -> Entry:
     return Entry(
         job=job.id,
         kind=str(job.payload.get("source", job.kind)),
@@ -235,7 +244,7 @@ def _lost(job: Job, error: OSError) -> Entry:
         message_id=job.message_id,
         uid=job.uid,
         account=job.account,
-        notes=({"code": "detail", "text": f"the body of the job is lost: {error.strerror}"},),
+        notes=({"code": "detail", "text": text},),
     )
 
 

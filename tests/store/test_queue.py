@@ -378,3 +378,34 @@ async def test_claims_go_by_the_indexes(store) -> None:
     assert "ix_job_lane" in steps
     assert "SCAN" not in steps
     assert "TEMP B-TREE" not in steps
+
+
+async def test_a_job_that_kills_its_worker_is_buried_and_its_lane_goes_on(store, new_job, clock) -> None:
+    deadly, after = await store.queue.add([new_job("a", uid="u"), new_job("a")])
+    seen = []
+    while jobs := await claim(store):
+        (job,) = jobs
+        seen.append(job.id)
+        if job.id == after:
+            break
+        clock.forward(minutes=10)  # no word of its worker
+    assert seen == [deadly] * claims.MOST_DEATHS + [after]
+    shown = await store.queue.show(deadly)
+    assert (shown["state"], shown["reason"], shown["lease_owner"]) == ("buried", "internal-error", None)
+    (line,) = await store.journal.story(deadly)
+    assert line["outcome"] == "failed"
+    await store.queue.finish(job)
+    assert await store.queue.release(deadly)
+    clock.forward(minutes=10)
+    assert [job.id for job in await claim(store)] == [deadly]
+
+
+async def test_a_job_whose_worker_lives_may_be_tried_as_often_as_it_likes(store, new_job, clock) -> None:
+    (name,) = await store.queue.add([new_job()])
+    for _ in range(3 * claims.MOST_DEATHS):
+        (job,) = await claim(store)
+        await store.queue.retry(job, due=clock.now(), reason="r")
+    clock.forward(minutes=1)
+    (job,) = await claim(store)
+    clock.forward(minutes=10)
+    assert [job.id for job in await claim(store)] == [name]
