@@ -11,7 +11,7 @@ have run meanwhile. Letters leave at (c) only, with Message-IDs that do not depe
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 
 from gateway.accounts import Account
@@ -189,7 +189,7 @@ class Apply:
                 for key, mark in decision.marks.items()
             ),
             entry=None if silent else self.entry(job, story, decision, account=account, seen=seen),
-            proposals=tuple(_kept(account, story, one) for one in decision.proposals),
+            proposals=tuple(_kept(one, job, account, name=name) for name, one in _named(job, decision)),
         )
         if isinstance(decision.change, Store):
             data = to_store(decision.change.object, await self._calendars.profile(account)).data
@@ -207,7 +207,11 @@ class Apply:
             plan,
             (
                 *(_letter(account, job.uid, one, story) for one in decision.outgoing),
-                *(_notice(account, job.uid, one) for one in decision.notices),
+                *(
+                    _notice(one.notice, job, account, name=name)
+                    for name, one in _named(job, decision)
+                    if one.notice is not None
+                ),
             ),
         )
 
@@ -370,23 +374,30 @@ def _letter(account: Account, uid: str, outgoing: Outgoing, story: Story) -> New
     )
 
 
-def _notice(account: Account, uid: str, notice: Notice) -> NewLetter:
+def _named(job: Job, decision: Decision) -> Iterator[tuple[str, Proposal]]:
+    """A proposal is called after the job that brought it, so that the letter about it can name it."""
+    for number, one in enumerate(decision.proposals):
+        yield job.id + (f"-{number + 1}" if number else ""), one
+
+
+def _notice(notice: Notice, job: Job, account: Account, *, name: str) -> NewLetter:
     """SPEC 3.4: nobody's hand caused it, and it carries no calendar part."""
     return NewLetter(
         account=account.address,
-        uid=uid,
+        uid=job.uid,
         recurrence_id="",
         method="",
         sender=notice.sender,
         recipient=notice.recipient,
         recipient_name=notice.recipient_name,
-        summary=summary.dump(notice.summary),
+        summary=summary.dump(replace(notice.summary, proposal=name)),
         automatic=True,
     )
 
 
-def _kept(account: Account, story: Story, proposal: Proposal) -> ProposalRow:
+def _kept(proposal: Proposal, job: Job, account: Account, *, name: str) -> ProposalRow:
     return ProposalRow(
+        id=name,
         account=account.address,
         uid=proposal.object.uid,
         recurrence_id=proposal.recurrence_id,
@@ -398,7 +409,7 @@ def _kept(account: Account, story: Story, proposal: Proposal) -> ProposalRow:
         old_end=proposal.old_end,
         comment=proposal.comment,
         data=proposal.object.data,
-        message_id=story.message_id,
+        message_id=job.message_id,
     )
 
 

@@ -15,7 +15,7 @@ from gateway.ical.address import Address, is_mail
 from gateway.ical.event import CalendarObject, partstat, person
 from gateway.ical.tree import Component, Property, text_prop
 from gateway.itip import answers, sequences, version
-from gateway.itip.automatic import why_not
+from gateway.itip.automatic import PAUSE, counted, why_not
 from gateway.itip.circle import speaking_as, strict
 from gateway.itip.model import (
     Context,
@@ -41,6 +41,25 @@ from gateway.itip.version import Part
 DISALLOWS: Final = "X-MICROSOFT-DISALLOW-COUNTER"
 OPEN, CLOSED = "PROPOSED", "DECLINED"  # what the ledger says of the last proposal
 
+LETTERS: Final = 5  # to the organizer about one guest's wishes for one meeting, within a day
+PROPOSALS: Final = 20  # of one message
+
+_PLACE: Final = 1000  # characters
+_KEPT: Final = frozenset(
+    [
+        "UID",
+        "DTSTAMP",
+        "SEQUENCE",
+        "RECURRENCE-ID",
+        "ORGANIZER",
+        "DTSTART",
+        "DTEND",
+        "DUE",
+        "DURATION",
+        "RRULE",
+        "LOCATION",
+    ]
+)
 _SAID_WITH_IT: Final = frozenset({"ACCEPTED", "TENTATIVE", "DECLINED"})
 
 
@@ -77,6 +96,8 @@ def counter(stored: CalendarObject | None, message: Message, context: Context) -
         # RFC 5546 4.4 knows no COUNTER of "this and following", and nobody writes one
         note = Note(code="this-and-future")
         return Decision(outcome=Outcome.UNSUPPORTED, reason=Reason.UNSUPPORTED_METHOD, notes=(note,))
+    if len(message.object.components) > PROPOSALS:
+        return Decision(outcome=Outcome.REFUSED, reason=Reason.TOO_MANY_COMPONENTS)
     line = proposer(stored, message, context)
     if line is None:
         return Decision(outcome=Outcome.REFUSED, reason=Reason.SENDER_NOT_ATTENDEE)
@@ -138,18 +159,41 @@ def _told(
     barred = [one for one in asked if one.reason is Reason.COUNTER_DISALLOWED]
     marks = {_key(one, who): replace(one.part.stamp.mark(), partstat=OPEN) for one in kept}
     marks |= {_key(one, who): replace(one.part.stamp.mark(), partstat=CLOSED) for one in barred}
-    letters, notes = _declined_at_once(stored, barred, line, context)
+    letters, told, notes = _declined_at_once(stored, barred, line, context=context)
+    notices, counted_letters = _notices(stored, kept, line, context)
+    if len(notices) < len(kept):
+        notes = (*notes, Note(code="not-told", facts={"reason": str(Reason.RATE_LIMITED)}))
     first = kept[0] if kept else barred[0] if barred else asked[0]
     return Decision(
         outcome=first.outcome,
         reason=first.reason or Reason.PROPOSAL_KEPT,
         outgoing=letters,
-        marks=marks,
+        marks={**marks, **told, **counted_letters},
         notes=(*(_note(one, who) for one in asked), *notes),
         recurrence_id=asked[0].part.key if len(asked) == 1 else "",
-        proposals=tuple(_proposal(stored, message, one, line) for one in kept),
-        notices=tuple(note for one in kept if (note := _notice(stored, one, line, context)) is not None),
+        proposals=tuple(
+            replace(_proposal(stored, message, one, line, context=context), notice=notices.get(one.part.key))
+            for one in kept
+        ),
     )
+
+
+def _notices(
+    stored: CalendarObject, kept: Iterable[Asked], line: Property, context: Context
+) -> tuple[dict[str, Notice], dict[MarkKey, Mark]]:
+    """The letters to the organizer, and the ledger's count of them.
+
+    A guest's newest proposal always stands in the list; but who writes a hundred must not fill a mailbox (SPEC 3.4).
+    """
+    name = MarkKey(recurrence_id="", party=f"notice:{person(line)}")
+    last = context.marks.get(name)
+    if last is None or last.dtstamp is None or context.now - last.dtstamp >= PAUSE:
+        last = Mark(dtstamp=context.now)
+    sent = last.sequence or 0
+    told = {one.part.key: _notice(stored, one, line, context) for one in kept}
+    written = {key: notice for key, notice in told.items() if notice is not None}
+    left = dict(list(written.items())[: max(0, LETTERS - sent)])
+    return left, {name: replace(last, sequence=sent + len(left))} if left else {}
 
 
 def _key(one: Asked, who: Address) -> MarkKey:
@@ -162,13 +206,13 @@ def _note(one: Asked, who: Address) -> Note:
 
 
 def _declined_at_once(
-    stored: CalendarObject, barred: Iterable[Asked], line: Property, context: Context
-) -> tuple[tuple[Outgoing, ...], tuple[Note, ...]]:
-    """SPEC 3.4: one automatic answer for each version that he speaks of, none to automatic mail."""
+    stored: CalendarObject, barred: Iterable[Asked], line: Property, *, context: Context
+) -> tuple[tuple[Outgoing, ...], dict[MarkKey, Mark], tuple[Note, ...]]:
+    """SPEC 3.4: one automatic answer for each version that he speaks of, none to automatic mail; once a day."""
     letters, notes = [], []
+    party = f"declined:{person(line)}"
     for one in barred:
-        party = register(person(line))
-        last = context.marks.get(MarkKey(recurrence_id=one.part.key, party=party))
+        last = context.marks.get(_key(one, person(line)))
         told = last is not None and last.partstat == CLOSED and last.sequence == one.part.stamp.sequence
         reason = Reason.RATE_LIMITED if told else why_not(context, party)
         letter = declining(
@@ -179,19 +223,21 @@ def _declined_at_once(
         else:
             letters.append(letter)
     lawful, illegal = strict(letters)
-    return lawful, (*notes, *illegal)
+    return lawful, counted(context, party) if lawful else {}, (*notes, *illegal)
 
 
-def _proposal(stored: CalendarObject, message: Message, one: Asked, line: Property) -> Proposal:
-    key = one.part.key
+def _proposal(
+    stored: CalendarObject, message: Message, one: Asked, line: Property, *, context: Context
+) -> Proposal:
+    key, sequence = one.part.key, one.part.stamp.sequence
     new = one.new or stored
     start, end = when(instance(new, key), new)
     old_start, old_end = when(instance(stored, key), stored)
     return Proposal(
-        object=_alone(message.object, one.part.component),
+        object=_bare(message.object, one.part.component),
         sender=person(line),
         recurrence_id=key,
-        sequence=one.part.stamp.sequence,
+        sequence=sequence if sequence is not None else sequences.known(stored, key, context.marks),
         start=start,
         end=end,
         old_start=old_start,
@@ -262,6 +308,15 @@ def _alone(of: CalendarObject, component: Component) -> CalendarObject:
         if out.component(key) is not component:
             out = out.without_component(key)
     return out
+
+
+def _bare(of: CalendarObject, component: Component) -> CalendarObject:
+    """What of it can ever count: a megabyte of description is not kept for weeks."""
+    kept = component.only(_KEPT).without_components(*(one.name for one in component.components))
+    place = component.text("LOCATION") or ""
+    kept = kept.put(text_prop("LOCATION", place[:_PLACE])) if len(place) > _PLACE else kept
+    key = next(key for key in ("", *of.overrides) if of.component(key) is component)
+    return _alone(of, component).with_component(key, kept)
 
 
 def _ranged(of: CalendarObject) -> bool:

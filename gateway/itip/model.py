@@ -319,6 +319,7 @@ class Summary:
     partstat: str = ""  # of a reply
     attendee: Guest | None = None  # who answered
     instances: tuple[Facts, ...] = ()  # further single instances the message speaks of
+    proposal: str = ""  # the name of the proposal that it tells of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -357,6 +358,7 @@ class Proposal:
     old_start: str = ""
     old_end: str = ""
     comment: str = ""
+    notice: Notice | None = None  # None: the organizer has had enough letters about this guest's wishes today
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -388,7 +390,6 @@ class Decision:
     held_kind: str = ""  # mail | crasher when outcome is HELD
     recurrence_id: str = ""  # when the message speaks of exactly one instance
     proposals: tuple[Proposal, ...] = ()  # to be kept for the organizer
-    notices: tuple[Notice, ...] = ()
 
 
 __all__ = [

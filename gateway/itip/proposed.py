@@ -47,7 +47,8 @@ def is_usable(stored: CalendarObject, new: CalendarObject, key: str) -> bool:
         return True
     if stored.overrides or was.rdates or was.exdates:
         return False
-    return was.rule != now.rule or _day(master, stored) == _day(moved, new)
+    same_rule = master.value("RRULE") == moved.value("RRULE")
+    return not (same_rule and _names_days(master)) or _day(master, stored) == _day(moved, new)
 
 
 def when(component: Component | None, of: CalendarObject) -> tuple[str, str]:
@@ -127,6 +128,11 @@ def _moment(line: Property | None, of: CalendarObject) -> Moment | None:
 def _seen(facts: InstanceFacts) -> tuple[object, ...]:
     place = frozenset(value for name, value in facts.told if name == "LOCATION")
     return (*facts.series, facts.end, facts.bounds, place)
+
+
+def _names_days(component: Component) -> bool:
+    """Whether the rule says on which days, rather than taking them from the first one."""
+    return any(part.upper().startswith("BY") for part in (component.value("RRULE") or "").split(";"))
 
 
 def _day(component: Component, of: CalendarObject) -> object:

@@ -121,6 +121,7 @@ def dump(summary: Summary) -> dict[str, Any]:
         "partstat": summary.partstat,
         "attendee": _dump_guest(summary.attendee) if summary.attendee else None,
         "instances": [_dump_facts(one) for one in summary.instances],
+        "proposal": summary.proposal,
     }
 
 
@@ -134,6 +135,7 @@ def load(data: Mapping[str, Any]) -> Summary:
         partstat=data["partstat"],
         attendee=Guest(**data["attendee"]) if data.get("attendee") else None,
         instances=tuple(_load_facts(one) for one in data["instances"]),
+        proposal=data.get("proposal", ""),
     )
 
 

@@ -64,6 +64,7 @@ class View:
     tally: str = ""
     links: Links = field(default_factory=Links)
     site: str = ""
+    proposal: str = ""  # its name
 
 
 def view(sheet: Sheet, voice: Voice) -> View:
@@ -99,6 +100,7 @@ def view(sheet: Sheet, voice: Voice) -> View:
         tally=_tally(now, voice),
         links=sheet.links,
         site=sheet.site,
+        proposal=line(summary.proposal, 80),
     )
 
 

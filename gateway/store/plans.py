@@ -53,8 +53,7 @@ class Plans:
         conn.execute(delete(_T).where(_T.c.job == job.id))  # and with it the letters that were only planned
         conn.execute(insert(_T).values(_row(plan, now)))
         letters.write_planned(conn, named, plan=plan.id, job=job.id, domain=self._domain, now=now)
-        kept = [(self._jobs.name(), one) for one in plan.proposals]
-        proposals.write_planned(conn, kept, plan=plan.id, job=job, now=now)
+        proposals.write_planned(conn, plan, job=job, now=now)
 
     async def open_plan(self, job: Job) -> Plan | None:
         """The plan that an earlier run of this job left behind."""

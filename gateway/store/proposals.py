@@ -8,12 +8,11 @@ closed      accepted, declined, replaced by his next one, or overtaken by a newe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, insert, or_, select, update
 
 from gateway.ports import Job, JobKind, NewJob, Plan, ProposalRow
 from gateway.store import schema
@@ -22,7 +21,10 @@ from gateway.store.instants import rfc3339
 from gateway.store.jobs import Jobs
 
 _T = schema.proposal
-_DECIDED = ("applied", "stale")
+OVERTAKEN = "overtaken"
+OPEN_OF_ONE = 20  # proposals of one guest for one meeting; beyond, his newest stand
+_TOO_LATE = ("stale", "ignored")  # the meeting has moved on, or is over
+_SHOWN = timedelta(days=7)
 _ORGANIZER = "organizer"  # the ledger's party
 
 _working = select(schema.job.c.id).where(schema.job.c.id == _T.c.job).exists()
@@ -37,8 +39,9 @@ class ProposalItems:
         self._jobs = jobs
 
     async def list(self) -> list[dict[str, Any]]:
-        """What waits for an organizer, oldest first."""
-        statement = select(_T).where(_waiting).order_by(_T.c.since, _T.c.id)
+        """What waits for an organizer, oldest first; and for a week what the meeting's own change has overtaken."""
+        lately = and_(_T.c.answer == OVERTAKEN, _T.c.closed > self._jobs.now() - _SHOWN)
+        statement = select(_T).where(or_(_waiting, lately)).order_by(_T.c.since, _T.c.id)
         return await self._db.read(lambda conn: [_line(row) for row in conn.execute(statement)])
 
     async def find(self, proposal: str) -> ProposalRow | None:
@@ -48,6 +51,10 @@ class ProposalItems:
             return None
         facts = {name: getattr(row, name) for name in ProposalRow.__slots__}
         return ProposalRow(**facts)
+
+    async def state(self, proposal: str) -> str:
+        """ "open", what became of it, or "" when there is none of that name."""
+        return await self._db.read(lambda conn: _state(conn.execute(_known(proposal)).first()))
 
     async def answer(self, proposal: str, answer: str) -> bool:
         """Queue the organizer's word, `accepted` or `declined`; False when nothing of that name waits for it."""
@@ -67,13 +74,11 @@ class ProposalItems:
         return await self._db.write(change)
 
 
-def write_planned(
-    conn: Connection, rows: Sequence[tuple[str, ProposalRow]], *, plan: str, job: Job, now: datetime
-) -> None:
-    """Write (id, proposal) with the plan that will settle them."""
-    fresh = {"plan": plan, "lane": job.lane, "since": now, "job": "", "answer": "", "closed": None}
-    if rows:
-        conn.execute(insert(_T), [asdict(one) | fresh | {"id": name} for name, one in rows])
+def write_planned(conn: Connection, plan: Plan, *, job: Job, now: datetime) -> None:
+    """Write the plan's proposals, to be settled with it."""
+    fresh = {"plan": plan.id, "lane": job.lane, "since": now, "job": "", "answer": "", "closed": None}
+    if plan.proposals:
+        conn.execute(insert(_T), [asdict(one) | fresh for one in plan.proposals])
 
 
 def settle(conn: Connection, plan: Plan, now: datetime) -> None:
@@ -89,23 +94,20 @@ def settle(conn: Connection, plan: Plan, now: datetime) -> None:
 def _open_planned(conn: Connection, plan: Plan, now: datetime) -> None:
     """The newest proposal of a guest for an instance is the one that stands."""
     for row in conn.execute(select(_T).where(_T.c.plan == plan.id)).all():
-        same = (
-            _T.c.account == row.account,
-            _T.c.uid == row.uid,
-            _T.c.recurrence_id == row.recurrence_id,
-            _T.c.sender == row.sender,
-            _T.c.plan.is_(None),
-        )
-        _close(conn, "replaced", now, *same)
+        his = (_T.c.account == row.account, _T.c.uid == row.uid, _T.c.sender == row.sender, _waiting)
+        _close(conn, "replaced", now, *his, _T.c.recurrence_id == row.recurrence_id)
         conn.execute(update(_T).where(_T.c.id == row.id).values(plan=None))
+        newest = select(_T.c.id).where(*his).order_by(_T.c.since.desc(), _T.c.id.desc())
+        for old in conn.execute(newest.offset(OPEN_OF_ONE)).scalars().all():
+            _close(conn, "replaced", now, _T.c.id == old)
 
 
 def _close_answered(conn: Connection, plan: Plan, now: datetime) -> None:
     """The job that carries the organizer's word has done so, or found that it is too late."""
     outcome = plan.entry.outcome if plan.entry is not None else ""
     mine = (_T.c.job == plan.job, _T.c.closed.is_(None))
-    if outcome == "stale":
-        _close(conn, "overtaken", now, *mine)
+    if outcome in _TOO_LATE:
+        _close(conn, OVERTAKEN, now, *mine)
     elif outcome == "applied":
         conn.execute(update(_T).where(*mine).values(closed=now))
 
@@ -121,7 +123,7 @@ def _close_overtaken(conn: Connection, plan: Plan, now: datetime) -> None:
         # the whole speaks for every instance that it does not name
         place = _T.c.recurrence_id.not_in(set(said) - {""}) if not key else _T.c.recurrence_id == key
         meeting = (_T.c.account == plan.account, _T.c.uid == plan.uid, place)
-        _close(conn, "overtaken", now, *meeting, _T.c.sequence < sequence, _T.c.answer == "")
+        _close(conn, OVERTAKEN, now, *meeting, _T.c.sequence < sequence, _waiting)
 
 
 def _close(conn: Connection, answer: str, now: datetime, *which: Any) -> None:
@@ -139,6 +141,16 @@ def _job(row: Row[Any], answer: str) -> NewJob:
     )
 
 
+def _known(proposal: str) -> Select[Any]:
+    return select(_T, _waiting.label("waiting")).where(_T.c.id == proposal, _T.c.plan.is_(None))
+
+
+def _state(row: Row[Any] | None) -> str:
+    if row is None:
+        return ""
+    return "open" if row.waiting else str(row.answer)
+
+
 def _line(row: Row[Any]) -> dict[str, Any]:
     return {
         "id": row.id,
@@ -152,6 +164,7 @@ def _line(row: Row[Any]) -> dict[str, Any]:
         "old_start": row.old_start or None,
         "old_end": row.old_end or None,
         "comment": row.comment or None,
+        "state": row.answer if row.closed else "open",
     }
 
 

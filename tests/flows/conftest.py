@@ -26,6 +26,7 @@ from gateway.flows.apply import Apply
 from gateway.flows.changed import Burst, Changed
 from gateway.flows.deliver import Deliver, DeliverSettings
 from gateway.flows.messages import Messages
+from gateway.flows.proposals import Decided
 from gateway.flows.receive import Door, Receive, ReceiveSettings
 from gateway.flows.watch import Round, Watch, WatchSettings
 from gateway.flows.worker import Worker, WorkerSettings
@@ -419,6 +420,16 @@ class World:
             log=log,
             burst=self.burst,
         )
+        decided = Decided(
+            accounts=accounts,
+            queue=queue,  # type: ignore[arg-type]
+            ledger=ledger,  # type: ignore[arg-type]
+            proposals=self.store.proposals,
+            calendars=calendars,
+            apply=apply,
+            policy=lambda account: self.policy,
+            clock=clock,
+        )
         deliver = Deliver(
             plans=plans,  # type: ignore[arg-type]
             queue=queue,  # type: ignore[arg-type]
@@ -430,7 +441,13 @@ class World:
         )
 
         async def applying(job: Job) -> None:
-            await (changed.run(job) if job.payload.get("source") == "change" else messages.run(job))
+            await (
+                changed.run(job)
+                if job.payload.get("source") == "change"
+                else decided.run(job)
+                if "proposal" in job.payload
+                else messages.run(job)
+            )
 
         name = f"process {self.processes}"
         worker = Worker(
@@ -653,8 +670,9 @@ def _uid(data: bytes) -> str:
 
 def _got(mail: OutgoingMail) -> Got:
     message = message_from_bytes(mail.content, policy=policy.default)
-    part = next(one for one in message.walk() if one.get_content_type() == "text/calendar")
-    payload = part.get_payload(decode=True)
+    found = (one for one in message.walk() if one.get_content_type() == "text/calendar")
+    part = next(found, None)  # a notice has none
+    payload = part.get_payload(decode=True) if part is not None else b""
     assert isinstance(payload, bytes)
     text = re.sub(r"\r?\n[ \t]", "", payload.decode()).replace("\r\n", "\n")
     method = re.search(r"^METHOD:(.*)$", text, re.MULTILINE)

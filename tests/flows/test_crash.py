@@ -123,6 +123,29 @@ async def instances(world, say):
     return await world.mail("REQUEST", second, run=False)
 
 
+async def propose(world, say):
+    """A guest proposes another time, and answers in the same mail."""
+    world.save(say.meeting(guests="bob@example.net carol@example.com"))
+    await world.drain()
+    body = say.answer(partstat="TENTATIVE", DTSTART="20261110T140000Z", DTEND="20261110T150000Z")
+    return await world.mail("COUNTER", body, run=False)
+
+
+async def proposed(world, say, answer: str) -> None:
+    await propose(world, say)
+    await world.drain()
+    (row,) = await world.store.proposals.list()
+    assert await world.store.proposals.answer(row["id"], answer)
+
+
+async def accept_proposal(world, say):
+    await proposed(world, say, "accepted")
+
+
+async def decline_proposal(world, say):
+    await proposed(world, say, "declined")
+
+
 JOURNEYS = [
     invite,
     update,
@@ -139,6 +162,9 @@ JOURNEYS = [
     early_reply,
     split,
     instances,
+    propose,
+    accept_proposal,
+    decline_proposal,
 ]
 IN_TIME = [edit_and_reply]  # where eleven minutes more let the edit settle before the answer is read
 STAMPS = re.compile(r"^(?:DTSTAMP|LAST-MODIFIED|CREATED):.*\n?", re.MULTILINE)
@@ -173,7 +199,12 @@ async def outcomes_of(world, mail: str | None) -> list[tuple[str, str]]:
 async def end(world, mail):
     await world.drain()
     assert [one for one in await world.waiting() if one[1] != "waiting"] == []
-    return held_by(world), letters_of(world), await outcomes_of(world, mail)
+    return held_by(world), letters_of(world), await outcomes_of(world, mail), await proposals_of(world)
+
+
+async def proposals_of(world) -> list[tuple[str, str]]:
+    """What waits for the organizer."""
+    return [(one["from"], one["start"]) for one in await world.store.proposals.list()]
 
 
 @pytest.mark.parametrize("journey", JOURNEYS, ids=lambda one: one.__name__)

@@ -184,6 +184,7 @@ NOTICES: dict[str, Letter] = {
         new_letter(
             Summary(
                 kind="proposal",
+                proposal="06enxkq1v0t8r3",
                 now=WISHED,
                 before=replace(MEETING, guests=(BOB,)),
                 changed=("start", "end"),
