@@ -240,7 +240,10 @@ def _exdates(master: Component | None, of: CalendarObject) -> dict[str, times.Mo
 
 
 def _readmitted(master: Component, keys: Set[str], frame: CalendarObject) -> Component:
-    """The master without the EXDATEs of occurrences that the organizer told anew: they are back in the calendar."""
+    """The master without the EXDATEs of occurrences that the organizer told anew: they are back in the calendar.
+
+    His own EXDATEs too, by which he had let the owner off a date: of one that is excluded and told, programs show what they like.
+    """
     if not keys:
         return master
     lines: list[Property] = []
@@ -273,7 +276,7 @@ def _excluding(
         return {key: one for key, one in out.items() if not (scene.deletes and after.in_force(key))}
     there = _exdates(master, frame)
     back = set(version.overtaken(after, excluded))
-    master = _readmitted(master, {key for key in excluded if key in there and key in out}, frame)
+    master = _readmitted(master, there.keys() & out.keys(), frame)
     for key, moment in excluded.items():
         if key not in there and key not in out and key not in back and version.derived(frame, out, key):
             master = master.add(times.moment_prop("EXDATE", moment))

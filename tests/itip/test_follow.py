@@ -91,6 +91,15 @@ def test_it_stays_out_when_only_its_title_changes(stage: Any, desk: Any) -> None
     assert (desk.stored.master.value("EXDATE") == "20290112T100000Z") is known
 
 
+def test_a_date_that_he_left_out_and_tells_after_all_is_back(stage: Any, desk: Any) -> None:
+    left_out = update().replace("SUMMARY:B", "EXDATE:20290119T100000Z,20290126T100000Z\nSUMMARY:B")
+    desk.meet(stage.message("REQUEST", left_out, ALICE))
+    told = DECLINED.replace(";PARTSTAT=DECLINED", "").replace("20290112", "20290119")
+    desk.meet(stage.message("REQUEST", told.replace("DTSTAMP:20290101", "DTSTAMP:20290103"), ALICE))
+    assert desk.stored.master.value("EXDATE") == "20290126T100000Z"
+    assert desk.stored.attendee(BOB, "20290119T100000Z").param("PARTSTAT") == "NEEDS-ACTION"
+
+
 def test_his_exdate_and_ours_stand_side_by_side(stage: Any, desk: Any) -> None:
     desk.stored = stage.object(MASTER.replace("SUMMARY:A", "EXDATE:20290119T100000Z\nSUMMARY:A"))
     desk.meet(
