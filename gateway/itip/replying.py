@@ -192,7 +192,24 @@ def _declined_by_exclusion(
     else:
         was, now = facts_by_key(before).get(""), facts_by_key(after)[""]
         gone = set(now.exdates - was.exdates) if was is not None else set()
-    return {key: "DECLINED" for key in gone if _was_invited(before, key, context)}
+    return {key: "DECLINED" for key in gone if _was_invited(before, key, context)} | _still_out(
+        before, after, context
+    )
+
+
+def _still_out(before: CalendarObject, after: CalendarObject, context: Context) -> dict[str, str]:
+    """Dates that he took out while he had declined the whole: told only now that he comes to the rest."""
+    base = context.base
+    if base is None or after.master is None or _answer_in(before.master, context) != "DECLINED":
+        return {}
+    his = facts_by_key(base)[""].exdates if base.master is not None else frozenset()
+    out = facts_by_key(after)[""].exdates - his
+    there = ((key, instance(base, key)) for key in out)
+    return {
+        key: "DECLINED"
+        for key, one in there
+        if one and not is_cancelled(one) and roles.line_in(one, context.owner)
+    }
 
 
 def _was_invited(before: CalendarObject, key: str, context: Context) -> bool:
