@@ -23,6 +23,7 @@ from gateway.wiring import edges
 from gateway.wiring.parts import Parts, loop_factory, started
 
 GRACE = 30.0  # seconds that leased jobs and open connections get at SIGTERM
+FORGET_EVERY = 3600.0  # seconds
 BEAT = 1.0  # seconds between two looks at what is due: the poll that makes up for a lost poke
 
 log = logging.getLogger("imip-gateway")
@@ -119,6 +120,7 @@ class Daemon:
                 self._start(self._gauges(parts))
                 self._start(edges.offering(parts, server))
                 if self._first:
+                    self._start(self._forgetting(parts))
                     self._start(self._spool(parts))
                     wake = self._poked(parts)
                 if self._place is None:
@@ -229,6 +231,15 @@ class Daemon:
             except (GatewayError, OSError) as error:
                 log.warning("spool: %s", error)
             await asyncio.sleep(BEAT)
+
+    async def _forgetting(self, parts: Parts) -> None:
+        """SPEC 9: the database does not grow without bound."""
+        while True:
+            with contextlib.suppress(GatewayError):
+                gone = await parts.store.forget(datetime.now(UTC) - self._config.gateway.keep)
+                if gone:
+                    log.info("forgotten: %d rows older than [gateway] keep", gone)
+            await asyncio.sleep(FORGET_EVERY)
 
     async def _gauges(self, parts: Parts) -> None:
         while True:

@@ -61,6 +61,7 @@ class Gateway:
     language: str = "en"
     timezone: str = "UTC"
     processes: int = 1
+    keep: timedelta = timedelta(days=90)
 
     @property
     def database(self) -> str:

@@ -69,6 +69,7 @@ GATEWAY = Table(
         "language": v.language,
         "timezone": v.timezone,
         "processes": v.number(1, 256),
+        "keep": v.duration,
     },
     required=frozenset({"domains"}),
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gateway.store import retention
 from gateway.store.bodies import Bodies
 from gateway.store.db import Database
 from gateway.store.held import HeldItems
@@ -59,6 +60,13 @@ class Store:
         await self.queue.recover(owner)
         await self.snapshots.recover(owner)
         await self.queue.sweep()
+
+    async def forget(self, before: datetime) -> int:
+        """Delete what ended before this moment: journal, letters, answered questions; how many rows. The ledger stays."""
+        gone = 0
+        while rows := await self.db.write(lambda conn: retention.forget(conn, before)):
+            gone += rows
+        return gone
 
     async def close(self) -> None:
         """Commit what is waiting, then close."""

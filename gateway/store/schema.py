@@ -164,6 +164,7 @@ letter = Table(
     _text("reason"),
     sqlite_autoincrement=True,
 )
+Index("ix_letter_changed", letter.c.changed)
 Index("ix_letter_thread", letter.c.account, letter.c.uid, letter.c.recipient, letter.c.number)
 
 ledger = Table(

@@ -1,0 +1,50 @@
+"""What is over is forgotten in time, a little at once; the ledger stays (SPEC 4.1, 9).
+
+Kept however old it is: what still waits, the ledger, and of each thread of letters the last one as long as its meeting is
+in a calendar, since the next letter answers it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, Select, delete, exists, or_, select
+
+from gateway.store import schema
+
+AT_ONCE: Final = 1000  # rows of a table in one transaction: nobody waits long for it
+
+_J, _L, _H, _P = schema.journal, schema.letter, schema.held, schema.proposal
+_NEXT = schema.letter.alias("next")
+_OVER: Final = ("sent", "failed", "dropped")
+
+
+def forget(conn: Connection, before: datetime) -> int:
+    """Delete what ended before this moment, no more than AT_ONCE of a kind; how many rows that were."""
+    gone = 0
+    for table, key, which in (
+        (_J, _J.c.number, select(_J.c.number).where(_J.c.time < before)),
+        (_L, _L.c.number, _letters(before)),
+        (_H, _H.c.id, select(_H.c.id).where(_H.c.closed < before)),
+        (_P, _P.c.id, select(_P.c.id).where(_P.c.closed < before)),
+    ):
+        found = conn.execute(which.limit(AT_ONCE)).scalars().all()
+        if found:
+            gone += conn.execute(delete(table).where(key.in_(found))).rowcount
+    return gone
+
+
+def _letters(before: datetime) -> Select[tuple[int]]:
+    later = exists().where(
+        _NEXT.c.account == _L.c.account,
+        _NEXT.c.uid == _L.c.uid,
+        _NEXT.c.recipient == _L.c.recipient,
+        _NEXT.c.number > _L.c.number,
+        _NEXT.c.state.not_in(("failed", "dropped")),
+    )
+    alive = exists().where(schema.snapshot.c.account == _L.c.account, schema.snapshot.c.uid == _L.c.uid)
+    return select(_L.c.number).where(_L.c.changed < before, _L.c.state.in_(_OVER), or_(later, ~alive))
+
+
+__all__ = ["AT_ONCE", "forget"]

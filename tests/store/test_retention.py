@@ -1,0 +1,97 @@
+"""What is over is forgotten, what counts is not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import func, insert, select
+
+from gateway.ports import CollectionState, Entry, Held, NewLetter, Plan, Snapshot
+from gateway.store import retention, schema
+
+LEASE = timedelta(minutes=1)
+
+
+async def count(store, table) -> int:
+    return await store.db.read(
+        lambda conn: conn.execute(select(func.count()).select_from(table)).scalar_one()
+    )
+
+
+async def sent(store, new_job, recipient: str, uid: str = "u", state: str = "sent") -> str:
+    """A letter that left; its id."""
+    await store.queue.add([new_job(f"alice|{uid}")])
+    (job,) = await store.queue.claim("w", limit=1, lease=LEASE)
+    letter = NewLetter(
+        account="alice", uid=uid, recurrence_id="", method="REQUEST", sender="alice", recipient=recipient
+    )
+    plan = await store.plans.plan(job, Plan(job=job.id, account="alice", uid=uid, action="none"), [letter])
+    await store.plans.settle(job, plan, snapshot=None)
+    (job,) = await store.queue.claim("w", limit=1, lease=LEASE)
+    await store.plans.letter_done(job, plan.letters[0], state=state, reason="")
+    return plan.letters[0]
+
+
+async def test_the_journal_ends_where_nobody_asks_any_more(store, clock) -> None:
+    await store.journal.write([Entry(job="old", kind="mail", outcome="applied", reason="r", uid="u")])
+    clock.forward(days=91)
+    await store.journal.write([Entry(job="new", kind="mail", outcome="applied", reason="r", uid="u")])
+    assert await store.forget(clock.now() - timedelta(days=90)) == 1
+    assert [line["id"] if "id" in line else line["job"] for line in await store.journal.story("u")] == ["new"]
+
+
+async def test_the_last_letter_of_a_meeting_stays_so_that_the_next_one_answers_it(
+    store, new_job, clock
+) -> None:
+    shot = Snapshot(account="alice", collection="/", href="/u", uid="u", etag="", fingerprint="", data=b"")
+    await store.snapshots.synced(CollectionState(account="alice", path="/"), put=[shot])
+    first, last = await sent(store, new_job, "bob"), await sent(store, new_job, "bob")
+    clock.forward(days=91)
+    assert await store.forget(clock.now() - timedelta(days=90)) == 1
+    assert await store.plans.letter(first) is None
+    kept = await store.plans.letter(last)
+    third = await store.plans.letter(await sent(store, new_job, "bob"))
+    assert third.previous_id == kept.message_id
+    assert third.root_id == kept.root_id != kept.message_id
+
+
+async def test_letters_about_a_meeting_that_is_gone_are_forgotten(store, new_job, clock) -> None:
+    await sent(store, new_job, "bob")
+    clock.forward(days=91)
+    assert await store.forget(clock.now() - timedelta(days=90)) == 1
+    assert await count(store, schema.letter) == 0
+
+
+async def test_what_waits_is_kept_however_old_it_is(store, new_job, clock) -> None:
+    await store.queue.add([new_job("a")])
+    (job,) = await store.queue.claim("w", limit=1, lease=LEASE)
+    item = await store.queue.hold(job, Held(kind="mail", account="alice", reason="r"))
+    await store.queue.add([new_job("b")])
+    (job,) = await store.queue.claim("w", limit=1, lease=LEASE)
+    letter = NewLetter(
+        account="alice", uid="u", recurrence_id="", method="REQUEST", sender="a", recipient="b"
+    )
+    await store.plans.plan(job, Plan(job=job.id, account="alice", uid="u", action="none"), [letter])
+    clock.forward(days=9999)
+    assert await store.forget(clock.now()) == 0
+    assert [one["id"] for one in await store.held.list()] == [item]
+    assert await store.held.refuse(item)
+    clock.forward(days=1)
+    assert await store.forget(clock.now()) == 2  # the question, and its line in the journal
+    assert await count(store, schema.letter) == 1
+
+
+async def test_much_is_forgotten_a_little_at_once(store, clock) -> None:
+    many = retention.AT_ONCE * 2 + 1
+    rows = [{"id": f"{number:032}", **_held(clock.now())} for number in range(many)]
+    await store.db.write(lambda conn: conn.execute(insert(schema.held), rows).rowcount)
+    clock.forward(days=1)
+    before = store.db.commits
+    assert await store.forget(clock.now()) == many
+    assert store.db.commits - before == 4
+    assert await count(store, schema.held) == 0
+
+
+def _held(moment) -> dict[str, object]:
+    words = ("kind", "account", "sender", "uid", "method", "message_id", "reason", "job", "answer")
+    return {**dict.fromkeys(words, "x"), "since": moment, "closed": moment}
