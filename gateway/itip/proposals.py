@@ -55,7 +55,7 @@ def accept(stored: CalendarObject | None, proposal: Proposal, context: Context) 
         found,
         reason=Reason.PROPOSAL_ACCEPTED,
         change=found.change or Store(object=ready),
-        marks={**found.marks, **_answer_mark(found, proposal, context)},
+        marks={**found.marks, **_answer_mark(ready, found, proposal, context)},
         recurrence_id=key,
     )
 
@@ -140,7 +140,13 @@ def _agreed(
     return new.with_component(key, component.put(prop("SEQUENCE", str(raised))))
 
 
-def _answer_mark(found: Decision, proposal: Proposal, context: Context) -> dict[MarkKey, Mark]:
+def _answer_mark(
+    ready: CalendarObject, found: Decision, proposal: Proposal, context: Context
+) -> dict[MarkKey, Mark]:
+    """His yes; one who has been struck off since has none to say."""
+    component = ready.component(proposal.recurrence_id)
+    if component is None or attendee_of(component, proposal.sender) is None:
+        return {}
     name = MarkKey(recurrence_id=proposal.recurrence_id, party=Address(proposal.sender))
     mark = found.marks.get(name) or context.marks.get(name) or Mark()
     return {name: replace(mark, partstat="ACCEPTED")}

@@ -130,3 +130,56 @@ def test_a_meeting_lives_its_whole_life_between_two_gateways(start: Any) -> None
     for side in street.sides:
         stats = side.json("queue", "stats")
         assert (stats["held"], stats["buried"], stats["letters_due"]) == (0, 0, 0)
+
+
+def test_a_proposed_time_is_taken_up_on_both_sides(start: Any) -> None:
+    """Bob proposes by mail, Alice finds it in her list, says yes, and both calendars show it; a second yes is none."""
+    here = start("here", users=("alice",), domain="example.org")
+    there = start("there", users=("bob",), domain="example.net", smarthost=f"smtp://127.0.0.1:{here.port}")
+    here.reconfigure(smarthost=f"smtp://127.0.0.1:{there.port}")
+    street = Street(here, there)
+    street.rest()
+    here.put("alice", UID, event())
+    street.rest()
+    assert f"DTSTART:{instant(START)}" in there.object("bob", UID)
+
+    later = START + timedelta(hours=3)
+    here.mail(counter(later), "alice@example.org", sender="bob@example.net")
+    assert f"DTSTART:{instant(START)}" in here.object("alice", UID)
+    (waiting,) = here.json("proposal", "list")
+    assert (waiting["from"], waiting["uid"], waiting["comment"]) == (
+        "bob@example.net",
+        UID,
+        "Three hours later?",
+    )
+    assert waiting["start"] == f"{later:%Y-%m-%dT%H:%M:%SZ}"
+
+    here.run("proposal", "accept", waiting["id"])
+    street.rest()
+    mine, theirs = here.object("alice", UID), there.object("bob", UID)
+    assert f"DTSTART:{instant(later)}" in mine and f"DTSTART:{instant(later)}" in theirs
+    assert partstat(mine, "bob@example.net") == "ACCEPTED"
+    here.run("proposal", "accept", waiting["id"], ok=(69,))
+    here.run("proposal", "decline", "no-such-name", ok=(69,))
+    here.run("proposal", "accept", ok=(64,))
+    assert here.json("proposal", "list") == []
+    for side in street.sides:
+        stats = side.json("queue", "stats")
+        assert (stats["held"], stats["buried"], stats["letters_due"]) == (0, 0, 0)
+
+
+def counter(moment: datetime) -> bytes:
+    """What Bob's program mails."""
+    text = event("COMMENT:Three hours later?").replace(
+        f"DTSTART:{instant(START)}", f"DTSTART:{instant(moment)}"
+    )
+    text = text.replace(
+        f"DTEND:{instant(START + timedelta(hours=1))}", f"DTEND:{instant(moment + timedelta(hours=1))}"
+    )
+    text = text.replace("PRODID:", "METHOD:COUNTER\nPRODID:")
+    head = (
+        "From: bob@example.net\nTo: alice@example.org\nSubject: New time\nMessage-ID: <counter@example.net>\n"
+        f"Date: {datetime.now(UTC):%a, %d %b %Y %H:%M:%S +0000}\nMIME-Version: 1.0\n"
+        "Content-Type: text/calendar; charset=utf-8; method=COUNTER\n\n"
+    )
+    return (head + text).encode()
