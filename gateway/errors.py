@@ -8,6 +8,7 @@
       BackendError         a server that we use; temporary unless it says otherwise
         BackendUnavailable
         BackendRefused     permanent: wrong password, forbidden, no such collection
+          NoFittingCalendar  none takes tasks, or journals
         PreconditionFailed the object changed under us; read and decide again
       QueueFull            the door is closed for now (4xx)
       LeaseLost            the job is somebody else's now: stop, write nothing
@@ -79,6 +80,10 @@ class BackendRefused(BackendError):
     code = "backend-refused"
     public = "not possible here"
     temporary = False
+
+
+class NoFittingCalendar(BackendRefused):
+    """The account's calendars are for other things: none takes tasks, or none takes journals."""
 
 
 class PreconditionFailed(BackendError):

@@ -16,7 +16,7 @@ from gateway.caldav.client import DavClient
 from gateway.caldav.href import as_collection, canonical, last_segment, parent
 from gateway.caldav.profiles import Evidence, Profile, judge
 from gateway.caldav.xml import CALDAV, DAV, NEXTCLOUD, Member, MultiStatus, propfind
-from gateway.errors import BackendRefused, PreconditionFailed
+from gateway.errors import BackendRefused, NoFittingCalendar, PreconditionFailed
 from gateway.ports import Collection, ProfileFacts
 
 WELL_KNOWN = "/.well-known/caldav"
@@ -124,7 +124,8 @@ def invitation_calendar(
         if one.collection.writable and kind in one.collection.components
     ]
     if not fit:
-        raise BackendRefused(f"{account.address}: no writable calendar for {_PLURAL.get(kind, kind)}")
+        refusal = BackendRefused if kind == "VEVENT" else NoFittingCalendar
+        raise refusal(f"{account.address}: no writable calendar for {_PLURAL.get(kind, kind)}")
     return min(enumerate(fit), key=lambda pair: (_rank(pair[1], found.default), pair[0]))[1]
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.accounts import Account, Accounts
-from gateway.errors import MalformedCalendar
+from gateway.errors import MalformedCalendar, NoFittingCalendar
 from gateway.flows.apply import Apply, Seen, Story
 from gateway.flows.receive import unpack_verdict
 from gateway.flows.sorting import PolicyOf, owner_of
@@ -95,6 +95,10 @@ class Messages:
             await self._end(
                 job, story, Decision(outcome=Outcome.FAILED, reason=Reason(error.code)), account=account
             )
+            return
+        except NoFittingCalendar:
+            none = Decision(outcome=Outcome.UNSUPPORTED, reason=Reason.UNSUPPORTED_COMPONENT)
+            await self._end(job, story, none, account=account)
             return
         if decision is None:
             return

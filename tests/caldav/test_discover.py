@@ -10,7 +10,7 @@ from gateway.accounts import Account
 from gateway.caldav.client import ServerSettings
 from gateway.caldav.discover import configured_path, discover, invitation_calendar, watched
 from gateway.caldav.profiles import GATEWAY, INBOUND
-from gateway.errors import BackendRefused, BackendUnavailable
+from gateway.errors import BackendRefused, BackendUnavailable, NoFittingCalendar
 
 SCHEDULES = "1, 3, calendar-access, calendar-auto-schedule"
 
@@ -116,7 +116,7 @@ async def test_a_task_goes_into_a_calendar_that_takes_tasks(look, nextcloud, ali
     found, _ = await look("http://host/remote.php/dav/", account)
     place = invitation_calendar(found, account, "", kind="VTODO")
     assert "VTODO" in place.components
-    with pytest.raises(BackendRefused, match="no writable calendar for journals"):
+    with pytest.raises(NoFittingCalendar, match="no writable calendar for journals"):
         invitation_calendar(found, account, "", kind="VJOURNAL")
 
 

@@ -110,3 +110,12 @@ async def test_a_substring_hit_is_not_the_object(client, scripted, recorded, eve
 async def test_a_uid_that_cannot_be_asked_for_is_not_found(client, scripted):
     assert await search(client, CALENDAR, "\x01") is None
     assert scripted.asked == []
+
+
+async def test_a_uid_is_sought_among_journals_where_a_calendar_takes_them(client, scripted):
+    path = "/alice/journals/"
+    scripted.on("REPORT", path, b'<d:multistatus xmlns:d="DAV:"/>')
+    journals = Calendar(collection=Collection(path=path, components=frozenset({"VJOURNAL"})))
+    assert await search(client, journals, "a") is None
+    (asked,) = scripted.asked
+    assert b'name="VJOURNAL"' in asked.content and b'name="VEVENT"' not in asked.content

@@ -296,3 +296,54 @@ def test_a_guest_of_single_instances_answers_one_and_is_then_told_of_the_series(
     assert f"RECURRENCE-ID:{instant(dates[1])}" in kept and "PARTSTAT=ACCEPTED;RSVP=TRUE:mailto:alice" in kept
     gateway.settle()
     assert gateway.take_letters() == []
+
+
+def published(kind: str, *lines: str, sequence: int = 0, stamp: int = 0) -> str:
+    made = vevent(*lines, uid="fair@example.com", sequence=sequence, stamp=stamp)
+    guests = ("ATTENDEE", "DTEND") if kind == "VJOURNAL" else ("ATTENDEE",)
+    kept = [line for line in made.split("\r\n") if not line.startswith(guests)]
+    return "\r\n".join(kept).replace("VEVENT", kind)
+
+
+def test_what_others_publish_is_taken_and_dates_are_added(start: Any) -> None:
+    gateway = start(users=("alice",), more="publish = true\n")
+    gateway.settle()
+    gateway.mail(imip("PUBLISH", published("VEVENT")), ALICE, sender=CAROL)
+    stored = gateway.object("alice", "fair@example.com")
+    assert "ATTENDEE" not in stored and f"mailto:{CAROL}" in stored
+    gateway.put("alice", "fair@example.com", stored.replace("SUMMARY:Budget", "SUMMARY:My fair"))
+    gateway.settle()
+    gateway.mail(
+        imip("PUBLISH", published("VEVENT", "LOCATION:Hall", sequence=1, stamp=5)), ALICE, sender=CAROL
+    )
+    after = gateway.object("alice", "fair@example.com")
+    assert "SUMMARY:My fair" in after and "LOCATION:Hall" in after
+
+    more = START + timedelta(days=2, hours=1)
+    gateway.mail(imip("REQUEST", vevent("RRULE:FREQ=DAILY;COUNT=2")), ALICE, sender=CAROL)
+    gateway.mail(imip("ADD", vevent(sequence=1, stamp=5, start=more)), ALICE, sender=CAROL)
+    series = gateway.object("alice", "meeting-1@example.com")
+    assert f"RDATE:{instant(more)}" in series and f"RECURRENCE-ID:{instant(more)}" in series
+    gateway.settle()
+    assert gateway.letters() == []
+    added = series.rpartition("BEGIN:VEVENT")[2]
+    assert f"RECURRENCE-ID:{instant(more)}" in added
+    gateway.put(
+        "alice", "meeting-1@example.com", series.replace(added, added.replace("NEEDS-ACTION", "ACCEPTED"))
+    )
+    gateway.settle()
+    (reply,) = gateway.take_letters()
+    answer = calendar_part(reply)
+    assert f"RECURRENCE-ID:{instant(more)}" in answer and "PARTSTAT=ACCEPTED" in answer
+
+
+def test_a_journal_is_kept_found_again_and_called_off(start: Any) -> None:
+    gateway = start(users=("alice",), more="publish = true\n")
+    gateway.settle()
+    gateway.mail(imip("PUBLISH", published("VJOURNAL")), ALICE, sender=CAROL)
+    assert "BEGIN:VJOURNAL" in gateway.object("alice", "fair@example.com")
+    gateway.settle()
+    gateway.mail(imip("CANCEL", published("VJOURNAL", sequence=1, stamp=5)), ALICE, sender=CAROL)
+    assert "STATUS:CANCELLED" in gateway.object("alice", "fair@example.com")
+    gateway.settle()
+    assert gateway.letters() == []

@@ -12,6 +12,13 @@ from collections import defaultdict
 import pytest
 
 HREF = "/alice/calendar/m1.ics"
+BOBS = "ORGANIZER:mailto:bob@example.net"
+MORE = {
+    "SEQUENCE": "1",
+    "DTSTAMP": "20261101T090000Z",
+    "DTSTART": "20261112T100000Z",
+    "DTEND": "20261112T110000Z",
+}
 
 
 async def invite(world, say):
@@ -146,6 +153,23 @@ async def decline_proposal(world, say):
     await proposed(world, say, "declined")
 
 
+async def add(world, say):
+    """A further date comes before the series; both are taken."""
+    mail = await world.mail("ADD", say.invitation(**MORE), run=False)
+    await world.mail("REQUEST", say.invitation(), run=False)
+    return mail
+
+
+async def publish(world, say):
+    """A fair that its reader has made a note in moves."""
+    world.policy = say.replace(world.policy, publish=True)
+    await world.mail("PUBLISH", say.event(more=BOBS))
+    await world.drain()
+    world.edit(HREF, ("SUMMARY:Lunch", "LOCATION:Block 7\r\nSUMMARY:Lunch"))
+    await world.drain()
+    return await world.mail("PUBLISH", say.event(**MORE, more=BOBS), run=False)
+
+
 JOURNEYS = [
     invite,
     update,
@@ -165,6 +189,8 @@ JOURNEYS = [
     propose,
     accept_proposal,
     decline_proposal,
+    add,
+    publish,
 ]
 IN_TIME = [edit_and_reply]  # where eleven minutes more let the edit settle before the answer is read
 STAMPS = re.compile(r"^(?:DTSTAMP|LAST-MODIFIED|CREATED):.*\n?", re.MULTILINE)

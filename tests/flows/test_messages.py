@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.errors import NoFittingCalendar
+
 HREF = "/alice/calendar/m1.ics"
 CANCELLED = {"SEQUENCE": "1", "STATUS": "CANCELLED", "DTSTAMP": "20261101T090000Z"}
 
@@ -349,3 +351,70 @@ async def test_the_whole_series_takes_the_place_of_what_stood_for_it(world, say)
     assert stored.count("PARTSTAT=ACCEPTED;RSVP=TRUE:mailto:alice") == 2  # of these dates, not of the series
     await world.drain()
     assert len(world.got()) == 1
+
+
+FAIR = {"more": "ORGANIZER:mailto:bob@example.net"}
+
+
+async def test_what_is_published_is_for_those_who_want_it_and_mails_nobody(world, say):
+    unwanted = await world.mail("PUBLISH", say.event(**FAIR), dmarc="none")
+    assert await world.told(unwanted) == [("ignored", "publish-off")]
+    assert (world.text(HREF), await world.store.held.list()) == ("", [])
+    world.policy = say.replace(world.policy, publish=True)
+    wanted = await world.mail("PUBLISH", say.event(**FAIR))
+    assert await world.told(wanted) == [("applied", "publication-stored")]
+    world.edit(HREF, ("SUMMARY:Lunch", "SUMMARY:With Bob"))
+    await world.drain()
+    gone = await world.mail("CANCEL", say.event(SEQUENCE="1", DTSTAMP="20261101T090000Z", **FAIR))
+    assert await world.told(gone) == [("applied", "meeting-cancelled")]
+    assert "STATUS:CANCELLED" in world.text(HREF) and "SUMMARY:With Bob" in world.text(HREF)
+    await world.drain()
+    assert world.got() == []
+
+
+async def test_a_publication_of_an_unproven_sender_waits_for_the_owner(world, say):
+    world.policy = say.replace(world.policy, publish=True)
+    mail = await world.mail("PUBLISH", say.event(), dmarc="none")
+    assert await world.told(mail) == [("held", "not-authenticated")]
+    assert world.text(HREF) == ""
+    await world.store.held.approve((await only_held(world))["id"])
+    await world.work()
+    assert (await world.told(mail))[-1] == ("applied", "publication-stored")
+    assert "ORGANIZER:mailto:bob@example.net" in world.text(HREF)
+
+
+async def test_several_things_published_in_one_mail_are_stored_one_by_one(world, say):
+    world.policy = say.replace(world.policy, publish=True)
+    mail = await world.mail("PUBLISH", say.event(**FAIR) + "\n" + say.event("m2", **FAIR))
+    assert await world.told(mail) == [("applied", "publication-stored")] * 2
+    assert "UID:m1" in world.text(HREF) and "UID:m2" in world.text(HREF.replace("m1", "m2"))
+
+
+async def test_a_journal_that_no_calendar_takes_ends_with_a_reason(world, say):
+    world.policy = say.replace(world.policy, publish=True)
+    world.calendars.fail("invitations", NoFittingCalendar())
+    journal = say.event(DTEND="", **FAIR).replace("VEVENT", "VJOURNAL")
+    mail = await world.mail("PUBLISH", journal)
+    assert await world.told(mail) == [("unsupported", "unsupported-component")]
+    again = await world.mail("PUBLISH", journal)
+    assert await world.told(again) == [("applied", "publication-stored")]
+    world.edit(HREF, ("SUMMARY:Lunch", "SUMMARY:Minutes"))
+    await world.drain()
+    assert world.got() == []
+
+
+async def test_a_date_that_is_added_is_answered_by_itself(world, say):
+    more = {"SEQUENCE": "1", "DTSTART": "20261112T100000Z", "DTEND": "20261112T110000Z"}
+    early = await world.mail("ADD", say.invitation(**more))
+    assert await world.told(early) == [("parked", "unknown-uid")]
+    await world.mail("REQUEST", say.invitation())
+    await world.drain()
+    assert (await world.told(early))[-1] == ("applied", "instance-added")
+    text = world.text(HREF)
+    assert "RDATE:20261112T100000Z" in text and "RECURRENCE-ID:20261112T100000Z" in text
+    head, _, last = text.rpartition("BEGIN:VEVENT")
+    world.calendars.save(HREF, f"{head}BEGIN:VEVENT{last.replace('NEEDS-ACTION', 'ACCEPTED')}".encode())
+    await world.drain()
+    (sent,) = world.got("bob@example.net")
+    assert (sent.method, sent.partstat) == ("REPLY", "ACCEPTED")
+    assert sent.value("RECURRENCE-ID") == "20261112T100000Z"
