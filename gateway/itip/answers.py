@@ -310,8 +310,16 @@ def _with_answer(component: Component, answer: Answer) -> Component:
         line = tasks.with_share(line, answer.part.component, said_at)
         if answer.partstat == "DELEGATED" and (answer.line.param("ROLE") or "").upper() == "NON-PARTICIPANT":
             line = line.with_params(ROLE="NON-PARTICIPANT")
-    component = component.replace(own, line)
+    component = _with_twins(component.replace(own, line), line)
     return delegation.settled(component, own, line, told=answer.part.component)
+
+
+def _with_twins(component: Component, line: Property) -> Component:
+    """Servers that compare addresses as text have doubled guests; whoever answers is all of his lines."""
+    for twin in component.all("ATTENDEE"):
+        if twin.address == line.address and partstat(twin) != partstat(line):
+            component = component.replace(twin, twin.with_params(PARTSTAT=line.param("PARTSTAT")))
+    return component
 
 
 def _new_line(answer: Answer) -> Property:

@@ -39,7 +39,44 @@ _COMING: Final = frozenset({"ACCEPTED", "TENTATIVE", "IN-PROCESS"})
 
 
 def replying(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> Decision:
-    """The answers that are new in this copy, as one REPLY from the address that was invited."""
+    """The answers that are new in this copy, as one REPLY from each address of our user that was invited."""
+    names = _invited_as(context.base or before, context)
+    if len(names) < 2:
+        return _replying(before, after, context)
+    decisions: list[Decision] = []
+    for one in names:
+        decision = _replying(before, after, replace(context, owner=frozenset({one})))
+        after = decision.change.object if isinstance(decision.change, Store) else after
+        decisions.append(decision)
+    return _together(decisions)
+
+
+def _invited_as(known: CalendarObject | None, context: Context) -> tuple[Address, ...]:
+    """Where one meeting invites him by several of his addresses, these: each is a guest who answers for himself."""
+    if known is None:
+        return ()
+    parts = (part.all("ATTENDEE") for part in known.components)
+    ours = [{one for line in part for one in roles.identities(line) & context.owner} for part in parts]
+    several = max(ours, key=len, default=set())
+    return tuple(sorted(several)) if len(several) > 1 and all(map(is_mail, several)) else ()
+
+
+def _together(decisions: list[Decision]) -> Decision:
+    told = [one for one in decisions if one.outcome is Outcome.APPLIED]
+    if not told:
+        return decisions[0]
+    letters = tuple(letter for one in told for letter in one.outgoing)
+    return replace(
+        told[0],
+        change=next((one.change for one in reversed(told) if one.change is not None), None),
+        outgoing=letters,
+        marks={key: mark for one in told for key, mark in one.marks.items()},
+        notes=tuple(note for one in told for note in one.notes),
+        recurrence_id=only_instance(letters),
+    )
+
+
+def _replying(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> Decision:
     copy = after or before
     source = context.base or before or after  # without his word the copy as it was before our user touched it
     organizer = copy.organizer_prop if copy is not None else None
@@ -130,7 +167,7 @@ def _new_answers(
         return _declined_by_deletion(before, context)
     found: dict[str, str] = {}
     for key, component in components_by_key(after):
-        line = roles.line_in(component, context.owner)
+        line = _speaking(before, key, component, context)
         if line is None or is_cancelled(component):
             continue
         answer, progressed = _own_answer(before, key, component, line)
@@ -142,6 +179,19 @@ def _new_answers(
             found[key] = answer
     found.update(_declined_by_exclusion(before, after, context))
     return {key: answer for key, answer in found.items() if not _said_with_series(key, found, context)}
+
+
+def _speaking(
+    before: CalendarObject | None, key: str, component: Component, context: Context
+) -> Property | None:
+    """His line; where a program has put another of his addresses beside the one that was invited, the one with a new answer."""
+    lines = [line for line in component.all("ATTENDEE") if roles.identities(line) & context.owner]
+    was = (before.component(key) or before.master) if before is not None else None
+    for line in lines if len(lines) > 1 and was is not None else ():
+        old = roles.line_in(was, roles.identities(line))
+        if partstat(line) in _ANSWERS and (old is None or partstat(old) != partstat(line)):
+            return line
+    return roles.line_in(component, context.owner)
 
 
 def _own_answer(

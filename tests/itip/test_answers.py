@@ -123,6 +123,15 @@ def test_a_comment_stands_on_the_answering_line(stage: Any, desk: Any, more: str
     assert desk.stored.attendee(BOB).param(COMMENT) is None
 
 
+def test_all_lines_of_a_guest_whom_a_server_has_doubled_take_his_answer(stage: Any, desk: Any) -> None:
+    line = desk.stored.attendee(BOB)
+    twin = line.with_value(line.value.replace("mailto", "MAILTO"))
+    desk.stored = desk.stored.with_component("", desk.stored.master.add(twin))
+    desk.meet(reply(stage, BOB, "ACCEPTED"))
+    lines = [one for one in desk.stored.master.all("ATTENDEE") if one.address == BOB]
+    assert [one.param("PARTSTAT") for one in lines] == ["ACCEPTED", "ACCEPTED"]
+
+
 def test_google_says_its_comment_in_a_parameter(stage: Any, desk: Any) -> None:
     body = REPLY.format(stamp=2, answer="DECLINED;X-RESPONSE-COMMENT=busy", who=BOB, more="X-A:1")
     desk.meet(stage.message("REPLY", body, BOB))

@@ -487,6 +487,21 @@ def test_the_reply_comes_from_the_address_that_was_invited() -> None:
     assert run(meeting(ASKED), meeting(SINGLE), owner).outgoing[0].sender == BOB
 
 
+def test_one_who_is_invited_by_two_addresses_answers_by_each_for_itself() -> None:
+    both = frozenset({BOB, CAROL})
+    second = change(SINGLE, (CAROL_LINE, CAROL_LINE.replace("TENTATIVE", "DECLINED")))
+    (letter,) = run(meeting(SINGLE), meeting(second), both).outgoing
+    assert (letter.sender, answer_of(letter.object, CAROL)) == (CAROL, "DECLINED")
+    assert {one.sender for one in run(meeting(SINGLE), None, both).outgoing} == both
+
+
+def test_an_answer_that_a_program_writes_beside_the_invited_line_is_one_of_the_invited() -> None:
+    without = change(SINGLE, (CAROL_LINE, ""))
+    beside = change(without, (BOB_LINE, BOB_LINE + CAROL_LINE))
+    (letter,) = run(meeting(without), meeting(beside), frozenset({BOB, CAROL})).outgoing
+    assert (letter.sender, answer_of(letter.object, BOB)) == (BOB, "TENTATIVE")
+
+
 def test_an_answer_that_the_ledger_knows_is_not_sent_again() -> None:
     first = run(None, meeting(SINGLE), (BOB,))
     assert not run(None, meeting(SINGLE), (BOB,), marks=dict(first.marks)).outgoing
