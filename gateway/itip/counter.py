@@ -18,6 +18,7 @@ from gateway.itip import answers, sequences, version
 from gateway.itip.automatic import PAUSE, counted, why_not
 from gateway.itip.circle import speaking_as, strict
 from gateway.itip.model import (
+    Certainty,
     Context,
     Decision,
     Mark,
@@ -214,7 +215,7 @@ def _declined_at_once(
     for one in barred:
         last = context.marks.get(_key(one, person(line)))
         told = last is not None and last.partstat == CLOSED and last.sequence == one.part.stamp.sequence
-        reason = Reason.RATE_LIMITED if told else why_not(context, party)
+        reason = Reason.RATE_LIMITED if told else _unsure(context) or why_not(context, party)
         letter = declining(
             stored, one.part.key, line, sequence=one.part.stamp.sequence, context=context, automatic=True
         )
@@ -224,6 +225,12 @@ def _declined_at_once(
             letters.append(letter)
     lawful, illegal = strict(letters)
     return lawful, counted(context, party) if lawful else {}, (*notes, *illegal)
+
+
+def _unsure(context: Context) -> Reason | None:
+    """SPEC 12.5: LIKELY does not suffice for anything automatic."""
+    proven = context.verdict is not None and context.verdict.certainty is Certainty.PROVEN
+    return None if proven or context.policy.approved else Reason.NOT_AUTHENTICATED
 
 
 def _proposal(

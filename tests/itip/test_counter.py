@@ -141,6 +141,12 @@ def test_no_machine_is_declined_to(stage: Any, mail: dict[str, Any]) -> None:
     assert desk.meet(proposal(stage)).outgoing == ()
 
 
+def test_who_is_only_likely_proposes_and_is_not_declined_to_by_a_machine(stage: Any) -> None:
+    assert meeting(stage).meet(proposal(stage), Certainty.LIKELY).proposals != ()
+    barred = meeting(stage, DISALLOWED).meet(proposal(stage), Certainty.LIKELY)
+    assert (barred.outgoing, str(barred.reason)) == ((), "counter-disallowed")
+
+
 def test_a_proposal_of_ours_is_closed_by_the_organizers_no_and_by_nobody_elses(stage: Any) -> None:
     """The attendee's side: what he sends is lawful, the ledger has it open, a DECLINECOUNTER closes it once."""
     desk = stage.desk(BOB)

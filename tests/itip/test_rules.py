@@ -46,6 +46,7 @@ REQUESTS, CANCELS = (
     f"{ORDER}::test_a_cancel_stands_to_the_ledger",
 )
 MACHINES = "tests/itip/test_automatic.py"
+COUNTERS = "tests/itip/test_counter.py"
 CONVERGENCE = "tests/itip/test_convergence.py"
 
 
@@ -104,6 +105,19 @@ RULES = (
         "REPLY: a stranger is the organizer's to decide",
         f"{HOST}[a stranger's answer for himself]",
         f"{DECIDE}::test_an_uninvited_guest_is_what_the_organizer_says",
+    ),
+    rule(
+        WHO,
+        "COUNTER: one stored attendee, in his own name, and the meeting stays as it is",
+        "rfc5546_4_2_4_countering_an_event_proposal",
+        f"{COUNTERS}::test_another_guests_line_in_a_proposal_moves_nobody",
+        f"{COUNTERS}::test_nobody_unproven_proposes",
+    ),
+    rule(
+        WHO,
+        "DECLINECOUNTER: the organizer of the stored meeting",
+        "rfc5546_4_2_4_countering_an_event_proposal",
+        f"{COUNTERS}::test_a_proposal_of_ours_is_closed_by_the_organizers_no_and_by_nobody_elses",
     ),
     rule(WHO, "REFRESH: one stored attendee, for himself", "refresh_at_the_organizer"),
     rule(WHO, "VFREEBUSY REQUEST: its own organizer, whom the owner lets ask", ASKED),
@@ -165,15 +179,27 @@ RULES = (
         ANSWERED,
         "nothing is answered to automatic mail, to a list, to the null sender",
         f"{MACHINES}::test_only_a_persons_own_mail_is_answered",
+        f"{COUNTERS}::test_no_machine_is_declined_to",
         "refresh_at_the_organizer",
         "rfc5546_4_3_2_and_4_3_3_busy_time",
     ),
-    rule(ANSWERED, "an automatic answer leaves once a day at most", f"{MACHINES}::test_once_a_day_is_enough"),
+    rule(
+        ANSWERED,
+        "an automatic answer leaves once a day at most",
+        f"{MACHINES}::test_once_a_day_is_enough",
+        f"{COUNTERS}::test_a_meeting_that_takes_no_proposals_declines_once_a_day",
+    ),
+    rule(
+        ANSWERED,
+        "the organizer is told of one guest's proposals five times a day at most",
+        f"{COUNTERS}::test_a_guest_is_told_of_five_times_a_day_and_his_last_word_still_counts",
+    ),
     rule(
         ANSWERED,
         "nothing automatic for one of whom we are not sure",
         ASKED,
         f"{RULES_}::test_who_is_only_likely_gets_no_busy_time",
+        f"{COUNTERS}::test_who_is_only_likely_proposes_and_is_not_declined_to_by_a_machine",
     ),
     rule(NEWER, "from the organizer: the higher SEQUENCE", ORGANIZERS),
     rule(NEWER, "then the newer DTSTAMP", f"{ORGANIZERS}[equal SEQUENCE: the newer DTSTAMP]"),
