@@ -10,7 +10,7 @@ All walking is bounded: candidate days, instances in a window, years behind the 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
@@ -37,6 +37,7 @@ from gateway.ical.zones import Zones
 
 _PROBE_STEPS = 20_000  # candidate days in which a rule must come once
 _DAY = timedelta(days=1)
+_YEAR = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +202,21 @@ def is_occurrence(source: CalendarObject, key: RecurrenceKey) -> bool:
         return True
     series = _series(source) if key else None
     return series is not None and series.has(key)
+
+
+def absent(source: CalendarObject, keys: Iterable[RecurrenceKey]) -> tuple[RecurrenceKey, ...]:
+    """Those of the keys at which the master gives no instance; what lies within a year of the next is sought in one walk."""
+    begin, found = _begin(source), list[RecurrenceKey]()
+    left = sorted((named.local, key) for key in keys if (named := read_key(key, begin)) is not None)
+    while left and (series := _series(source)) is not None:
+        gaps = (place for place in range(1, len(left)) if left[place][0] - left[place - 1][0] > _YEAR)
+        end = next(gaps, len(left))
+        group, left = left[:end], left[end:]
+        there = {
+            each.start.key for each in series.instances(plus(group[0][0], -_DAY), plus(group[-1][0], _DAY))
+        }
+        found += [key for _, key in group if key not in there]
+    return tuple(found)
 
 
 def first(
@@ -415,6 +431,7 @@ __all__ = [
     "DEFAULT_BOUNDS",
     "Bounds",
     "Occurrence",
+    "absent",
     "derive_instance",
     "ended_before",
     "first",

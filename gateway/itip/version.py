@@ -151,9 +151,10 @@ def dated(frame: CalendarObject, found: Mapping[str, Component], keys: Iterable[
         return out
     alone = assemble(frame, {"": master.without("EXDATE")})
     begin = times.start(master, alone.zones)
-    for key in sorted(set(keys) & set(out)):
-        named = times.read_key(key, begin) if key and not onward.is_onward(key) else None
-        if named is None or (alone.recurring and recur.is_occurrence(alone, key)):
+    single = [key for key in keys if key in out and key and not onward.is_onward(key)]
+    for key in recur.absent(alone, single) if alone.recurring else sorted(single):
+        named = times.read_key(key, begin)
+        if named is None:
             continue
         out[""] = out[""].add(times.moment_prop("RDATE", named))
         plain = derived(frame, {"": out[""]}, key)

@@ -12,6 +12,7 @@ from gateway.errors import LimitExceeded, MalformedCalendar
 from gateway.ical.event import CalendarObject, parse_object
 from gateway.ical.recur import (
     Bounds,
+    absent,
     derive_instance,
     ended_before,
     first,
@@ -231,6 +232,13 @@ def test_only_an_instance_of_the_series_is_an_occurrence(key: str, expected: boo
     assert is_occurrence(source(*BERLIN, "RRULE:FREQ=WEEKLY", "EXDATE:20270324T090000Z"), key) is expected
 
 
+def test_what_is_absent_is_found_near_and_far_in_one_question() -> None:
+    found = source(*BERLIN, "RRULE:FREQ=WEEKLY")
+    keys = ["20300320T100000Z", "20270317T090000Z", "20270318T090000Z", "x", "", "20270324T090000Z"]
+    assert absent(found, keys) == ("20270318T090000Z", "20300320T100000Z")
+    assert absent(found, ["20300320T090000Z"]) == ()
+
+
 def test_an_instance_in_the_gap_is_an_occurrence() -> None:
     found = source("DTSTART;TZID=Europe/Berlin:20270326T023000", "RRULE:FREQ=DAILY")
     keys = [each.key for each in first(found, 4)]
@@ -430,7 +438,7 @@ def test_any_mixture_gives_an_answer_or_the_one_error(lines: list[str]) -> None:
         for each in (*occurrences(found, after=NOW, before=utc(2028, 1, 1)), *first(found, 3)):
             assert each.start.instant() <= each.end.instant()
             if not each.overridden:
-                assert is_occurrence(found, each.key)
+                assert is_occurrence(found, each.key) and absent(found, [each.key]) == ()
                 derive_instance(found, each.key, dtstamp=NOW)
                 ended_before(found, each.key)
         last_end(found)
