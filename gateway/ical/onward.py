@@ -5,7 +5,8 @@
     moved(component, ...)       what such a component says of one later occurrence
 
 Where the series ends the rest becomes complete overrides. Where it does not and the times stay, the master becomes the new
-version and what came before complete overrides. An endless rest that moves has no such form: LimitExceeded.
+version and what came before complete overrides. An endless rest that moves has no such form: it stays as it was said, for
+`linked` to store as a series of its own, or is refused.
 """
 
 from __future__ import annotations
@@ -40,10 +41,11 @@ def anchor(key: RecurrenceKey) -> RecurrenceKey:
     return key.removesuffix(ONWARD)
 
 
-def spread(of: CalendarObject) -> dict[RecurrenceKey, Component]:
+def spread(of: CalendarObject, *, tail: bool = False) -> dict[RecurrenceKey, Component]:
     """RFC 5545 3.8.4.4: every component by key, none of which says RANGE; later overrides stay as they are.
 
-    Raise LimitExceeded (`expansion-limit`) where the rest has no such form within bounds.
+    Where the rest has no such form within bounds its last change is left as it was said, if there may be a `tail`;
+    else LimitExceeded (`expansion-limit`).
     """
     plain = {key: one for key, one in of.overrides.items() if not is_onward(key)}
     ranges = {anchor(key): _single(one) for key, one in of.overrides.items() if is_onward(key)}
@@ -51,16 +53,17 @@ def spread(of: CalendarObject) -> dict[RecurrenceKey, Component]:
     out = whole | ranges | plain
     if not ranges or of.master is None:
         return out
-    alone = _alone(of)
+    alone = series(of)
     last = max(ranges)
-    if recur.last_end(alone) is not None:
-        found = _from(alone, min(ranges))
-    elif _in_place(alone, ranges[last], last):
-        found = _until(alone, last)
-        out[""] = _as_master(ranges[last], of.master)
-    else:
-        raise LimitExceeded("an endless series moved from one occurrence on", code="expansion-limit")
-    _refuse_bulk(len(found), (of.master, *ranges.values()))
+    try:
+        found = _spelled(of, alone, ranges, out)
+    except LimitExceeded:
+        if not tail:
+            raise
+        found = tuple(each for each in _until(alone, last) if each.key >= min(ranges))
+        _refuse_bulk(len(found), (of.master, *ranges.values()))
+        out = whole | {key: one for key, one in ranges.items() if key != last} | plain
+        out[last + ONWARD] = of.overrides[last + ONWARD]
     begins = sorted(ranges)
     for each in found:
         if each.key not in out:
@@ -70,11 +73,55 @@ def spread(of: CalendarObject) -> dict[RecurrenceKey, Component]:
     return out
 
 
+def _spelled(
+    of: CalendarObject,
+    alone: CalendarObject,
+    ranges: Mapping[RecurrenceKey, Component],
+    out: dict[RecurrenceKey, Component],
+) -> tuple[Occurrence, ...]:
+    """The occurrences that need a component of their own so that all is told. Raise LimitExceeded."""
+    last = max(ranges)
+    if recur.last_end(alone) is not None:
+        found = _from(alone, min(ranges))
+    elif of.master is not None and _in_place(alone, ranges[last], last):
+        found = _until(alone, last)
+        out[""] = _as_master(ranges[last], of.master)
+    else:
+        raise LimitExceeded("an endless series moved from one occurrence on", code="expansion-limit")
+    _refuse_bulk(len(found), (*alone.components, *ranges.values()))
+    return found
+
+
+def instance(of: CalendarObject, key: RecurrenceKey) -> Component | None:
+    """An occurrence without a component of its own: as the change before it tells it, else the master. None: there is none."""
+    key = anchor(key)
+    if of.master is None or not key:
+        return None
+    alone = series(of)
+    plain = recur.derive_instance(alone, key, dtstamp=alone.dtstamp() or _NEVER)
+    begin = _before(of, key)
+    to = times.start(plain, alone.zones) if plain is not None and begin else None
+    named = times.read_key(anchor(begin), to) if to is not None else None
+    if to is None or named is None:
+        return plain
+    return moved(of.overrides[begin], alone.zones, named=named, to=to)
+
+
+def speaking(of: CalendarObject, key: RecurrenceKey) -> Component | None:
+    """The component that speaks of an occurrence: its own, that of a change before it, else the master."""
+    begin = _before(of, anchor(key)) if key else ""
+    return of.component(key) or (of.overrides[begin] if begin else of.master)
+
+
+def _before(of: CalendarObject, key: RecurrenceKey) -> RecurrenceKey:
+    return max((one for one in of.overrides if is_onward(one) and anchor(one) <= key), default="")
+
+
 def rest(of: CalendarObject, key: RecurrenceKey) -> tuple[RecurrenceKey, ...]:
     """The occurrences from one on, overrides included. Raise LimitExceeded where there is no end to them within bounds."""
     keys = {one for one in of.overrides if not is_onward(one) and one >= key}
     if of.master is not None:
-        alone = _alone(of)
+        alone = series(of)
         if recur.last_end(alone) is None:
             raise LimitExceeded("the rest of an endless series", code="expansion-limit")
         keys |= {each.key for each in _from(alone, key)}
@@ -86,14 +133,14 @@ def earlier(of: CalendarObject, key: RecurrenceKey) -> tuple[RecurrenceKey, ...]
     """The occurrences before one, overrides included. Raise LimitExceeded where they are too many."""
     keys = {one for one in of.overrides if not is_onward(one) and one < key}
     if of.master is not None:
-        keys |= {each.key for each in _until(_alone(of), key)}
+        keys |= {each.key for each in _until(series(of), key)}
         _refuse_bulk(len(keys), (of.master,))
     return tuple(sorted(keys))
 
 
 def endless(of: CalendarObject) -> bool:
     """Whether the master repeats for ever."""
-    return of.recurring and recur.last_end(_alone(of)) is None
+    return of.recurring and recur.last_end(series(of)) is None
 
 
 def moved(component: Component, zones: Zones, *, named: Moment, to: Moment) -> Component:
@@ -102,7 +149,7 @@ def moved(component: Component, zones: Zones, *, named: Moment, to: Moment) -> C
     begin = times.start(component, zones)
     if begin is None:
         return out
-    start = _shifted(begin, named, to)
+    start = shifted(begin, named, to)
     if component.first("DTSTART") is not None:
         out = out.put(moment_prop("DTSTART", start))
     ending = "DUE" if component.name == "VTODO" else "DTEND"
@@ -112,7 +159,7 @@ def moved(component: Component, zones: Zones, *, named: Moment, to: Moment) -> C
     return out
 
 
-def _shifted(begin: Moment, named: Moment, to: Moment) -> Moment:
+def shifted(begin: Moment, named: Moment, to: Moment) -> Moment:
     """The wall clock of the changed occurrence: 10:00 moved to 11:00 is 11:00 all through the year."""
     if begin.utc is None or named.utc is None or to.utc is None:
         return begin.at_local(plus(to.local, begin.local - named.local))
@@ -135,7 +182,8 @@ def _told(
     return moved(ranges[begin], alone.zones, named=named, to=each.start)
 
 
-def _alone(of: CalendarObject) -> CalendarObject:
+def series(of: CalendarObject) -> CalendarObject:
+    """The master and nothing else."""
     for key in of.overrides:
         of = of.without_component(key)
     return of
@@ -199,4 +247,16 @@ def _refuse_bulk(count: int, like: tuple[Component, ...]) -> None:
         raise LimitExceeded("too much to tell one by one", code="expansion-limit")
 
 
-__all__ = ["anchor", "earlier", "endless", "is_onward", "moved", "rest", "spread"]
+__all__ = [
+    "anchor",
+    "earlier",
+    "endless",
+    "instance",
+    "is_onward",
+    "moved",
+    "rest",
+    "series",
+    "shifted",
+    "speaking",
+    "spread",
+]

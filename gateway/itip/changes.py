@@ -37,12 +37,17 @@ def changes(
     """
     if any(one is not None and one.kind not in _SCHEDULED for one in (before, after)):
         return Decision(outcome=Outcome.UNSUPPORTED, reason=Reason.UNSUPPORTED_COMPONENT)
-    # SPEC 4.7: RANGE leaves here told in full, since hardly any program reads it
-    before, after = (None if one is None else in_full(one) for one in (before, after))
-    if context.base is not None:
-        context = replace(context, base=in_full(context.base))
     before, after = (None if one is None else one.within(context.bounds) for one in (before, after))
     role = _role(before, after, context)
+    # SPEC 4.7: RANGE leaves here told in full, since hardly any program reads it, but for an answer to a rest without end
+    tail = role is Role.ATTENDEE
+    # (a tail alone is what is left of a meeting whose beginning was deleted)
+    before, after = (
+        one if one is None or (tail and one.master is None) else in_full(one, tail=tail)
+        for one in (before, after)
+    )
+    if context.base is not None:
+        context = replace(context, base=in_full(context.base, tail=tail))
     if role is Role.STRANGER:
         return Decision(outcome=Outcome.IGNORED, reason=Reason.NOT_OUR_ORGANIZER)
     if _is_over(before, after, context):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
-from gateway.ical import times
+from gateway.ical import onward, times
 from gateway.ical.event import CalendarObject, partstat
 from gateway.ical.tree import Component, Property, prop, text_prop
 from gateway.itip import order, version
@@ -77,7 +77,7 @@ def follow(
 
 def _shown(of: CalendarObject, behind: CalendarObject | None = None) -> CalendarObject:
     """The organizer's version as a calendar shows it: RANGE told as overrides, and what he added as dates of the series."""
-    full = version.in_full(of, behind)
+    full = version.in_full(of, behind, tail=True)
     found = version.components(full)
     return version.assemble(full, version.dated(full, found, found))
 
@@ -109,6 +109,8 @@ def _merge_all(
         old = ours.get(key) or version.derived(scene.stored or frame, ours, key)
         if old is None and key in excluded and key not in moved:
             continue  # the owner took this occurrence out of his calendar, and it is as it was
+        if key not in ours and key in told and onward.is_onward(key) and key not in moved:
+            continue  # and so with a rest that only its tail told
         was = told.get(key) or version.derived(scene.context.base or frame, told, key)
         out[key] = merge(
             was, old, _in_masters_terms(new, now, frame, key=key), mine=_mine(scene, key in moved)
@@ -116,6 +118,7 @@ def _merge_all(
         if old is None:
             out[key] = _with_alarm(out[key], scene)
     kept = {key: old for key, old in ours.items() if key not in now and not after.cut(key)}
+    kept = {key: old for key, old in kept.items() if not onward.is_onward(key)}
     left = {key: old for key, old in kept.items() if full or key in told}
     out |= {key: _off_with_the_whole(old, after, key) for key, old in kept.items() if key not in left}
     out |= _personal(scene, left, told=told, out=out, moved=moved, frame=frame, again=again)
@@ -168,7 +171,7 @@ def _personal(
     kept: Components = {}
     for key, old in left.items():
         new = version.derived(frame, out, key)
-        plain = version.derived(frame, {"": frame.master} if frame.master else {}, key)
+        plain = version.derived(frame, version.components(frame), key)
         if new is None or plain is None or key in moved:
             continue
         was = told.get(key) or version.derived(scene.context.base or frame, told, key)

@@ -45,6 +45,7 @@ _TIMES = frozenset({"DTSTART", "DTEND", "DUE"})
 _DATES = frozenset({"RDATE", "EXDATE"})
 _TIMELESS = frozenset({"VTODO", "VJOURNAL"})
 _SETS = ("RRULE", "RDATE")
+_PRIVATE = "X-IMIP-GATEWAY-"
 _RULES = ("RRULE", "EXRULE", "RDATE", "EXDATE")
 _RANGES = frozenset({"THISANDFUTURE", "THISANDPRIOR"})
 _TOO_LONG = re.compile(r"(\d{8}T\d{6})0(Z?)")
@@ -160,7 +161,10 @@ def _readable(of: CalendarObject) -> CalendarObject:
             # RFC 5546 4.4.8 prints an answer that names him in the master alone
             component = component.add(of.organizer_prop)
         for line in component.properties:
-            if line.name in _TIMES:
+            if line.name.startswith(_PRIVATE):
+                # what we note in calendars joins objects and moves answers; no mail may say it
+                component = component.with_children(child for child in component.children if child != line)
+            elif line.name in _TIMES:
                 component = component.replace(line, _mended(line, of))
             elif line.name in _DATES:
                 times.spans(line, of.zones)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from gateway.ical import times
+from gateway.ical import onward, times
 from gateway.ical.address import Address, is_mail
 from gateway.ical.event import CalendarObject, partstat
 from gateway.ical.tree import Component, Property
@@ -165,7 +165,7 @@ def _new_answers(
 ) -> dict[str, str]:
     if after is None:
         return _declined_by_deletion(before, context)
-    found: dict[str, str] = {}
+    found: dict[str, str] = _declined_beginning(before, after, context)
     for key, component in components_by_key(after):
         line = _speaking(before, key, component, context)
         if line is None or is_cancelled(component):
@@ -198,7 +198,7 @@ def _own_answer(
     before: CalendarObject | None, key: str, component: Component, line: Property
 ) -> tuple[str, bool]:
     """What his copy says, and whether his task went on since (SPEC 12.9)."""
-    was = (before.component(key) or before.master) if before is not None else component
+    was = onward.speaking(before, key) if before is not None else component
     now, then = tasks.progress_of(component), tasks.progress_of(was)
     return tasks.own_answer(line, now, then), now != then
 
@@ -206,9 +206,7 @@ def _own_answer(
 def _other_delegate(before: CalendarObject | None, key: str, line: Property, context: Context) -> bool:
     """Whether he sends another one than before."""
     to = delegate_of(line)
-    was = roles.line_in(
-        (before.component(key) or before.master) if before is not None else None, context.owner
-    )
+    was = roles.line_in(onward.speaking(before, key) if before is not None else None, context.owner)
     return to is not None and was is not None and to != delegate_of(was)
 
 
@@ -228,7 +226,17 @@ def _declined_by_deletion(before: CalendarObject | None, context: Context) -> di
     ]
     if before.master is not None and is_cancelled(before.master):
         return {}
-    return dict.fromkeys([""] if "" in coming else coming, "DECLINED")
+    if "" in coming:
+        coming = ["", *(key for key in coming if onward.is_onward(key))]
+    return dict.fromkeys(coming, "DECLINED")
+
+
+def _declined_beginning(
+    before: CalendarObject | None, after: CalendarObject, context: Context
+) -> dict[str, str]:
+    """SPEC 4.7: the beginning of a series was deleted, its tail was not: what he says of the tail is said along."""
+    stays = after.master is None and any(onward.is_onward(key) for key in after.overrides)
+    return {"": "DECLINED"} if stays and "" in _declined_by_deletion(before, context) else {}
 
 
 def _declined_by_exclusion(
@@ -242,6 +250,8 @@ def _declined_by_exclusion(
     else:
         was, now = facts_by_key(before).get(""), facts_by_key(after)[""]
         gone = set(now.exdates - was.exdates) if was is not None else set()
+        if not any(onward.is_onward(key) for key in after.overrides):
+            gone |= {key for key in before.overrides if onward.is_onward(key)}
     return {key: "DECLINED" for key in gone if _was_invited(before, key, context)} | _still_out(
         before, after, context
     )
@@ -272,7 +282,7 @@ def _was_invited(before: CalendarObject, key: str, context: Context) -> bool:
 def _old_answer(before: CalendarObject | None, key: str, context: Context) -> str:
     """What he had answered before; of a copy that is new to us the ledger knows (SPEC 12.14)."""
     if before is not None:
-        return _answer_in(before.component(key) or before.master, context)
+        return _answer_in(onward.speaking(before, key), context)
     for name in (key, ""):
         for who in context.owner:
             mark = context.marks.get(MarkKey(recurrence_id=name, party=who))
@@ -292,7 +302,7 @@ def _added_himself(before: CalendarObject | None, context: Context) -> bool:
 
 
 def _over(copy: CalendarObject, key: str, context: Context) -> bool:
-    component = copy.component(key) if key else None
+    component = copy.component(key) if key and not onward.is_onward(key) else None
     if component is None or context.policy.past_events != "skip" or copy.kind == "VTODO":
         return False
     end = times.end(component, copy.zones)

@@ -15,11 +15,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from gateway.errors import MalformedCalendar
-from gateway.ical import recur, times
+from gateway.ical import onward, recur, times
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, partstat, person
 from gateway.ical.times import Moment, Span, Zones
@@ -33,7 +32,6 @@ _STATUS: Final = {"VEVENT": "CONFIRMED", "VTODO": "NEEDS-ACTION"}
 _DAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _RULE_DEFAULTS: Final = {"INTERVAL": "1", "WKST": "MO"}
 _STAMPS: Final = ("DTSTAMP", "LAST-MODIFIED", "CREATED", "SEQUENCE", "X-")
-_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +143,8 @@ def components_by_key(meeting: CalendarObject) -> Iterator[tuple[str, Component]
 
 
 def instance(meeting: CalendarObject, key: str) -> Component | None:
-    """The component of an instance: its override, or one derived from the master; None when it does not take place."""
-    return meeting.component(key) or recur.derive_instance(meeting, key, dtstamp=_NEVER)
+    """The component of an instance: its override, or one derived from the rest; None when it does not take place."""
+    return meeting.component(key) or onward.instance(meeting, key)
 
 
 def instance_facts(meeting: CalendarObject, key: str) -> InstanceFacts | None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
-from gateway.ical import onward, recur, times
+from gateway.ical import linked, onward, recur, times
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, key_of
 from gateway.ical.tree import Component, prop
@@ -20,8 +20,6 @@ from gateway.itip.merge import cancelled
 from gateway.itip.model import Context, Message
 from gateway.itip.order import Stamp, Standing
 from gateway.itip.roles import identities, same_person
-
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 _ENDS = ("DTEND", "DUE", "DURATION")
 
@@ -95,17 +93,22 @@ def fold(
     return out
 
 
-def in_full(of: CalendarObject, behind: CalendarObject | None = None) -> CalendarObject:
+def in_full(
+    of: CalendarObject, behind: CalendarObject | None = None, *, tail: bool = False
+) -> CalendarObject:
     """The object with every RANGE told as overrides; `behind` has the series where `of` has only a part of it.
 
-    SPEC 4.7: what is kept as the organizer's version says RANGE as he did; what is stored or compared does not.
+    SPEC 4.7: what is kept as the organizer's version says RANGE as he did; what is stored or compared does not, but for
+    a rest that only a `tail` can tell. Raise LimitExceeded where that cannot either.
     """
     if not any(onward.is_onward(key) for key in of.overrides):
         return of
     if of.master is not None or behind is None or behind.master is None:
-        return assemble(of, onward.spread(of))
+        full = assemble(of, onward.spread(of, tail=tail))
+        linked.parts(full)
+        return full
     ours = components(behind)
-    found = onward.spread(assemble(behind, ours | components(of, behind), of))
+    found = onward.spread(assemble(behind, ours | components(of, behind), of), tail=tail)
     return assemble(of, {key: one for key, one in found.items() if one is not ours.get(key)}, behind)
 
 
@@ -125,18 +128,12 @@ def assemble(
 
 
 def derived(frame: CalendarObject, found: Mapping[str, Component], key: str) -> Component | None:
-    """The occurrence as the master alone tells it; None when there is none."""
+    """The occurrence as the master, or a change of all behind another one, tells it; None when there is none."""
     master = found.get("")
     if master is None or not key:
         return None
-    alone = assemble(frame, {"": master})
-    plain = recur.derive_instance(alone, key, dtstamp=alone.dtstamp() or _NEVER)
-    begin = max((one for one in found if onward.is_onward(one) and onward.anchor(one) <= key), default="")
-    to = times.start(plain, alone.zones) if plain is not None and begin else None
-    named = times.read_key(onward.anchor(begin), to) if to is not None else None
-    if to is None or named is None:
-        return plain
-    return onward.moved(found[begin], alone.zones, named=named, to=to)
+    telling = {one: found[one] for one in found if not one or (onward.is_onward(one) and one != key)}
+    return onward.instance(assemble(frame, telling), key)
 
 
 def dated(frame: CalendarObject, found: Mapping[str, Component], keys: Iterable[str]) -> Components:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from gateway.ical import recur
+from gateway.ical import linked, recur
 from gateway.itip.changes import changes
 from gateway.itip.model import Context, Method, Outcome, Reason
+from gateway.itip.significance import facts_by_key
 
 ALICE, BOB = "alice@example.com", "bob@example.net"
 ALL = {"after": datetime(2029, 1, 1, tzinfo=UTC), "before": datetime(2030, 1, 1, tzinfo=UTC)}
@@ -118,9 +119,44 @@ def test_what_our_answer_repeats_is_the_occurrence_as_the_range_has_it(stage: An
     assert answered.value("DTSTART") == "20290111T120000Z"
 
 
-def test_a_rest_of_many_large_occurrences_waits_for_a_person(stage: Any) -> None:
+def test_a_rest_of_many_large_occurrences_is_a_series_of_its_own(stage: Any) -> None:
     desk = stage.desk(BOB)
     long = SERIES.replace("COUNT=12", "COUNT=1500").replace("SUMMARY:first", "SUMMARY:" + "x" * 2_000)
     desk.meet(stage.message("REQUEST", long, ALICE))
     decision = desk.meet(stage.message("REQUEST", REST[1], ALICE))
+    assert (decision.outcome, decision.reason) == (Outcome.APPLIED, Reason.INVITATION_RESCHEDULED)
+    head, tail = linked.parts(desk.stored)
+    assert len(head.data) + len(tail.data) < 10_000
+    assert "COUNT=1495" in (tail.master.value("RRULE") or "")
+
+
+def test_a_series_that_moves_from_its_first_on_for_ever_waits_for_a_person(stage: Any) -> None:
+    desk = stage.desk(BOB)
+    desk.meet(stage.message("REQUEST", SERIES.replace(";COUNT=12", ""), ALICE))
+    decision = desk.meet(stage.message("REQUEST", event(3, 2, "05", at="12"), ALICE))
     assert (decision.outcome, decision.reason) == (Outcome.HELD, Reason.EXPANSION_LIMIT)
+
+
+ENDLESS = SERIES.replace(";COUNT=12", "")
+
+
+@pytest.mark.parametrize(
+    "said", [(ONE, REST, LATER), (REST, LATER, ITS_FIRST), (ONE, REST, ITS_FIRST), (REST, LATER, OFF)]
+)
+def test_every_order_ends_in_the_same_two_objects(stage: Any, said: tuple[tuple[str, str], ...]) -> None:
+    ends = []
+    for order in permutations((("REQUEST", ENDLESS), *said)):
+        desk = stage.desk(BOB)
+        for method, body in order:
+            desk.meet(stage.message(method, body, ALICE))
+        objects = linked.parts(desk.stored)
+        ends.append([sorted(of_one(one)) for one in objects if one is not None])
+    assert all(end == ends[0] for end in ends), "the order of the messages shows"
+
+
+def of_one(of: Any) -> list[tuple[str, ...]]:
+    """Its components, and when each takes place."""
+    facts = facts_by_key(of).items()
+    return [
+        (key, one.start, one.end, one.rule, one.bounds, *map(str, sorted(one.told))) for key, one in facts
+    ]

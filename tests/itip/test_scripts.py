@@ -22,6 +22,7 @@
     > clock 1440                                   so many minutes pass; `> clock 19970611T190000Z`: it is this late
     > note stale-answer                            it left this note
     > calendar                                     what the calendar holds now; `> calendar nothing`
+    > tail                                         what lies in an object of its own, since it moved for good (SPEC 4.7)
 
 Under `calendar` each `VEVENT` or `VEVENT 19970801T210000Z` names a component; there are no others. The lines under it:
 `NAME:value` or `NAME;PARAM=x:value` is there (with at least these parameters), `no NAME` or `no NAME:value` is not.
@@ -36,6 +37,7 @@ from typing import Any
 
 import pytest
 
+from gateway.ical import linked
 from gateway.ical.event import CalendarObject
 from gateway.ical.tree import Component, Property, parse
 from gateway.itip.freebusy import busy, stretch
@@ -190,6 +192,11 @@ class Play:
             return
         assert stored is not None, "the calendar holds nothing"
         self._compare(stored, body)
+
+    def do_tail(self, words: list[str], body: str) -> None:
+        tail = linked.parts(self.desk.stored)[1]
+        assert tail is not None, "it is one object"
+        self._compare(tail, body)
 
     def _compare(self, stored: Any, body: str) -> None:
         wanted = by_component(body)
