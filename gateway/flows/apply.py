@@ -16,7 +16,11 @@ from dataclasses import dataclass, replace
 
 from gateway.accounts import Account
 from gateway.errors import MalformedCalendar, PreconditionFailed
+from gateway.flows import tails
+from gateway.flows.look import Look, Seen
 from gateway.flows.stored import read_stored, to_store
+from gateway.flows.tails import Tails
+from gateway.ical import linked
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject
 from gateway.ical.times import Period
@@ -56,27 +60,6 @@ ATTEMPTS = 5  # SPEC 9.2: a 412 is decided again at most this often
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What the calendar and the store hold of one meeting at the moment of deciding."""
-
-    resource: Resource | None
-    stored: CalendarObject | None
-    snapshot: Snapshot | None
-    ghosts: tuple[str, ...] = ()  # hrefs with a snapshot where the meeting lies no more: it was moved
-
-    @property
-    def etag(self) -> str:
-        return self.resource.etag if self.resource is not None else ""
-
-    @property
-    def unsettled(self) -> bool:
-        """A person changed the object and the watch has not settled it: its snapshot must keep the older state."""
-        if self.stored is None:
-            return False
-        return self.snapshot is None or self.snapshot.fingerprint != fingerprint(self.stored)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """What the journal says beside the decision."""
 
@@ -98,38 +81,45 @@ class Apply:
     ) -> None:
         self._queue = queue
         self._plans = plans
-        self._snapshots = snapshots
         self._calendars = calendars
         self._log = log
+        self._look = Look(snapshots=snapshots, calendars=calendars)
+        self._tails = Tails(calendars=calendars, look=self._look)
 
     async def carry_out(
         self, job: Job, account: Account, story: Story, *, propose: Propose
     ) -> Decision | None:
         """Decide on what is there now and make it so. None: an earlier run of this job had already done it."""
         left = await self._plans.open_plan(job)
-        refused: str | None = None
+        refused: tuple[str, str] | None = None
+        decision: Decision | None
         for _ in range(ATTEMPTS):
             seen = await self.look(account, job.uid)
             if left is not None and _is_done(seen, left):
-                await self._settle(job, left, seen, _ours(seen, left))
+                await self._tails.remove(account, left, seen)
+                tail = seen.tail.resource if seen.tail is not None else None
+                await self._settle(job, left, seen, written=(_ours(seen, left), tail))
                 return None
-            left = None
-            if seen.etag == refused:
+            half, left = left if left is not None and tails.half_done(seen, left) else None, None
+            if seen.etags == refused:
                 break  # SPEC 9.2: the object is as we read it, so the server refuses the change itself
-            with self._log.timed(Stage.DECIDE):
-                decision = await propose(seen)
-            self._tell(job, account, decision)
-            if decision.outcome in (Outcome.HELD, Outcome.PARKED):
-                return decision
-            plan = await self._plan(job, account, story, seen, decision)
+            if half is not None:
+                plan, decision = half, None
+            else:
+                with self._log.timed(Stage.DECIDE):
+                    decision = await propose(seen)
+                self._tell(job, account, decision)
+                if decision.outcome in (Outcome.HELD, Outcome.PARKED):
+                    return decision
+                plan = await self._plan(job, account, story, seen, decision)
             try:
                 with self._log.timed(Stage.CALENDAR):
-                    written = await self._write(account, plan)
+                    written = await self._write(account, plan, seen)
             except PreconditionFailed as error:
                 self._log.emit(Event.CALENDAR_CONFLICT, job=job.id, status=str(error.status))
-                refused = plan.etag
+                refused = seen.etags
                 continue
-            await self._settle(job, plan, seen, written)
+            await self._settle(job, plan, seen, written=written)
             return decision
         failed = Decision(outcome=Outcome.FAILED, reason=Reason.PRECONDITION_FAILED)
         await self._queue.finish(job, entries=(self.entry(job, story, failed, account=account),))
@@ -141,22 +131,11 @@ class Apply:
         seen = Seen(resource=None, stored=None, snapshot=None)
         self._tell(job, account, decision)
         plan = await self._plan(job, account, story, seen, replace(decision, change=None, outgoing=()))
-        await self._settle(job, plan, seen, None)
+        await self._settle(job, plan, seen, written=(None, None))
 
     async def look(self, account: Account, uid: str) -> Seen:
-        """The object with this UID where it really lies, and our snapshot of it."""
-        snapshots = await self._snapshots.by_uid(account.address, uid)
-        resource = await self._calendars.find(account, uid, hints=tuple(one.href for one in snapshots))
-        if resource is None:
-            return Seen(resource=None, stored=None, snapshot=next(iter(snapshots), None))
-        elsewhere = [one.href for one in snapshots if one.href != resource.href]
-        here = [one for one in snapshots if one.href == resource.href]
-        return Seen(
-            resource=resource,
-            stored=read_stored(resource.data),
-            snapshot=next(iter(here or snapshots), None),
-            ghosts=tuple([href for href in elsewhere if await self._calendars.get(account, href) is None]),
-        )
+        """The meeting with this UID as it is now."""
+        return await self._look.at(account, uid)
 
     async def busy(self, account: Account, owner: frozenset[Address], within: Period) -> tuple[Busy, ...]:
         """When the account's calendars say that its owner is busy. Raise MalformedCalendar."""
@@ -172,7 +151,6 @@ class Apply:
         return (await self._calendars.profile(account)).sends
 
     async def _plan(self, job: Job, account: Account, story: Story, seen: Seen, decision: Decision) -> Plan:
-        old = seen.snapshot
         silent = story.kind == "change" and decision.outcome is Outcome.UNCHANGED
         plan = Plan(
             job=job.id,
@@ -183,7 +161,7 @@ class Apply:
             etag=seen.etag,
             collection=_collection(seen),
             keep_snapshot=seen.unsettled and story.kind != "change",
-            base=decision.base.data if decision.base is not None else old.base if old else None,
+            base=decision.base.data if decision.base is not None else seen.base,
             marks=tuple(
                 MarkRow(recurrence_id=key.recurrence_id, party=key.party, mark=order.dump(mark))
                 for key, mark in decision.marks.items()
@@ -215,19 +193,30 @@ class Apply:
             ),
         )
 
-    async def _write(self, account: Account, plan: Plan) -> Resource | None:
+    async def _write(
+        self, account: Account, plan: Plan, seen: Seen
+    ) -> tuple[Resource | None, Resource | None]:
+        """What lies there now, and what of it is a tail."""
+        written = beside = None
         if plan.action == "store":
-            written = await self._calendars.put(account, plan.href, plan.data, etag=plan.etag)
+            data, tail = tails.objects(plan)
+            if tail is not None:
+                beside = await self._tails.put(account, plan, tail)
+            written = await self._calendars.put(account, plan.href, data, etag=plan.etag)
             self._log.emit(Event.CALENDAR_WRITTEN, job=plan.job, uid=plan.uid, action="store")
-            return written
         if plan.action == "remove":
             await self._calendars.delete(account, plan.href, etag=plan.etag)
             self._log.emit(Event.CALENDAR_WRITTEN, job=plan.job, uid=plan.uid, action="remove")
-        return None
+        await self._tails.remove(account, plan, seen)
+        return written, beside
 
-    async def _settle(self, job: Job, plan: Plan, seen: Seen, written: Resource | None) -> None:
-        snapshot = _snapshot(plan, seen, written)
-        await self._plans.settle(job, plan, snapshot=snapshot, gone=_forgotten(plan, seen, snapshot))
+    async def _settle(
+        self, job: Job, plan: Plan, seen: Seen, *, written: tuple[Resource | None, Resource | None]
+    ) -> None:
+        snapshot = _snapshot(plan, seen, written[0])
+        beside, gone = tails.settled(plan, seen, written[1])
+        gone = (*_forgotten(plan, seen, snapshot), *gone)
+        await self._plans.settle(job, plan, snapshot=snapshot, beside=beside, gone=gone)
         for letter in plan.letters:
             self._log.emit(Event.LETTER_QUEUED, job=job.id, letter=letter)
 
@@ -235,7 +224,7 @@ class Apply:
         self, job: Job, story: Story, decision: Decision, *, account: Account, seen: Seen | None = None
     ) -> Entry:
         """The journal's line about a decision."""
-        before = seen.resource.data if seen is not None and seen.resource is not None else None
+        before = seen.text if seen is not None else None
         return Entry(
             job=job.id,
             kind=story.kind,
@@ -265,12 +254,12 @@ class Apply:
 
 def _settled_as_seen(plan: Plan, seen: Seen) -> Plan:
     """A change that needs no write: what the watch saw becomes the snapshot; what vanished loses its own."""
-    if seen.resource is None or seen.stored is None:
+    if seen.resource is None or seen.own is None:
         old = seen.snapshot
         return (
             plan if old is None else replace(plan, action="forget", href=old.href, collection=old.collection)
         )
-    return replace(plan, data=seen.resource.data, fingerprint=fingerprint(seen.stored))
+    return replace(plan, data=seen.resource.data, fingerprint=fingerprint(seen.own))
 
 
 def _is_done(seen: Seen, plan: Plan) -> bool:
@@ -285,17 +274,21 @@ def _ours(seen: Seen, plan: Plan) -> Resource | None:
     is decided again, which changes nothing more. Where somebody has edited what we wrote, the times that we moved tell it
     from an edit of what was there before; that edit is news then, and an answer in it must not be voided by us.
     """
-    here = seen.resource
-    if plan.action != "store" or here is None or seen.stored is None:
+    here, own = seen.resource, seen.own
+    if plan.action != "store" or here is None or own is None:
         return None
     if here.href != plan.href or here.etag == plan.etag:
         return None
     before = _parsed(plan.entry.restore if plan.entry is not None else None)
     planned = read_stored(plan.data)
-    if fingerprint(seen.stored) == plan.fingerprint:
+    data, tail = tails.objects(plan)
+    now = seen.stored if tail is not None else linked.joined(own, None)
+    if now is None:
+        return None
+    if fingerprint(now) == plan.fingerprint:
         return here if before is None or fingerprint(before) != plan.fingerprint else None
-    if rescheduled(before, planned) and not rescheduled(planned, seen.stored):
-        return Resource(href=plan.href, etag="", data=plan.data)
+    if rescheduled(before, planned) and not rescheduled(planned, now):
+        return Resource(href=plan.href, etag="", data=data)
     return None
 
 

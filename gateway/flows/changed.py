@@ -8,13 +8,13 @@ from datetime import timedelta
 
 from gateway.accounts import Account, Accounts
 from gateway.errors import BackendUnavailable, MalformedCalendar
-from gateway.flows.apply import Apply, Seen, Story
+from gateway.flows.apply import Apply, Story
+from gateway.flows.look import Seen
 from gateway.flows.messages import marks_of
 from gateway.flows.sorting import owner_of
 from gateway.flows.stored import read_stored
 from gateway.flows.watch import GOING, SETTLING
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
-from gateway.ical.event import CalendarObject
 from gateway.itip.changes import changes
 from gateway.itip.model import Context, Decision, Mark, MarkKey, Method, Note, Outcome, Policy, Reason
 from gateway.itip.significance import fingerprint
@@ -72,8 +72,9 @@ class Changed:
         marks = marks_of(await self._ledger.marks(account.address, job.uid))
 
         async def propose(seen: Seen) -> Decision:
-            if seen.resource is None and seen.snapshot is not None:
-                await self._insist(account, seen.snapshot)
+            for one in (seen, seen.tail):
+                if one is not None and one.resource is None and one.snapshot is not None:
+                    await self._insist(account, one.snapshot)
             if job.payload.get("refused"):  # what is there becomes known, and nobody is told
                 note = Note(code="refused-by-person")
                 return Decision(outcome=Outcome.REFUSED, reason=Reason.POLICY, notes=(note,))
@@ -114,12 +115,12 @@ class Changed:
         marks: dict[MarkKey, Mark],
         seen: Seen,
     ) -> Decision:
-        before = _before(seen)
+        before = seen.before
         if before is None and seen.stored is None:  # our own removal, or what came and went
             return Decision(outcome=Outcome.UNCHANGED, reason=Reason.NOTHING_TO_SEND)
         if before is not None and seen.stored is not None and fingerprint(before) == fingerprint(seen.stored):
             return Decision(outcome=Outcome.UNCHANGED, reason=Reason.NOTHING_TO_SEND)
-        base = read_stored(seen.snapshot.base) if seen.snapshot and seen.snapshot.base else None
+        base = read_stored(seen.base) if seen.base else None
         context = Context(
             owner=owner_of(self._accounts, account),
             now=self._clock.now(),
@@ -162,9 +163,3 @@ class Changed:
         waiting = await self._queue.settling(account.address, reason=GOING) + (job.reason != GOING)
         lately = await self._snapshots.changed_meetings(account.address, collection, since, harsh=True)
         return lately + waiting > max(1, self._burst.events // 4)
-
-
-def _before(seen: Seen) -> CalendarObject | None:
-    if seen.snapshot is None or not seen.snapshot.data:
-        return None
-    return read_stored(seen.snapshot.data)

@@ -9,7 +9,8 @@ from typing import Any
 
 from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedCalendar, NoFittingCalendar
-from gateway.flows.apply import Apply, Seen, Story
+from gateway.flows.apply import Apply, Story
+from gateway.flows.look import Seen
 from gateway.flows.receive import unpack_verdict
 from gateway.flows.sorting import PolicyOf, owner_of
 from gateway.flows.stored import read_stored
@@ -192,9 +193,7 @@ def _note(packed: Mapping[str, str]) -> Note:
 
 
 def _base(seen: Seen) -> CalendarObject | None:
-    if seen.snapshot is None or not seen.snapshot.base:
-        return None
-    return read_stored(seen.snapshot.base)
+    return read_stored(seen.base) if seen.base else None
 
 
 def marks_of(rows: Sequence[MarkRow]) -> dict[MarkKey, Mark]:

@@ -16,6 +16,7 @@ from gateway.accounts import Account
 from gateway.errors import BackendUnavailable, GatewayError, MalformedCalendar
 from gateway.flows.receive import lane
 from gateway.flows.stored import read_stored
+from gateway.ical import linked
 from gateway.ical.event import CalendarObject
 from gateway.itip import splits
 from gateway.itip.model import Reason
@@ -159,7 +160,7 @@ class Watch:
         for href in gone:
             old = await self._snapshots.by_href(account.address, href)
             if old is not None and old.data:
-                spawn.append(self._change(account, old.uid, gone=True))
+                spawn.append(self._change(account, _meeting(None, old), gone=True))
             else:
                 drop.append(href)
         # What a job settled while we looked is newer than what we saw.
@@ -214,26 +215,26 @@ class Watch:
                 account, state, resource, uid=seen.uid, seen=seen, prints=prints, keep=bool(old.data), old=old
             )
         if old is None and scheduled:
-            elsewhere = await self._elsewhere(account, state, resource, seen.uid)
+            elsewhere = await self._elsewhere(account, state, resource, seen)
             if elsewhere is not None:
                 return elsewhere
         if not state.baseline or not (scheduled or (old is not None and old.data)):
             return _snapshot(
                 account, state, resource, uid=seen.uid, seen=seen, prints=prints, keep=scheduled, old=old
             )
-        return self._change(account, seen.uid)
+        return self._change(account, _meeting(seen, old))
 
     async def _elsewhere(
-        self, account: Account, state: CollectionState, resource: Resource, uid: str
+        self, account: Account, state: CollectionState, resource: Resource, seen: CalendarObject
     ) -> Snapshot | NewJob | None:
         """A meeting that we know at another place was moved, or copied; neither is a first sight of it.
 
         A copy gets the snapshot of its twin: what the guests know is one thing, wherever the meeting lies.
         """
-        twins = [one for one in await self._snapshots.by_uid(account.address, uid) if one.data]
+        twins = [one for one in await self._snapshots.by_uid(account.address, seen.uid) if one.data]
         for twin in twins:
             if await self._calendars.get(account, twin.href) is None:
-                return self._change(account, uid)
+                return self._change(account, linked.whole_uid(seen))
         if not twins:
             return None
         return replace(twins[0], href=resource.href, collection=state.path, etag=resource.etag)
@@ -263,6 +264,14 @@ def _trouble(error: Exception, where: str) -> tuple[str, str]:
         return error.code, error.detail
     logging.getLogger("imip-gateway").error("watching %s failed", where, exc_info=error)
     return str(Reason.INTERNAL_ERROR), type(error).__name__
+
+
+def _meeting(seen: CalendarObject | None, old: Snapshot | None) -> str:
+    """The UID by which the organizer knows what lies there (SPEC 4.7), as it says itself, or said when it last settled."""
+    told = [] if seen is None else [seen]
+    if old is not None and old.data and (seen is None or seen.uid == old.uid):
+        told.append(read_stored(old.data))
+    return next((uid for one in told if (uid := linked.whole_uid(one)) != one.uid), told[0].uid)
 
 
 def _gone(result: SyncResult, known: Mapping[str, str]) -> tuple[str, ...]:

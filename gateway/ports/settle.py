@@ -93,10 +93,12 @@ class Plans(Protocol):
         plan: Plan,
         *,
         snapshot: Snapshot | None,
+        beside: Sequence[Snapshot] = (),
         gone: Sequence[str] = (),
         spawn: Sequence[NewJob] = (),
     ) -> None:
-        """One transaction: snapshot (actions remove and forget: deleted; those of the hrefs in `gone` too), marks, journal entry, letters ready and queued
+        """One transaction: snapshot (actions remove and forget: deleted; those of the hrefs in `gone` too; `beside`: the snapshots of
+        further objects of the meeting), marks, journal entry, letters ready and queued
         as LETTER jobs (payload {"letter": id}, lane "letter:<recipient>:<uid>"), job deleted. Raise LeaseLost."""
         ...
 

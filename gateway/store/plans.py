@@ -73,6 +73,7 @@ class Plans:
         plan: Plan,
         *,
         snapshot: Snapshot | None,
+        beside: Sequence[Snapshot] = (),
         gone: Sequence[str] = (),
         spawn: Sequence[NewJob] = (),
     ) -> None:
@@ -81,7 +82,8 @@ class Plans:
 
         def change(conn: Connection) -> None:
             lease = self._open(conn, job, plan)
-            _settle_snapshot(conn, plan, snapshot, gone=gone, now=self._jobs.now())
+            known = beside if snapshot is None else (snapshot, *beside)
+            _settle_snapshots(conn, plan, known, gone=gone, now=self._jobs.now())
             self._settle(conn, plan, lease)
             self._jobs.queue(conn, laid, origin=lease.origin)
 
@@ -181,13 +183,12 @@ class Plans:
         return tuple(letters.letter_of(row) for row in rows)
 
 
-def _settle_snapshot(
-    conn: Connection, plan: Plan, snapshot: Snapshot | None, *, gone: Sequence[str], now: datetime
+def _settle_snapshots(
+    conn: Connection, plan: Plan, known: Sequence[Snapshot], *, gone: Sequence[str], now: datetime
 ) -> None:
     hrefs = [plan.href, *gone] if plan.action in _GONE else gone
     snapshots.drop(conn, [(plan.account, href) for href in hrefs])
-    if snapshot is not None:
-        snapshots.write(conn, (snapshot,), now=now)
+    snapshots.write(conn, known, now=now)
 
 
 def _is_harsh(method: str, letter: Row[Any]) -> bool:

@@ -11,6 +11,8 @@ from collections import defaultdict
 
 import pytest
 
+from gateway.ical import linked
+
 HREF = "/alice/calendar/m1.ics"
 BOBS = "ORGANIZER:mailto:bob@example.net"
 MORE = {
@@ -19,6 +21,7 @@ MORE = {
     "DTSTART": "20261112T100000Z",
     "DTEND": "20261112T110000Z",
 }
+TAIL = f"/alice/calendar/{linked.tail_uid('m1')}.ics"
 
 
 async def invite(world, say):
@@ -170,6 +173,61 @@ async def publish(world, say):
     return await world.mail("PUBLISH", say.event(**MORE, more=BOBS), run=False)
 
 
+def weekly(say, *, sequence, **lines):
+    return say.invitation(SEQUENCE=str(sequence), DTSTAMP=f"20261101T{10 + sequence}0000Z", **lines)
+
+
+def rest(say, day, *, sequence, **lines):
+    """This and all behind it, at another hour."""
+    at = {"DTSTART": f"202611{day}T1{4 + sequence}0000Z", "DTEND": f"202611{day}T1{4 + sequence}3000Z"}
+    named = {"RECURRENCE-ID;RANGE=THISANDFUTURE": f"202611{day}T100000Z"}
+    return weekly(say, sequence=sequence, **{**named, **at, **lines})
+
+
+async def part(world, say):
+    await world.mail("REQUEST", weekly(say, sequence=0, RRULE="FREQ=WEEKLY"))
+    return await world.mail("REQUEST", rest(say, "17", sequence=1), run=False)
+
+
+async def parted(world, say):
+    await part(world, say)
+    await world.drain()
+
+
+async def move_the_parting(world, say):
+    await parted(world, say)
+    world.edit(TAIL, ("RRULE:", "X-MINE:1\r\nRRULE:"))
+    await world.drain()
+    return await world.mail("REQUEST", rest(say, "24", sequence=2), run=False)
+
+
+async def rejoin(world, say):
+    await parted(world, say)
+    return await world.mail("REQUEST", weekly(say, sequence=3, RRULE="FREQ=WEEKLY"), run=False)
+
+
+async def call_off_the_rest(world, say):
+    await parted(world, say)
+    return await world.mail("CANCEL", rest(say, "24", sequence=3, STATUS="CANCELLED"), run=False)
+
+
+async def remove_both(world, say):
+    await parted(world, say)
+    world.policy = say.replace(world.policy, cancel="delete")
+    return await world.mail("CANCEL", weekly(say, sequence=3, STATUS="CANCELLED"), run=False)
+
+
+async def answer_in_the_tail(world, say):
+    await parted(world, say)
+    world.edit(TAIL, ("PARTSTAT=NEEDS-ACTION", "PARTSTAT=ACCEPTED"))
+
+
+async def delete_the_tail(world, say):
+    await answer_in_the_tail(world, say)
+    await world.drain()
+    world.calendars.remove(TAIL)
+
+
 JOURNEYS = [
     invite,
     update,
@@ -191,6 +249,13 @@ JOURNEYS = [
     decline_proposal,
     add,
     publish,
+    part,
+    move_the_parting,
+    rejoin,
+    call_off_the_rest,
+    remove_both,
+    answer_in_the_tail,
+    delete_the_tail,
 ]
 IN_TIME = [edit_and_reply]  # where eleven minutes more let the edit settle before the answer is read
 STAMPS = re.compile(r"^(?:DTSTAMP|LAST-MODIFIED|CREATED):.*\n?", re.MULTILINE)
