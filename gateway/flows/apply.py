@@ -81,6 +81,7 @@ class Apply:
     ) -> None:
         self._queue = queue
         self._plans = plans
+        self._snapshots = snapshots
         self._calendars = calendars
         self._log = log
         self._look = Look(snapshots=snapshots, calendars=calendars)

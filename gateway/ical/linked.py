@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import islice
 from typing import Final
 
@@ -20,7 +21,8 @@ from gateway.errors import LimitExceeded, MalformedCalendar
 from gateway.ical import recur, times
 from gateway.ical.event import CalendarObject, RecurrenceKey, build, key_in
 from gateway.ical.onward import anchor, is_onward, series, shifted
-from gateway.ical.times import Form, Moment, Zones, moment_prop, read_key
+from gateway.ical.stamp import plus
+from gateway.ical.times import Moment, Zones, moment_prop, read_key
 from gateway.ical.tree import Component, Property, prop, text_prop
 
 TAIL_OF: Final = "X-IMIP-GATEWAY-TAIL-OF"
@@ -126,10 +128,18 @@ def _join(whole: CalendarObject, master: Component, begin: RecurrenceKey) -> _Jo
     named, rules = read_key(anchor(begin), starts), master.all("RRULE")
     if starts is None or first is None or named is None or len(rules) != 1 or master.first("EXRULE"):
         raise LimitExceeded("a series that no one rule tells", code="expansion-limit")
-    if (first.form, first.tzid) != (named.form, named.tzid) or (first.form is Form.FLOATING and first.tzid):
+    if not _same_clock(first, named):
         # RFC 5545 3.8.4.4: on another clock the same shift is another hour in summer
         raise LimitExceeded("a series moved to another time zone", code="expansion-limit")
     return _Join(starts, named, first, rule=rules[0].value)
+
+
+def _same_clock(one: Moment, other: Moment) -> bool:
+    """Whether two moments are told by clocks that go alike, whatever their zones are called."""
+    if one.form is not other.form or one.utc is None or other.utc is None:
+        return (one.form, one.tzid) == (other.form, other.tzid)
+    seasons = [plus(one.utc, timedelta(days=days)) for days in (0, 91, 182, 273)]
+    return all(one.at_instant(at).local == other.at_instant(at).local for at in seasons)
 
 
 def _read_join(tail: CalendarObject, head: CalendarObject | None) -> _Join | None:

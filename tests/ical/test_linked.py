@@ -178,6 +178,21 @@ def test_a_rest_on_another_clock_has_no_tail(start: str) -> None:
         linked.parts(of)
 
 
+def test_a_zone_by_another_name_is_the_same_clock() -> None:
+    say = Form("zoned")
+    of = calendar(
+        event(say.line("DTSTART", BEGIN), "RRULE:FREQ=WEEKLY"),
+        event(
+            say.line("RECURRENCE-ID", datetime(2029, 3, 23, 10), ";RANGE=THISANDFUTURE"),
+            "DTSTART;TZID=Europe/Vienna:20290323T120000",
+        ),
+    )
+    head, tail = linked.parts(of)
+    assert tail is not None
+    again = linked.joined(head, tail)
+    assert again is not None and fingerprint(again) == fingerprint(of)
+
+
 def test_a_series_that_moves_from_its_first_on_has_no_beginning_to_keep() -> None:
     with pytest.raises(LimitExceeded):
         linked.parts(whole(cut=0))
