@@ -128,6 +128,16 @@ def test_a_trusted_network_counts_as_configured_only_without_a_result(certainty:
     assert verdict(settings=settings).certainty is UNKNOWN
 
 
+def test_whom_a_machine_writes_for_is_not_who_writes() -> None:
+    """rspamd/rspamd#4008: Google's machine names the guest in Reply-To; nor does Sender make an author of it."""
+    machine = "calendar-notification@google.example"
+    result = AR + "dmarc=pass header.from=google.example"
+    found = verdict(result, HOP, "Reply-To: alice@example.com", "Sender: alice@example.com", sender=machine)
+    assert (found.sender, found.certainty) == (machine, PROVEN)
+    for_her = verdict(AR + "dmarc=pass header.from=example.com", HOP, f"Sender: {machine}")
+    assert (for_her.sender, for_her.certainty) == ("alice@example.com", PROVEN)
+
+
 def test_two_froms_are_nobody() -> None:
     found = verdict(
         AR + "dmarc=pass header.from=example.com", HOP, sender="a@example.com\r\nFrom: b@example.com"

@@ -12,9 +12,13 @@ SCRIPTS = Path(__file__).parent / "scripts"
 _THREAD = re.compile(r"\b[A-Za-z0-9-]+/[A-Za-z0-9._-]+#\d+")
 
 SHOWN = {
+    "Ericsson/exchangecalendar#89": "calendar_6498_exchangecalendar_101_another_time_is_proposed.txt",
     "Ericsson/exchangecalendar#106": "calendar_5106_exchangecalendar_106_what_is_off_goes.txt",
     "Ericsson/exchangecalendar#474": "calendar_5106_exchangecalendar_106_what_is_off_goes.txt",
     "Ericsson/exchangecalendar#566": "calendar_5106_exchangecalendar_106_what_is_off_goes.txt",
+    "ExchangeCalendar/exchangecalendar#101": "calendar_6498_exchangecalendar_101_another_time_is_proposed.txt",
+    "ExchangeCalendar/exchangecalendar#272": "calendar_6498_exchangecalendar_101_another_time_is_proposed.txt",
+    "Foundry376/Mailspring-Sync#130": "calendar_6498_exchangecalendar_101_another_time_is_proposed.txt",
     "apple/ccs-calendarserver#198": "calendarserver_198_and_533_an_organizer_without_mailto.txt",
     "apple/ccs-calendarserver#533": "calendarserver_198_and_533_an_organizer_without_mailto.txt",
     "cyrusimap/cyrus-imapd#3927": "imapd_3927_google_says_the_comment_in_the_guests_line.txt",
@@ -46,6 +50,7 @@ SHOWN = {
     "nextcloud/calendar#4833": "calendar_4833_a_moved_meeting_is_asked_anew.txt",
     "nextcloud/calendar#5023": "server_34230_imapd_4313_somebody_who_was_not_invited_answers.txt",
     "nextcloud/calendar#5106": "calendar_5106_exchangecalendar_106_what_is_off_goes.txt",
+    "nextcloud/calendar#6498": "calendar_6498_exchangecalendar_101_another_time_is_proposed.txt",
     "nextcloud/calendar#7057": "calendar_7057_server_59695_one_date_is_cancelled.txt",
     "nextcloud/calendar#8561": "stalwart_3202_imapd_4580_calendar_8561_answers_mail_nobody_else.txt",
     "nextcloud/mail#10811": "wrong_elsewhere_an_answer_that_repeats_the_series.txt",
