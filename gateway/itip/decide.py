@@ -13,7 +13,17 @@ from gateway.errors import LimitExceeded
 from gateway.ical.address import Address
 from gateway.ical.agree import with_distinct_zones
 from gateway.ical.event import CalendarObject
-from gateway.itip import answers, attendee, counter, freebusy, publishing, ranges, refresh, splits
+from gateway.itip import (
+    answers,
+    attendee,
+    counter,
+    freebusy,
+    publishing,
+    ranges,
+    refresh,
+    repeated,
+    splits,
+)
 from gateway.itip.model import (
     Certainty,
     Context,
@@ -325,7 +335,8 @@ def _request(stored: CalendarObject | None, message: Message, context: Context) 
     if stored is None and _delegated_by(message.sender, message, context) and not _is_organizer(message):
         # SPEC 12.8: what a delegator passes on is no word of the organizer, and must not outrank any of his
         return replace(decision, marks={})
-    return refresh.with_question(decision, stored, message=message, context=context)
+    decision = refresh.with_question(decision, stored, message=message, context=context)
+    return repeated.with_answer(decision, stored, message=message, context=context)
 
 
 def _cancel(stored: CalendarObject | None, message: Message, context: Context) -> Decision:

@@ -196,6 +196,11 @@ RULES = (
     ),
     rule(
         ANSWERED,
+        "a REQUEST repeated unchanged that wants an answer is answered again, a day later",
+        "a_request_repeated",
+    ),
+    rule(
+        ANSWERED,
         "nothing automatic for one of whom we are not sure",
         ASKED,
         f"{RULES_}::test_who_is_only_likely_gets_no_busy_time",
