@@ -250,6 +250,11 @@ def unfold(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "")
 
 
+@pytest.fixture(name="free_port")
+def a_free_port() -> Callable[[], int]:
+    return free_port
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
     """Start gateways, each with its own Radicale; all end with the test."""
