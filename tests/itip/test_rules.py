@@ -110,14 +110,27 @@ RULES = (
         WHO,
         "COUNTER: one stored attendee, in his own name, and the meeting stays as it is",
         "rfc5546_4_2_4_countering_an_event_proposal",
+        f"{RULES_}::test_only_a_guest_proposes_another_time",
         f"{COUNTERS}::test_another_guests_line_in_a_proposal_moves_nobody",
         f"{COUNTERS}::test_nobody_unproven_proposes",
     ),
     rule(
         WHO,
+        "ADD: the organizer of the stored meeting",
+        f"{RULES_}::test_only_the_organizer_adds_publishes_and_turns_down",
+    ),
+    rule(
+        WHO,
         "DECLINECOUNTER: the organizer of the stored meeting",
+        f"{RULES_}::test_only_the_organizer_adds_publishes_and_turns_down",
         "rfc5546_4_2_4_countering_an_event_proposal",
         f"{COUNTERS}::test_a_proposal_of_ours_is_closed_by_the_organizers_no_and_by_nobody_elses",
+    ),
+    rule(
+        WHO,
+        "PUBLISH: the stored organizer, and never over a meeting to which people are invited",
+        f"{RULES_}::test_only_the_organizer_adds_publishes_and_turns_down",
+        "tests/itip/test_publishing.py::test_a_publication_replaces_nothing_but_an_older_one",
     ),
     rule(WHO, "REFRESH: one stored attendee, for himself", "refresh_at_the_organizer"),
     rule(WHO, "VFREEBUSY REQUEST: its own organizer, whom the owner lets ask", ASKED),
@@ -356,6 +369,42 @@ def test_a_secretary_who_was_approved_once_needs_nobody_again(stage: Any) -> Non
     again = stage.message("REQUEST", event(sequence=3, day=3, organizer=SECRETARY), "pa@example.com")
     assert desk.meet(again).outcome is Outcome.APPLIED
     assert title(desk) == "version 3"
+
+
+@pytest.mark.parametrize("sender", [CAROL, "mallory@evil.example", ALICE])
+@pytest.mark.parametrize("method", ["ADD", "PUBLISH", "DECLINECOUNTER"])
+def test_only_the_organizer_adds_publishes_and_turns_down(stage: Any, method: str, sender: str) -> None:
+    desk = stage.desk(BOB, publish=True)
+    guests = "X-NO-GUESTS:1" if method == "PUBLISH" else ""
+    desk.meet(stage.message("PUBLISH" if guests else "REQUEST", event(guests=guests), ALICE))
+    before = desk.stored.data
+    said = event(sequence=2, day=2, guests=guests)
+    if method == "ADD":
+        said = said.replace("DTSTART:20290205", "DTSTART:20290206")
+    decision = desk.meet(stage.message(method, said, sender))
+    if sender == ALICE:
+        assert decision.outcome in (Outcome.APPLIED, Outcome.UNCHANGED)
+        assert (desk.stored.data != before) is (method != "DECLINECOUNTER")
+    else:
+        assert (decision.outcome, decision.reason) == (Outcome.REFUSED, Reason.SENDER_NOT_ORGANIZER)
+        assert desk.stored.data == before
+
+
+@pytest.mark.parametrize(
+    ("sender", "reason"),
+    [
+        (BOB, Reason.PROPOSAL_KEPT),
+        ("mallory@evil.example", Reason.SENDER_NOT_ATTENDEE),
+        ("dave@example.org", Reason.SENDER_NOT_ATTENDEE),
+    ],
+)
+def test_only_a_guest_proposes_another_time(stage: Any, sender: str, reason: Reason) -> None:
+    desk = stage.desk(ALICE)
+    desk.stored = stage.object(event())
+    before = desk.stored.data
+    said = event().replace("DTSTART:20290205T10", "DTSTART:20290205T12")
+    assert desk.meet(stage.message("COUNTER", said, sender)).reason is reason
+    assert desk.stored.data == before, "a proposal changes nothing"
 
 
 @pytest.mark.parametrize("method", ["PUBLISH", "REQUEST", "ADD", "CANCEL", "DECLINECOUNTER"])
