@@ -161,16 +161,22 @@ class Person:
         self.side.settle()
 
     def answers(self, value: str, *, week: int | None = None, uid: str = UID) -> None:
-        """He can answer only what he has, and only where it is on."""
+        """He can answer only what he has, and only where it is on; "all of it" means every date that he has not answered."""
         of = self.copy(uid)
-        key = "" if of is None or week is None else (keys(of)[week : week + 1] or [""])[0]
-        component = instance(of, key) if of is not None else None
-        line = line_in(component, {self.address})
-        if of is None or component is None or line is None or component.value("STATUS") == "CANCELLED":
+        if of is None:
             return
-        self.save(
-            of.with_component(key, component.replace(line, line.with_params(PARTSTAT=value, RSVP=None)))
-        )
+        key = "" if week is None else (keys(of)[week : week + 1] or [""])[0]
+        changed = of
+        for each in [key, *(of.overrides if week is None else ())]:
+            component = instance(of, each)
+            line = line_in(component, {self.address})
+            if component is None or line is None or component.value("STATUS") == "CANCELLED":
+                continue
+            if each == key or partstat(line) == "NEEDS-ACTION":
+                told = component.replace(line, line.with_params(PARTSTAT=value, RSVP=None))
+                changed = changed.with_component(each, told)
+        if changed is not of:
+            self.save(changed)
 
     def component(self, uid: str) -> Component:
         of = self.copy(uid)
@@ -201,7 +207,10 @@ class Person:
         """What a program writes that mails by itself."""
         mail = EmailMessage(policy=email.policy.SMTP)
         mail["From"], mail["To"], mail["Subject"] = self.address, to, method
-        mail["Message-ID"], mail["Date"] = f"<{method}-{self.name}@post.example>", datetime.now(UTC)
+        mail["Message-ID"], mail["Date"] = (
+            f"<{method}-{len(self.post.carried)}-{self.name}@post.example>",
+            datetime.now(UTC),
+        )
         mail.set_content(method)
         text = "\r\n".join(
             [
@@ -288,11 +297,9 @@ def everybody(street: tuple[Any, Any, Post]) -> tuple[Organizer, Person, Person]
 
 def methods(post: Post) -> set[tuple[str, str]]:
     """(method, component) of everything that was carried."""
-    told = (
-        re.findall(rb"^(?:METHOD|BEGIN):(\w+)", read(mail.content).parts[0].data, re.MULTILINE)
-        for mail in post.carried
-    )
-    words = ([word.decode() for word in one if not word.startswith(b"VTIMEZONE")] for one in told)
+    parts = [part for mail in post.carried for part in read(mail.content).parts]
+    told = [re.findall(rb"^(?:METHOD|BEGIN):(\w+)", part.data, re.MULTILINE) for part in parts]
+    words = [[word.decode() for word in one if not word.startswith(b"VTIMEZONE")] for one in told]
     return {(one[1], one[2]) for one in words}
 
 
