@@ -12,7 +12,7 @@ from gateway.ical import recur, times
 from gateway.ical.event import CalendarObject
 from gateway.ical.times import Moment
 from gateway.ical.tree import Component, Property, text_prop
-from gateway.itip.significance import InstanceFacts, instance_facts, read_facts
+from gateway.itip.significance import InstanceFacts, instance, instance_facts, read_facts
 
 
 def as_proposed(
@@ -39,6 +39,8 @@ def differs(stored: CalendarObject, new: CalendarObject, key: str) -> bool:
 def is_usable(stored: CalendarObject, new: CalendarObject, key: str) -> bool:
     """Whether the change can be made by a program: exceptions of a series that moves would hang in the air, and a rule for
     Mondays makes nothing of a Tuesday."""
+    if _loses_its_place(stored, new, key):
+        return False
     master, moved = stored.master, new.master
     if key or master is None or moved is None or not stored.recurring:
         return True
@@ -49,6 +51,23 @@ def is_usable(stored: CalendarObject, new: CalendarObject, key: str) -> bool:
         return False
     same_rule = master.value("RRULE") == moved.value("RRULE")
     return not (same_rule and _names_days(master)) or _day(master, stored) == _day(moved, new)
+
+
+def _loses_its_place(stored: CalendarObject, new: CalendarObject, key: str) -> bool:
+    """Whether what took place at an instant would take place at a time of which nobody knows when that is: in a zone that
+    the message does not define, or in none."""
+    pairs = zip(_ends(stored, key), _ends(new, key), strict=True)
+    return any(
+        was is not None and was.utc is not None and now is not None and not now.is_date and now.utc is None
+        for was, now in pairs
+    )
+
+
+def _ends(of: CalendarObject, key: str) -> tuple[Moment | None, Moment | None]:
+    component = instance(of, key)
+    if component is None:
+        return None, None
+    return times.start(component, of.zones), times.end(component, of.zones)
 
 
 def when(component: Component | None, of: CalendarObject) -> tuple[str, str]:
@@ -71,7 +90,7 @@ def _with_times(
         out = out.put(times.moment_prop("DTSTART", begins))
         moved = begins.instant() - began.instant() if began is not None else moved
     ended = times.end(was, stored.zones)
-    if told.first(last) is None and told.first("DURATION") is None:
+    if (told.first(last) is None and told.first("DURATION") is None) or _takes_no_time(told, counter):
         return _as_long(out, last, began, begins, ended=ended, moved=moved)
     ends = _in_terms(ended, times.end(told, counter.zones))
     if ends is None or (ended is not None and ends.key == ended.key and was.first(last) is not None):
@@ -79,6 +98,14 @@ def _with_times(
     if out is was and ended is not None and ends.key == ended.key:
         return was
     return out.without("DURATION").put(times.moment_prop(last, ends))
+
+
+def _takes_no_time(told: Component, counter: CalendarObject) -> bool:
+    """RFC 5545 3.8.2.2: an end comes after its start; one that does not says nothing about the length."""
+    start, end = times.start(told, counter.zones), times.end(told, counter.zones)
+    if told.first("DTSTART") is None or start is None or end is None:
+        return False
+    return start.key == end.key
 
 
 def _as_long(

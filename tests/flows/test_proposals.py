@@ -292,3 +292,16 @@ async def test_where_the_server_mails_only_the_meeting_is_moved(world, say):
     await world.drain()
     assert f"DTSTART:{TWO}" in world.text(HREF)
     assert [one.method for one in world.got() if one.method] == []
+
+
+async def test_a_time_in_a_zone_that_nobody_knows_is_not_taken_up(invited, say):
+    await invited.mail(
+        "COUNTER", counter(say, **{"DTSTART": "", "DTSTART;TZID=Nowhere": "20261110T140000", "DTEND": ""})
+    )
+    await invited.drain()
+    before = invited.text(HREF)
+    row = await the_open(invited)
+    await invited.store.proposals.answer(row["id"], "accepted")
+    await invited.drain()
+    assert invited.text(HREF) == before
+    assert (await invited.told("m1"))[-1] == ("refused", "proposal-unusable")

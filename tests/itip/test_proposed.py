@@ -122,3 +122,40 @@ def test_a_series_moves_only_where_its_rule_and_its_exceptions_can_follow(
 ) -> None:
     was = event(stage, *TEN, *series)
     assert is_usable(was, proposed(stage, was, *wanted), "") is usable
+
+
+@pytest.mark.parametrize("end", ["DTEND:20300107T130000Z", "DTEND:20300107T120000Z", "DURATION:-PT1H"])
+def test_an_end_that_is_not_after_its_start_says_nothing_about_the_length(stage: Any, end: str) -> None:
+    new = proposed(stage, event(stage, *TEN), "DTSTART:20300107T130000Z", end)
+    assert when(new.master, new) == ("2030-01-07T13:00:00Z", "2030-01-07T14:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("start", "usable"),
+    [
+        ("DTSTART;TZID=Nowhere:20300107T130000", False),
+        ("DTSTART:20300107T130000", False),
+        ("DTSTART;VALUE=DATE:20300107", True),
+        ("DTSTART;TZID=Europe/Berlin:20300107T130000", True),
+    ],
+)
+def test_an_instant_does_not_become_a_time_that_nobody_can_tell(stage: Any, start: str, usable: bool) -> None:
+    was = event(stage, *TEN)
+    assert is_usable(was, proposed(stage, was, start), "") is usable
+    series = event(stage, *TEN, "RRULE:FREQ=WEEKLY")
+    key = "20300114T090000Z"
+    assert is_usable(series, proposed(stage, series, start, key=key), key) is usable
+
+
+def test_a_floating_meeting_may_float_on(stage: Any) -> None:
+    was = event(stage, "DTSTART:20300107T100000", "DTEND:20300107T110000")
+    assert is_usable(was, proposed(stage, was, "DTSTART:20300107T130000"), "")
+
+
+def test_a_task_moves_by_its_due_date(stage: Any) -> None:
+    task = "BEGIN:VTODO\nUID:u\nDTSTAMP:20291201T000000Z\n{}\nEND:VTODO"
+    was = stage.object(task.format("DTSTART:20300107T090000Z\nDUE:20300109T090000Z"))
+    new = as_proposed(was, "", stage.object(task.format("DUE:20300110T090000Z")), now=NOW)
+    assert new is not None
+    assert when(new.master, new) == ("2030-01-07T09:00:00Z", "2030-01-10T09:00:00Z")
+    assert differs(was, new, "") and is_usable(was, new, "")
