@@ -80,7 +80,10 @@ class World:
     minutes: int = 0
 
     def begin(self) -> World:
-        self.desks = {who: self.stage.desk(who) for who in (ALICE, *GUESTS)}
+        self.desks = {
+            who: self.stage.desk(who, cancel="delete" if who == GUESTS[0] else "mark")
+            for who in (ALICE, *GUESTS)
+        }
         self._save(ALICE, self.stage.object(SERIES))
         return self
 
