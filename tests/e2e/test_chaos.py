@@ -23,6 +23,7 @@ from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, parse_object, partstat
 from gateway.ical.tree import Component, prop, text_prop
 from gateway.imip.read import read
+from gateway.itip.model import Method
 from gateway.itip.roles import line_in
 from gateway.itip.significance import instance
 
@@ -203,6 +204,34 @@ class Person:
 
         return change
 
+    def tells(self, uid: str, *, days: int) -> list[str]:
+        """A meeting of his of that day, as lines; whom he invites stands last."""
+        begin = START + timedelta(days=days)
+        return [
+            f"UID:{uid}",
+            f"SEQUENCE:{days}",
+            f"DTSTART:{instant(begin)}",
+            f"DTEND:{instant(begin + timedelta(hours=1))}",
+            "SUMMARY:More",
+            f"ORGANIZER:mailto:{self.address}",
+            f"ATTENDEE;RSVP=TRUE:mailto:{BOB}",
+        ]
+
+    def proposes(self, uid: str, *, hours: int) -> None:
+        """COUNTER, as mail programs write it."""
+        begin = START + timedelta(hours=hours)
+        self.mails(
+            "COUNTER",
+            ALICE,
+            f"UID:{uid}",
+            f"SEQUENCE:{self.component(uid).value('SEQUENCE') or 0}",
+            f"DTSTART:{instant(begin)}",
+            f"DTEND:{instant(begin + timedelta(hours=1))}",
+            "SUMMARY:Across the street",
+            f"ORGANIZER:mailto:{ALICE}",
+            f"ATTENDEE;PARTSTAT=TENTATIVE:mailto:{self.address}",
+        )
+
     def mails(self, method: str, to: Address, *lines: str) -> None:
         """What a program writes that mails by itself."""
         mail = EmailMessage(policy=email.policy.SMTP)
@@ -304,7 +333,7 @@ def methods(post: Post) -> set[tuple[str, str]]:
 
 
 def test_the_post_carries_each_method_and_both_sides_agree(street: tuple[Any, Any, Post]) -> None:
-    """A task and its progress, a delegation, a question for what stands, a cancellation."""
+    """A task and its progress, a delegation, a question for what stands, two proposals, a date more, a cancellation."""
     here, there, post = street
     alice, bob, carol = everybody(street)
     here.put_new("alice", "task", meeting(uid="task", kind="VTODO"))
@@ -324,12 +353,29 @@ def test_the_post_carries_each_method_and_both_sides_agree(street: tuple[Any, An
     carol.mails("REFRESH", ALICE, "UID:talk", f"ORGANIZER:mailto:{ALICE}", f"ATTENDEE:mailto:{CAROL}")
     post.calm()
     assert "refreshed" in {line["reason"] for line in here.json("why", "talk")}
+    carol.proposes("talk", hours=2)
+    post.calm()
+    here.run("proposal", "decline", here.json("proposal", "list")[0]["id"])
+    post.calm()
+    carol.proposes("talk", hours=4)
+    post.calm()
+    here.run("proposal", "accept", here.json("proposal", "list")[0]["id"])
+    post.calm()
+    later = instant(START + timedelta(hours=4))
+    assert [one.component("talk").value("DTSTART") for one in (alice, carol)] == [later] * 2
+    assert here.json("proposal", "list") == []
+    alice.mails("REQUEST", BOB, *alice.tells("more", days=0))
+    alice.mails("ADD", BOB, *alice.tells("more", days=1))
+    alice.mails("PUBLISH", BOB, *alice.tells("public", days=0)[:-1])
+    post.calm()
+    assert f"{START + timedelta(days=1):%Y%m%dT}" in there.object("bob", "more")
+    assert [line["reason"] for line in there.json("why", "public")] == ["publish-off"]
     here.delete("alice", "talk")
     post.calm()
     assert [one.component("talk").value("STATUS") for one in (bob, carol)] == ["CANCELLED"] * 2
     carried = {method for method, _ in methods(post)}
     assert {("REQUEST", "VTODO"), ("REPLY", "VTODO")} <= methods(post)
-    assert {"REQUEST", "REPLY", "CANCEL", "REFRESH"} <= carried
+    assert carried == set(Method)
     for side in (here, there):
         stats = side.json("queue", "stats")
         assert (stats["held"], stats["buried"], stats["letters_due"]) == (0, 0, 0)
