@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from gateway.ical import linked
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 START = (datetime.now(UTC) + timedelta(days=30)).replace(hour=10, minute=0, second=0, microsecond=0)
@@ -347,3 +349,30 @@ def test_a_journal_is_kept_found_again_and_called_off(start: Any) -> None:
     assert "STATUS:CANCELLED" in gateway.object("alice", "fair@example.com")
     gateway.settle()
     assert gateway.letters() == []
+
+
+def test_a_rest_without_end_that_moves_is_answered_where_it_lies(gateway: Any) -> None:
+    """SPEC 4.7: two series in the calendar, one meeting to its organizer; then one series again."""
+    uid, tail = "endless@example.com", linked.tail_uid("endless@example.com")
+    cut = START + timedelta(days=21)
+    gateway.mail(imip("REQUEST", vevent("RRULE:FREQ=WEEKLY", uid=uid)), ALICE, sender=CAROL)
+    ranged = f"RECURRENCE-ID;RANGE=THISANDFUTURE:{instant(cut)}"
+    moved = vevent(ranged, uid=uid, sequence=1, stamp=5, start=cut + timedelta(hours=4))
+    gateway.mail(imip("REQUEST", moved), ALICE, sender=CAROL)
+    assert f"UNTIL={instant(cut - timedelta(seconds=1))}" in gateway.object("alice", uid)
+    rest = gateway.object("alice", tail)
+    assert f"DTSTART:{instant(cut + timedelta(hours=4))}" in rest and "RRULE:FREQ=WEEKLY\n" in rest
+    gateway.settle()
+    assert gateway.take_letters() == []
+
+    gateway.put("alice", tail, rest.replace("PARTSTAT=NEEDS-ACTION", "PARTSTAT=ACCEPTED"))
+    gateway.settle()
+    (reply,) = gateway.take_letters()
+    answer = calendar_part(reply)
+    assert f"UID:{uid}" in answer and "PARTSTAT=ACCEPTED" in answer and ranged in answer
+
+    again = vevent("RRULE:FREQ=WEEKLY", uid=uid, sequence=2, stamp=9)
+    gateway.mail(imip("REQUEST", again), ALICE, sender=CAROL)
+    assert len(gateway.objects("alice")) == 1
+    gateway.settle()
+    assert gateway.take_letters() == []
