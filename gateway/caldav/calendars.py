@@ -105,7 +105,8 @@ class CalDavCalendars:
 
     async def overlapping(self, account: Account, start: datetime, end: datetime) -> tuple[bytes, ...]:
         client = self._client(account)
-        paths = [one.path for one in await self.collections(account) if "VEVENT" in one.components]
+        calendars = await self.collections(account)
+        paths = [one.path for one in calendars if "VEVENT" in one.components and not one.transparent]
         return tuple(
             [text for path in paths for text in await overlapping(client, path, start=start, end=end)]
         )

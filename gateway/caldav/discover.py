@@ -33,6 +33,7 @@ _CALENDAR = (
     f"{DAV}resourcetype",
     f"{DAV}displayname",
     f"{CALDAV}supported-calendar-component-set",
+    f"{CALDAV}schedule-calendar-transp",
     f"{DAV}current-user-privilege-set",
     f"{DAV}supported-report-set",
     f"{DAV}sync-token",
@@ -232,6 +233,7 @@ def _calendar(member: Member) -> Calendar | None:
             name=member.text(f"{DAV}displayname") or last_segment(path),
             components=_components(member.properties.get(f"{CALDAV}supported-calendar-component-set")),
             writable=_writable(member.properties.get(f"{DAV}current-user-privilege-set")),
+            transparent=_transparent(member.properties.get(f"{CALDAV}schedule-calendar-transp")),
         ),
         reports=_reports(member.properties.get(f"{DAV}supported-report-set")),
         sync_token=member.text(f"{DAV}sync-token"),
@@ -253,6 +255,11 @@ def _writable(found: Element | None) -> bool:
     if found is None:
         return True
     return any(one.tag in _WRITES for privilege in found.iter(f"{DAV}privilege") for one in privilege)
+
+
+def _transparent(found: Element | None) -> bool:
+    """RFC 6638 9.1: without the property a calendar is opaque."""
+    return found is not None and found.find(f"{CALDAV}transparent") is not None
 
 
 def _reports(found: Element | None) -> frozenset[str]:

@@ -97,8 +97,6 @@ def _later_account(one: Account, domains: tuple[str, ...]) -> Iterator[str]:
         yield f'kind = "{one.kind}"'
     if one.cancel.startswith("delete-after"):
         yield "cancel (delete-after)"
-    if one.freebusy.who == "known":
-        yield "freebusy (known)"
     if one.booking != Booking(who=tuple(f"@{domain}" for domain in domains)):
         yield "booking"
 

@@ -138,10 +138,22 @@ class Apply:
         """The meeting with this UID as it is now."""
         return await self._look.at(account, uid)
 
-    async def busy(self, account: Account, owner: frozenset[Address], within: Period) -> tuple[Busy, ...]:
-        """When the account's calendars say that its owner is busy. Raise MalformedCalendar."""
-        texts = await self._calendars.overlapping(account, within.start, within.end)
-        return freebusy.busy((read_stored(one) for one in texts), owner, within)
+    async def busy(
+        self, account: Account, owner: frozenset[Address], within: Period
+    ) -> tuple[tuple[Busy, ...], int]:
+        """When the account's calendars say that its owner is busy, and of how many events they cannot tell."""
+        found: list[Busy] = []
+        unread = 0
+        for text in await self._calendars.overlapping(account, within.start, within.end):
+            try:
+                found += freebusy.taken(read_stored(text), owner, within)
+            except MalformedCalendar:  # one odd event must not make the whole person unreachable
+                unread += 1
+        return freebusy.together(found), unread
+
+    async def has_written(self, account: Account, to: Address) -> bool:
+        """Whether the account's owner has invited or answered this person, other than by declining or cancelling."""
+        return await self._plans.has_written(account.address, to)
 
     async def series_by(self, account: Account, organizer: Address) -> tuple[Snapshot, ...]:
         """The organizer's series in the account's calendars, as they last settled."""

@@ -110,10 +110,15 @@ class Messages:
 
     async def _with_busy(self, account: Account, message: Message, context: Context) -> Context:
         """What a question about busy times needs to be answered, if it may be."""
-        within = freebusy.window(message, context) if message.object.kind == freebusy.KIND else None
+        if message.object.kind != freebusy.KIND:
+            return context
+        if context.policy.freebusy == "known" and message.sender is not None:
+            context = replace(context, met=await self._apply.has_written(account, message.sender))
+        within = freebusy.window(message, context)
         if within is None:
             return context
-        return replace(context, free_busy=await self._apply.busy(account, context.owner, within))
+        times, unread = await self._apply.busy(account, context.owner, within)
+        return replace(context, free_busy=times, unread=unread)
 
     async def _with_kin(self, account: Account, message: Message, context: Context) -> Context:
         """The organizer's other series, where the message may bring the rest of one of them."""

@@ -28,6 +28,7 @@ from gateway.itip.model import (
     Facts,
     Message,
     Method,
+    Note,
     Outcome,
     Outgoing,
     Reason,
@@ -79,19 +80,29 @@ def busy(objects: Iterable[CalendarObject], owner: frozenset[Address], within: P
 
     Raise MalformedCalendar for what cannot be expanded.
     """
-    sure: list[Period] = []
-    maybe: list[Period] = []
-    for meeting in objects:
-        if meeting.kind != "VEVENT":
-            continue
-        for one in recur.occurrences(meeting, after=within.start, before=within.end):
-            kind = _kind(one.component, owner)
-            part = _clipped(stretch(one.start.instant(), one.end.instant()), within)
-            if kind and part is not None:
-                (sure if kind == "BUSY" else maybe).append(part)
-    taken = merged(sure)
-    left = [Busy(period=one, kind="BUSY-TENTATIVE") for one in _without(merged(maybe), taken)]
-    return tuple(sorted((*(Busy(period=one) for one in taken), *left), key=lambda one: one.period.start))
+    return together(part for meeting in objects for part in taken(meeting, owner, within))
+
+
+def taken(meeting: CalendarObject, owner: frozenset[Address], within: Period) -> tuple[Busy, ...]:
+    """The stretches of this window that one meeting takes. Raise MalformedCalendar for what cannot be expanded."""
+    if meeting.kind != "VEVENT":
+        return ()
+    found = []
+    for one in recur.occurrences(meeting, after=within.start, before=within.end):
+        kind = _kind(one.component, owner)
+        part = _clipped(stretch(one.start.instant(), one.end.instant()), within)
+        if kind and part is not None:
+            found.append(Busy(period=part, kind=kind))
+    return tuple(found)
+
+
+def together(found: Iterable[Busy]) -> tuple[Busy, ...]:
+    """All of it in as few periods as can be, in order; what is sure hides what is doubtful at the same time."""
+    parts = tuple(found)
+    sure = merged(one.period for one in parts if one.kind == "BUSY")
+    maybe = merged(one.period for one in parts if one.kind != "BUSY")
+    left = [Busy(period=one, kind="BUSY-TENTATIVE") for one in _without(maybe, sure)]
+    return tuple(sorted((*(Busy(period=one) for one in sure), *left), key=lambda one: one.period.start))
 
 
 def merged(periods: Iterable[Period]) -> tuple[Period, ...]:
@@ -156,9 +167,15 @@ def _allowed(sender: Address | None, context: Context) -> bool:
     if sender is None:
         return False
     policy = context.policy
-    return policy.freebusy == "all" or (
-        policy.freebusy == "domains" and domain(sender) in policy.freebusy_domains
-    )
+    ours = domain(sender) in policy.freebusy_domains
+    match policy.freebusy:
+        case "all":
+            return True
+        case "known":
+            return ours or context.met
+        case "domains":
+            return ours
+    return False
 
 
 def _answer(message: Message, own: Property, asked: Period, *, context: Context) -> Decision:
@@ -179,6 +196,9 @@ def _answer(message: Message, own: Property, asked: Period, *, context: Context)
         reason=Reason.BUSY_TOLD if shown is not None else Reason.BUSY_WITHHELD,
         outgoing=lawful,
         marks=counted(context, f"freebusy:{message.sender}"),
+        notes=(Note(code="unread-events", facts={"count": str(context.unread)}),)
+        if shown and context.unread
+        else (),
     )
 
 
@@ -238,4 +258,4 @@ def _when(at: datetime) -> When:
     return When(form="utc", local=at.replace(tzinfo=None), utc=at)
 
 
-__all__ = ["KIND", "busy", "decide", "merged", "stretch", "window"]
+__all__ = ["KIND", "busy", "decide", "merged", "stretch", "taken", "together", "window"]

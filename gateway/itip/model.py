@@ -202,7 +202,7 @@ class Policy:
     delegates: frozenset[Address] = frozenset()  # who may act as the object's organizer for this principal
     approved: bool = False  # a person approved this held message
     guest_list: str = "full"  # full | self
-    freebusy: str = "nobody"  # who may ask when he is busy: nobody | domains | all
+    freebusy: str = "nobody"  # who may ask when he is busy: nobody | domains | known | all, each wider than the one before
     freebusy_domains: frozenset[str] = frozenset()
     freebusy_horizon: timedelta = timedelta(days=60)
     past_events: str = "skip"  # skip | mail
@@ -243,6 +243,8 @@ class Context:
     arrived: datetime | None = None
     bounds: Bounds = DEFAULT_BOUNDS  # how far what is stored may be expanded (SPEC 11)
     free_busy: tuple[Busy, ...] | None = None  # his busy times, read for a VFREEBUSY that may be answered
+    unread: int = 0  # so many of his events could not be read for it
+    met: bool = False  # the account itself has written to the sender about a meeting
     kin: tuple[Kin, ...] = ()  # the organizer's other series, read for a new one
     auto_submitted: str = ""  # RFC 3834 5, lower case
     is_list: bool = False

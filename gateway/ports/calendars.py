@@ -18,6 +18,7 @@ class Collection:
     name: str = ""
     components: frozenset[str] = frozenset({"VEVENT"})
     writable: bool = True
+    transparent: bool = False  # what lies in it takes nobody's time (RFC 6638 9.1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,8 @@ class Calendars(Protocol):
         self, account: Account, collection: str, hrefs: Sequence[str]
     ) -> tuple[Resource, ...]: ...
     async def overlapping(self, account: Account, start: datetime, end: datetime) -> tuple[bytes, ...]:
-        """The text of all events in the watched calendars that may overlap this half-open stretch of time (aware UTC)."""
+        """The text of all events that may overlap this half-open stretch of time (aware UTC), of the watched calendars that
+        are not transparent."""
         ...
 
     def new_href(self, collection: str, uid: str) -> str:

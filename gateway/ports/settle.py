@@ -114,6 +114,11 @@ class Plans(Protocol):
 
     async def letters_sent(self, account: str, uid: str) -> tuple[Letter, ...]: ...
 
+    async def has_written(self, account: str, recipient: str) -> bool:
+        """Whether a letter that the account's owner caused by hand was sent to this person, neither CANCEL nor a decline;
+        of those that are kept, the last few count."""
+        ...
+
 
 class Ledger(Protocol):
     async def marks(self, account: str, uid: str) -> tuple[MarkRow, ...]: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,7 @@ _T = schema.plan
 _L = schema.letter
 _J = schema.job
 _GONE = ("remove", "forget")
+ACQUAINTANCE = 50  # so many of the last letters to somebody tell whether we know him
 
 
 class Plans:
@@ -103,7 +104,7 @@ class Plans:
         ready = self._release_letters(conn, plan, now)
         if plan.entry is not None:
             entry = with_letters(plan.entry, [row.id for row in ready])
-            harsh = any(_is_harsh(entry.method, row) for row in ready)
+            harsh = any(_is_harsh(entry.method, row.summary) for row in ready)
             self._jobs.tell(conn, (entry,), origin=lease.origin, harsh=harsh)
         self._jobs.queue(conn, [self._letter_job(row) for row in ready], origin=lease.origin)
         self._jobs.remove(conn, lease)
@@ -182,6 +183,18 @@ class Plans:
         rows = await self._db.read(lambda conn: conn.execute(statement).all())
         return tuple(letters.letter_of(row) for row in rows)
 
+    async def has_written(self, account: str, recipient: str) -> bool:
+        """Whether the owner has invited or answered this person; a machine's letter is nobody's acquaintance."""
+        statement = (
+            select(_L.c.method, _L.c.summary)
+            .where(_L.c.account == account, _L.c.recipient == recipient)
+            .where(_L.c.state == "sent", _L.c.automatic.is_(False))
+            .order_by(_L.c.number.desc())
+            .limit(ACQUAINTANCE)
+        )
+        rows = await self._db.read(lambda conn: conn.execute(statement).all())
+        return not all(_is_harsh(row.method, row.summary) for row in rows)
+
 
 def _settle_snapshots(
     conn: Connection, plan: Plan, known: Sequence[Snapshot], *, gone: Sequence[str], now: datetime
@@ -191,9 +204,9 @@ def _settle_snapshots(
     snapshots.write(conn, known, now=now)
 
 
-def _is_harsh(method: str, letter: Row[Any]) -> bool:
+def _is_harsh(method: str, summary: Mapping[str, Any]) -> bool:
     """A cancellation, or an answer that declines: the burst breaker lets fewer of these pass (SPEC 5.3)."""
-    return method == "CANCEL" or (method == "REPLY" and letter.summary.get("partstat") == "DECLINED")
+    return method == "CANCEL" or (method == "REPLY" and summary.get("partstat") == "DECLINED")
 
 
 def _row(plan: Plan, now: datetime) -> dict[str, Any]:

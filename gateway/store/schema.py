@@ -165,6 +165,7 @@ letter = Table(
     sqlite_autoincrement=True,
 )
 Index("ix_letter_changed", letter.c.changed)
+Index("ix_letter_recipient", letter.c.account, letter.c.recipient, letter.c.number)
 Index("ix_letter_thread", letter.c.account, letter.c.uid, letter.c.recipient, letter.c.number)
 
 ledger = Table(

@@ -220,3 +220,17 @@ async def test_a_server_that_will_not_say_is_not_sent_for(look, nextcloud):
     nextcloud._answers["OPTIONS", "/remote.php/dav/calendars/alice/"].clear()
     found, _ = await look("http://host/remote.php/dav/")
     assert found.facts.sends == INBOUND and found.facts.problems
+
+
+@pytest.mark.parametrize(("word", "takes_none"), [("transparent", True), ("opaque", False)])
+async def test_a_calendar_whose_owner_lets_it_take_no_time_says_so(
+    look, scripted, word: str, takes_none: bool
+):
+    found = f"<c:schedule-calendar-transp><c:{word}/></c:schedule-calendar-transp>"
+    kinds = "<d:resourcetype><d:collection/><c:calendar/></d:resourcetype>"
+    scripted.on("PROPFIND", "/dav/", props("/dav/", principal("/p/")))
+    scripted.on("PROPFIND", "/p/", props("/p/", home("/h/")))
+    scripted.on("PROPFIND", "/h/", props("/h/calendar/", kinds, found))
+    scripted.on("OPTIONS", "/h/", status=200, DAV="1, calendar-access")
+    surroundings, _ = await look("http://host/dav/")
+    assert [one.collection.transparent for one in surroundings.calendars] == [takes_none]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from gateway.accounts import Account
+from gateway.caldav.client import ServerSettings
+
 DAY = datetime(2030, 1, 7, tzinfo=UTC)
 
 
@@ -37,3 +40,26 @@ async def test_what_overlaps_is_found_and_what_is_far_away_is_not(calendars, lab
 
 async def test_an_empty_calendar_holds_nothing(calendars, lab):
     assert await calendars.overlapping(lab.account(), DAY, DAY.replace(day=8)) == ()
+
+
+async def test_a_transparent_calendar_is_not_even_asked(open_calendars, scripted):
+    def answer(href: str, found: str) -> bytes:
+        return (
+            '<d:multistatus xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav"><d:response>'
+            f"<d:href>{href}</d:href><d:propstat><d:prop>{found}</d:prop>"
+            "<d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response></d:multistatus>"
+        ).encode()
+
+    kinds = "<d:resourcetype><d:collection/><c:calendar/></d:resourcetype>"
+    transparent = "<c:schedule-calendar-transp><c:transparent/></c:schedule-calendar-transp>"
+    principal = "<d:current-user-principal><d:href>/p/</d:href></d:current-user-principal>"
+    home = "<c:calendar-home-set><d:href>/h/</d:href></c:calendar-home-set>"
+    scripted.on("PROPFIND", "/dav/", answer("/dav/", principal)).on("PROPFIND", "/p/", answer("/p/", home))
+    scripted.on("PROPFIND", "/h/", answer("/h/calendar/", kinds + transparent))
+    scripted.on("OPTIONS", "/h/", status=200, DAV="1, calendar-access")
+    calendars = open_calendars(ServerSettings(url="http://host/dav/"), transport=scripted.transport)
+    account = Account(address="alice@example.org", username="alice", password="x")
+    (calendar,) = await calendars.collections(account)
+    assert calendar.transparent
+    assert await calendars.overlapping(account, DAY, DAY.replace(day=8)) == ()
+    assert "REPORT" not in {one.method for one in scripted.asked}

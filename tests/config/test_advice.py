@@ -55,7 +55,6 @@ def test_a_secret_that_everybody_can_read_is_told() -> None:
         (QUIET + '[web]\nstatus_token_file = "x"', "[web] status_token_file"),
         (QUIET + 'kind = "room"', '[[account]] alice@example.org kind = "room"'),
         (QUIET + 'cancel = "delete-after:1d"', "[[account]] alice@example.org cancel"),
-        (QUIET + 'freebusy = { who = "known" }', "[[account]] alice@example.org freebusy (known)"),
         (QUIET + "booking = { capacity = 3 }", "[[account]] alice@example.org booking"),
         (
             QUIET + '[[policy]]\nrules = [{ action = "accept" }]',

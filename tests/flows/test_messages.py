@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gateway.errors import NoFittingCalendar
@@ -235,6 +237,52 @@ END:VFREEBUSY
         "REQUEST", question.replace("f1@", "f2@"), sender="bob@example.net", dmarc="none"
     )
     assert await world.told(again) == [("ignored", "not-authenticated")]
+
+
+QUESTION = """BEGIN:VFREEBUSY
+UID:{uid}
+DTSTAMP:20261102T080000Z
+ORGANIZER:mailto:{who}
+ATTENDEE:mailto:alice@example.org
+DTSTART:20261103T000000Z
+DTEND:20261104T000000Z
+END:VFREEBUSY
+"""
+
+
+async def ask_about_busy_times(world: Any, who: str, uid: str) -> list[tuple[str, str]]:
+    mail = await world.mail("REQUEST", QUESTION.format(uid=uid, who=who), sender=who)
+    await world.work()
+    return list(await world.told(mail))
+
+
+async def test_whom_the_owner_has_invited_may_ask_when_he_is_busy_and_who_only_asks_is_never_known(
+    world, say
+):
+    world.policy = say.replace(world.policy, freebusy="known")
+    assert await ask_about_busy_times(world, "bob@example.net", "f1") == [("applied", "busy-withheld")]
+    assert await ask_about_busy_times(world, "bob@example.net", "f2") != [("applied", "busy-told")]
+    await world.sync()
+    world.save(say.meeting())
+    await world.settle()
+    await world.work()
+    world.clock.forward(days=2)
+    question = QUESTION.replace("20261103", "20261106").replace("20261104", "20261107")
+    for who, outcome in (("bob@example.net", "busy-told"), ("eve@example.com", "busy-withheld")):
+        mail = await world.mail("REQUEST", question.format(uid=f"f-{who}", who=who), sender=who)
+        await world.work()
+        assert await world.told(mail) == [("applied", outcome)]
+
+
+async def test_an_event_that_cannot_be_read_keeps_nobody_from_the_answer_and_is_noted(world, say):
+    world.policy = say.replace(world.policy, freebusy="all")
+    world.save(say.event("x", DTSTART="20261103T090000Z", DTEND="20261103T100000Z"))
+    world.calendars.save("/alice/calendar/broken.ics", b"BEGIN:VCALENDAR\r\nnonsense\r\n")
+    assert await ask_about_busy_times(world, "bob@example.net", "f1") == [("applied", "busy-told")]
+    (letter,) = [one for one in world.got() if one.method == "REPLY"]
+    assert "FREEBUSY;FBTYPE=BUSY:20261103T090000Z/20261103T100000Z" in letter.calendar
+    (line,) = await world.store.journal.story("f1")
+    assert {"code": "unread-events", "count": "1"} in line["notes"]
 
 
 REST = {"DTSTART": "20261124T100000Z", "DTEND": "20261124T110000Z", "RRULE": "FREQ=WEEKLY"}

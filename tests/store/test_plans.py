@@ -369,3 +369,25 @@ async def test_a_burst_counts_meetings_that_caused_letters_or_were_held(store, n
     assert await count("bob@example.org", "", since) == 0
     clock.forward(seconds=1)
     assert await count(ALICE, "", clock.now()) == 0
+
+
+@pytest.mark.parametrize(
+    ("facts", "known"),
+    [
+        ({}, True),
+        ({"method": "REPLY", "summary": {"kind": "answer", "partstat": "ACCEPTED"}}, True),
+        ({"method": "REPLY", "summary": {"kind": "answer", "partstat": "DECLINED"}}, False),
+        ({"method": "CANCEL"}, False),
+        ({"automatic": True}, False),
+        ({"recipient": "eve@example.com"}, False),
+    ],
+)
+async def test_known_is_whom_the_owner_wrote_to_by_hand_and_did_not_turn_down(store, new_job, facts, known):
+    job = await leased(store, new_job)
+    plan = await store.plans.plan(job, a_plan(job), (a_letter(**facts),))
+    await store.plans.settle(job, plan, snapshot=None)
+    assert not await store.plans.has_written(ALICE, "bob@example.com")  # nothing has left yet
+    (letter,) = await letters_leased(store)
+    await store.plans.letter_done(letter, plan.letters[0], state="sent", reason="sent")
+    assert await store.plans.has_written(ALICE, "bob@example.com") is known
+    assert not await store.plans.has_written("carol@example.org", "bob@example.com")

@@ -13,6 +13,7 @@ def upgrade() -> None:
     op.add_column("job", sa.Column("deaths", sa.Integer(), nullable=False, server_default=sa.text("0")))
     op.add_column("snapshot", sa.Column("series_by", sa.Text(), nullable=False, server_default=sa.text("''")))
     op.create_index("ix_letter_changed", "letter", ["changed"])
+    op.create_index("ix_letter_recipient", "letter", ["account", "recipient", "number"])
     op.create_index("ix_snapshot_series", "snapshot", ["account", "series_by", "changed"])
     _proposal()
 
@@ -50,6 +51,7 @@ def _proposal() -> None:
 def downgrade() -> None:
     op.drop_table("proposal")
     op.drop_index("ix_letter_changed", "letter")
+    op.drop_index("ix_letter_recipient", "letter")
     op.drop_index("ix_snapshot_series", "snapshot")
     op.drop_column("snapshot", "series_by")
     op.drop_column("job", "deaths")
