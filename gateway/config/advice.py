@@ -83,8 +83,6 @@ def _later_tables(config: Config) -> Iterator[str]:
         for key in keys:
             if getattr(table, key) != getattr(default, key):
                 yield f"[{name}] {key}"
-    if config.inbound.cancel.startswith("delete-after"):
-        yield "[inbound] cancel (delete-after)"
 
 
 def _later_listener(one: Listener) -> Iterator[str]:
@@ -95,8 +93,6 @@ def _later_listener(one: Listener) -> Iterator[str]:
 def _later_account(one: Account, domains: tuple[str, ...]) -> Iterator[str]:
     if one.kind != "person":
         yield f'kind = "{one.kind}"'
-    if one.cancel.startswith("delete-after"):
-        yield "cancel (delete-after)"
     if one.booking != Booking(who=tuple(f"@{domain}" for domain in domains)):
         yield "booking"
 

@@ -45,6 +45,7 @@ from gateway.ports import (
     Entry,
     Job,
     MarkRow,
+    NewJob,
     NewLetter,
     Plan,
     Plans,
@@ -71,6 +72,11 @@ class Story:
 
 
 Propose = Callable[[Seen], Awaitable[Decision]]
+FollowUp = Callable[[Plan, tuple[str, str]], tuple[NewJob, ...]]  # given the ETags that were written
+
+
+def nothing(plan: Plan, etags: tuple[str, str]) -> tuple[NewJob, ...]:
+    return ()
 
 
 class Apply:
@@ -88,7 +94,7 @@ class Apply:
         self._tails = Tails(calendars=calendars, look=self._look)
 
     async def carry_out(
-        self, job: Job, account: Account, story: Story, *, propose: Propose
+        self, job: Job, account: Account, story: Story, *, propose: Propose, follow_up: FollowUp = nothing
     ) -> Decision | None:
         """Decide on what is there now and make it so. None: an earlier run of this job had already done it."""
         left = await self._plans.open_plan(job)
@@ -99,7 +105,7 @@ class Apply:
             if left is not None and _is_done(seen, left):
                 await self._tails.remove(account, left, seen)
                 tail = seen.tail.resource if seen.tail is not None else None
-                await self._settle(job, left, seen, written=(_ours(seen, left), tail))
+                await self._settle(job, left, seen, written=(_ours(seen, left), tail), follow_up=follow_up)
                 return None
             half, left = left if left is not None and tails.half_done(seen, left) else None, None
             if seen.etags == refused:
@@ -120,7 +126,7 @@ class Apply:
                 self._log.emit(Event.CALENDAR_CONFLICT, job=job.id, status=str(error.status))
                 refused = seen.etags
                 continue
-            await self._settle(job, plan, seen, written=written)
+            await self._settle(job, plan, seen, written=written, follow_up=follow_up)
             return decision
         failed = Decision(outcome=Outcome.FAILED, reason=Reason.PRECONDITION_FAILED)
         await self._queue.finish(job, entries=(self.entry(job, story, failed, account=account),))
@@ -224,12 +230,20 @@ class Apply:
         return written, beside
 
     async def _settle(
-        self, job: Job, plan: Plan, seen: Seen, *, written: tuple[Resource | None, Resource | None]
+        self,
+        job: Job,
+        plan: Plan,
+        seen: Seen,
+        *,
+        written: tuple[Resource | None, Resource | None],
+        follow_up: FollowUp = nothing,
     ) -> None:
         snapshot = _snapshot(plan, seen, written[0])
         beside, gone = tails.settled(plan, seen, written[1])
         gone = (*_forgotten(plan, seen, snapshot), *gone)
-        await self._plans.settle(job, plan, snapshot=snapshot, beside=beside, gone=gone)
+        own, tail = (one.etag if one is not None else "" for one in written)
+        spawn = follow_up(plan, (own, tail))
+        await self._plans.settle(job, plan, snapshot=snapshot, beside=beside, gone=gone, spawn=spawn)
         for letter in plan.letters:
             self._log.emit(Event.LETTER_QUEUED, job=job.id, letter=letter)
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedCalendar, NoFittingCalendar
-from gateway.flows.apply import Apply, Story
+from gateway.flows import expiry
+from gateway.flows.apply import Apply, FollowUp, Story, nothing
 from gateway.flows.look import Seen
 from gateway.flows.receive import unpack_verdict
 from gateway.flows.sorting import PolicyOf, owner_of
@@ -91,7 +92,9 @@ class Messages:
             return replace(decision, notes=(*noted, *decision.notes))
 
         try:
-            decision = await self._apply.carry_out(job, account, story, propose=propose)
+            decision = await self._apply.carry_out(
+                job, account, story, propose=propose, follow_up=self._leaving(account, verdict, message)
+            )
         except MalformedCalendar as error:
             await self._end(
                 job, story, Decision(outcome=Outcome.FAILED, reason=Reason(error.code)), account=account
@@ -107,6 +110,14 @@ class Messages:
             await self._hold(job, account, story, decision)
         elif decision.outcome is Outcome.PARKED:
             await self._park(job, account, story, decision)
+
+    def _leaving(self, account: Account, verdict: Verdict, message: Message) -> FollowUp:
+        """What the message cancels leaves the calendar later, if the owner wants it so."""
+        policy = self._policy(account, verdict, method=message.method, component=message.object.kind)
+        if policy.cancel != "delete-after":
+            return nothing
+        due = self._clock.now() + policy.cancel_after
+        return lambda plan, etags: expiry.leaving(plan, etags, method=message.method, due=due)
 
     async def _with_busy(self, account: Account, message: Message, context: Context) -> Context:
         """What a question about busy times needs to be answered, if it may be."""

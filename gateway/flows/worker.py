@@ -141,7 +141,7 @@ class Worker:
 
     async def _again(self, job: Job, reason: str, detail: str, *, hopeless: bool = False) -> None:
         try:
-            if not hopeless and self._clock.now() - job.created < self._settings.retry_for:
+            if not hopeless and self._clock.now() - _begun(job) < self._settings.retry_for:
                 due = self._clock.now() + delay(job.attempts)
                 await self._queue.retry(job, due=due, reason=reason)
                 self._log.emit(Event.JOB_RETRIED, job=job.id, reason=reason, detail=detail)
@@ -162,3 +162,9 @@ class Worker:
             logging.getLogger("imip-gateway").warning(
                 "job %s could not be put back: %s", job.id, error.detail
             )
+
+
+def _begun(job: Job) -> datetime:
+    """When it could first run: some jobs are made long before their time."""
+    not_before = job.payload.get("not_before")
+    return max(job.created, datetime.fromisoformat(str(not_before))) if not_before else job.created

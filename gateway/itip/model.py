@@ -62,6 +62,7 @@ class Reason(StrEnum):
     INVITATION_UPDATED = "invitation-updated"
     INVITATION_RESCHEDULED = "invitation-rescheduled"
     MEETING_CANCELLED = "meeting-cancelled"
+    CANCELLED_EXPIRED = "cancelled-expired"
     INSTANCE_CANCELLED = "instance-cancelled"
     GUESTS_REMOVED = "guests-removed"
     INSTANCE_ADDED = "instance-added"
@@ -196,6 +197,7 @@ class Policy:
 
     on_unknown: str = "hold"  # hold | store | ignore   (an UNKNOWN sender)
     cancel: str = "mark"  # mark | delete | delete-after
+    cancel_after: timedelta = timedelta(days=7)  # with delete-after
     party_crasher: str = "ask"  # ask | add | ignore
     publish: bool = False
     default_alarm: str = ""  # "-PT15M", RFC 5545 3.8.6.3, or ""

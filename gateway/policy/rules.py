@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final, Protocol
 
 from gateway.accounts import Account
+from gateway.config.values import some_time
 from gateway.ical.address import Address, address, domain
 from gateway.itip.model import Certainty, Decision, Method, Outcome, Policy, Reason, Verdict
 
@@ -133,12 +135,15 @@ def policy_for(
             known=known,
         ),
     )
+    wanted = action.cancel or account.cancel
+    cancel, cancel_after = cancel_of(wanted) if wanted else (defaults.cancel, defaults.cancel_after)
     unknown = verdict.certainty is Certainty.UNKNOWN and action.names_unknown
     opens = unknown and action.action in ("store", "hold", "ignore")
     return replace(
         defaults,
         on_unknown=action.action if opens else defaults.on_unknown,
-        cancel=(action.cancel or account.cancel or defaults.cancel).partition(":")[0],
+        cancel=cancel,
+        cancel_after=cancel_after,
         publish=account.publish,
         default_alarm=account.default_alarm,
         delegates=frozenset(address(one) for one in account.delegates),
@@ -147,6 +152,12 @@ def policy_for(
         freebusy_horizon=account.freebusy.horizon,
         action=action.action,
     )
+
+
+def cancel_of(setting: str) -> tuple[str, timedelta]:
+    """`cancel` of the configuration in its two parts: "delete-after:7d" is delete-after and seven days."""
+    word, _, after = setting.partition(":")
+    return word, some_time(after) if after else timedelta()
 
 
 def govern(decision: Decision, policy: Policy) -> Decision:
@@ -169,6 +180,7 @@ __all__ = [
     "Action",
     "Asked",
     "Rule",
+    "cancel_of",
     "choose",
     "fits",
     "govern",

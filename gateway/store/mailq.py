@@ -15,6 +15,7 @@ from gateway.store.jobs import Jobs, Lease
 from gateway.store.schema import LEASED
 
 _T = schema.job
+EXPIRY = "expiry"  # the reason of such a job
 _DUE, _WAITING = str(JobState.DUE), str(JobState.WAITING)
 
 
@@ -82,13 +83,16 @@ def _counted_as(group: Row[Any]) -> tuple[str, ...]:
 
 
 def drained(conn: Connection, now: datetime, *, timers: bool) -> bool:
-    """A job that was never tried and is due later waits for a timer; one that was tried waits for a peer."""
+    """A job that was never tried and is due later waits for a timer; one that was tried waits for a peer.
+
+    What waits for days to tidy a calendar up is nobody's unfinished business.
+    """
     busy = [
         exists().where(_T.c.state == LEASED),
         exists().where(_T.c.state != LEASED, _T.c.due <= now),
     ]
     if timers:
-        busy.append(exists().where(and_(_T.c.state == _DUE, _T.c.attempts == 0)))
+        busy.append(exists().where(and_(_T.c.state == _DUE, _T.c.attempts == 0, _T.c.reason != EXPIRY)))
     return not conn.execute(select(or_(*busy))).scalar()
 
 

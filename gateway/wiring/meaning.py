@@ -76,9 +76,11 @@ def expansion(config: Config) -> Bounds:
 
 def policy_of(config: Config) -> PolicyOf:
     """What an account's owner wants done about a message of this sender."""
+    cancel, cancel_after = rules.cancel_of(config.inbound.cancel)
     defaults = Policy(
         on_unknown=config.trust.on_unknown,
-        cancel=config.inbound.cancel.partition(":")[0],
+        cancel=cancel,
+        cancel_after=cancel_after,
         party_crasher=config.inbound.party_crasher,
         past_events=config.watch.past_events,
         freebusy_domains=frozenset(one.lower() for one in config.gateway.domains),

@@ -17,6 +17,7 @@ from gateway.config import Config, accounts_of
 from gateway.flows.apply import Apply
 from gateway.flows.changed import Burst, Changed
 from gateway.flows.deliver import Compose, Deliver, DeliverSettings
+from gateway.flows.expiry import SOURCE, Expiry
 from gateway.flows.messages import Messages
 from gateway.flows.proposals import Decided
 from gateway.flows.receive import Door, Receive
@@ -123,9 +124,7 @@ def _assemble(
         name=name,
         queue=store.queue,
         journeys={
-            **_journeys(
-                receive, _messages(common), _changed(common, calendars), _decided(common, calendars), deliver
-            ),
+            **_journeys(common, calendars, receive=receive, deliver=deliver),
             str(JobKind.RELAY): _relay(common, hops).run,
         },
         clock=clock,
@@ -253,11 +252,16 @@ def _decided(common: _Common, calendars: CalDavCalendars) -> Decided:
 
 
 def _journeys(
-    receive: Receive, messages: Messages, changed: Changed, decided: Decided, deliver: Deliver
+    common: _Common, calendars: CalDavCalendars, *, receive: Receive, deliver: Deliver
 ) -> dict[str, Run]:
+    messages, changed, decided = _messages(common), _changed(common, calendars), _decided(common, calendars)
+    expiry = Expiry(accounts=common.accounts, queue=common.store.queue, apply=common.apply)
+
     async def apply(job: Job) -> None:
         if job.payload.get("source") == "change":
             await changed.run(job)
+        elif job.payload.get("source") == SOURCE:
+            await expiry.run(job)
         elif "proposal" in job.payload:
             await decided.run(job)
         else:

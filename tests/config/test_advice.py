@@ -48,13 +48,11 @@ def test_a_secret_that_everybody_can_read_is_told() -> None:
         (QUIET + '[[listener]]\nrole = "outgoing"', '[[listener]] 1 role = "outgoing"'),
         (QUIET + "[delivery]\nmail_local_guests = true", "[delivery] mail_local_guests"),
         (HEAD + "[trust]\nverify = true", "[trust] verify"),
-        (QUIET + '[inbound]\ncancel = "delete-after:7d"', "[inbound] cancel"),
         (QUIET + '[web]\nundo = "1s"', "[web] undo"),
         (QUIET + '[web]\nlink_lifetime = "1d"', "[web] link_lifetime"),
         (QUIET + '[web]\nhook_token_file = "x"', "[web] hook_token_file"),
         (QUIET + '[web]\nstatus_token_file = "x"', "[web] status_token_file"),
         (QUIET + 'kind = "room"', '[[account]] alice@example.org kind = "room"'),
-        (QUIET + 'cancel = "delete-after:1d"', "[[account]] alice@example.org cancel"),
         (QUIET + "booking = { capacity = 3 }", "[[account]] alice@example.org booking"),
         (
             QUIET + '[[policy]]\nrules = [{ action = "accept" }]',

@@ -25,6 +25,7 @@ from gateway.errors import BackendRefused, BackendUnavailable, PreconditionFaile
 from gateway.flows.apply import Apply
 from gateway.flows.changed import Burst, Changed
 from gateway.flows.deliver import Deliver, DeliverSettings
+from gateway.flows.expiry import SOURCE, Expiry
 from gateway.flows.messages import Messages
 from gateway.flows.proposals import Decided
 from gateway.flows.receive import Door, Receive, ReceiveSettings
@@ -408,6 +409,7 @@ class World:
             clock=clock,
             park_for=timedelta(hours=72),
         )
+        expiry = Expiry(accounts=accounts, queue=queue, apply=apply)  # type: ignore[arg-type]
         changed = Changed(
             accounts=accounts,
             queue=queue,  # type: ignore[arg-type]
@@ -444,6 +446,8 @@ class World:
             await (
                 changed.run(job)
                 if job.payload.get("source") == "change"
+                else expiry.run(job)
+                if job.payload.get("source") == SOURCE
                 else decided.run(job)
                 if "proposal" in job.payload
                 else messages.run(job)

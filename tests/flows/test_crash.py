@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
+from datetime import timedelta
+
 import pytest
 
 from gateway.ical import linked
@@ -102,6 +104,11 @@ async def cancel_by_mark(world, say):
 
 async def cancel_by_removal(world, say):
     world.policy = say.replace(world.policy, cancel="delete")
+    return await cancel_by_mark(world, say)
+
+
+async def cancel_by_expiry(world, say):
+    world.policy = say.replace(world.policy, cancel="delete-after", cancel_after=timedelta(hours=1))
     return await cancel_by_mark(world, say)
 
 
@@ -241,6 +248,7 @@ JOURNEYS = [
     move,
     cancel_by_mark,
     cancel_by_removal,
+    cancel_by_expiry,
     early_reply,
     split,
     instances,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from gateway.accounts import Account
@@ -115,7 +117,8 @@ def test_the_accounts_settings_stand_above_the_defaults() -> None:
 
 
 def test_a_rule_may_say_how_a_cancellation_is_taken() -> None:
-    assert made(Certainty.PROVEN, PolicyRule(cancel="delete-after:7d")).cancel == "delete-after"
+    policy = made(Certainty.PROVEN, PolicyRule(cancel="delete-after:8d"))
+    assert (policy.cancel, policy.cancel_after) == ("delete-after", timedelta(days=8))
 
 
 @pytest.mark.parametrize(
