@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
@@ -12,6 +13,7 @@ from gateway.store import schema
 from gateway.store.db import Database
 
 _T = schema.ledger
+_RESET = ("reset_sequence", "reset_dtstamp")
 _INSERT = insert(_T)
 _DELETE = delete(_T).where(
     _T.c.account == bindparam("of_account"),
@@ -39,10 +41,18 @@ class Ledger:
 
 
 def write_marks(conn: Connection, account: str, uid: str, *, marks: Sequence[MarkRow], now: datetime) -> None:
-    """Put these in the place of what stands there; of two for one place the last counts."""
-    latest = {(one.recurrence_id, one.party): one for one in marks}
+    """Put these in the place of what stands there; of two for one place the last counts.
+
+    A job that died before it settled may settle after another of its lane: what that one left, and is newer, stays.
+    """
+    latest = {(one.recurrence_id, one.party): dict(one.mark) for one in marks}
     if not latest:
         return
+    known = select(_T.c.recurrence_id, _T.c.party, _T.c.mark).where(_T.c.account == account, _T.c.uid == uid)
+    for row in conn.execute(known):
+        place = (row.recurrence_id, row.party)
+        if place in latest:
+            latest[place] = _newer(row.mark, latest[place])
     conn.execute(
         _DELETE,
         [
@@ -56,14 +66,30 @@ def write_marks(conn: Connection, account: str, uid: str, *, marks: Sequence[Mar
             {
                 "account": account,
                 "uid": uid,
-                "recurrence_id": one.recurrence_id,
-                "party": one.party,
-                "mark": dict(one.mark),
+                "recurrence_id": instance,
+                "party": party,
+                "mark": mark,
                 "changed": now,
             }
-            for one in latest.values()
+            for (instance, party), mark in latest.items()
         ],
     )
+
+
+def _newer(known: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """RFC 5546 2.1.5: what is older by DTSTAMP, and not newer by SEQUENCE, replaces nothing; the later reset stays too."""
+    raised = new.get("sequence", 0) > known.get("sequence", 0)
+    kept, other = (known, new) if _later(known, new, "dtstamp") and not raised else (new, known)
+    reset = other if _later(other, kept, "reset_dtstamp") else kept
+    return {name: fact for name, fact in kept.items() if name not in _RESET} | {
+        name: reset[name] for name in _RESET if name in reset
+    }
+
+
+def _later(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:
+    if one.get(name) is None or other.get(name) is None:
+        return one.get(name) is not None and name in _RESET
+    return datetime.fromisoformat(one[name]) > datetime.fromisoformat(other[name])
 
 
 __all__ = ["Ledger", "write_marks"]

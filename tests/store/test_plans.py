@@ -12,6 +12,7 @@ from gateway.store import schema
 from gateway.store.letters import message_id
 
 LEASE = timedelta(minutes=5)
+EARLY, LATE = "2026-11-02T08:00:00+00:00", "2026-11-02T09:30:00+00:00"
 ALICE, UID, HREF = "alice@example.org", "uid-1", "/alice/cal/uid-1.ics"
 
 
@@ -247,6 +248,47 @@ async def test_a_newer_mark_replaces_the_older_of_its_place(store, new_job) -> N
         await store.plans.settle(job, planned, snapshot=None)
     assert await store.ledger.marks(ALICE, UID) == (mark(3), mark(1, "carol"), mark(1, "bob", "x"))
     assert await store.ledger.marks(ALICE, "other") == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "left"),
+    [
+        ({"dtstamp": LATE}, {"dtstamp": EARLY}, {"dtstamp": LATE}),
+        ({"dtstamp": EARLY}, {"dtstamp": LATE}, {"dtstamp": LATE}),
+        (
+            {"dtstamp": LATE, "sequence": 1},
+            {"dtstamp": EARLY, "sequence": 2},
+            {"dtstamp": EARLY, "sequence": 2},
+        ),
+        ({"dtstamp": LATE, "partstat": "DECLINED"}, {"dtstamp": LATE, "partstat": "ACCEPTED"}, None),
+        (
+            {"dtstamp": LATE, "partstat": "DECLINED"},
+            {"dtstamp": EARLY, "partstat": "ACCEPTED", "reset_dtstamp": EARLY, "reset_sequence": 2},
+            {"dtstamp": LATE, "partstat": "DECLINED", "reset_dtstamp": EARLY, "reset_sequence": 2},
+        ),
+        (
+            {"dtstamp": EARLY, "reset_dtstamp": LATE, "reset_sequence": 3},
+            {"dtstamp": LATE, "reset_dtstamp": EARLY, "reset_sequence": 2},
+            {"dtstamp": LATE, "reset_dtstamp": LATE, "reset_sequence": 3},
+        ),
+    ],
+)
+async def test_a_job_that_settles_late_puts_no_older_mark_over_a_newer_one(
+    store, new_job, clock, first, then, left
+) -> None:
+    late = await leased(store, new_job)
+    row = MarkRow(recurrence_id="", party="bob@example.net", mark=then)
+    await store.plans.plan(late, a_plan(late, marks=(row,)), ())
+    await store.queue.retry(late, due=clock.now() + LEASE, reason="died")
+    other = await leased(store, new_job)
+    before = a_plan(other, marks=(replace(row, mark=first),))
+    await store.plans.settle(other, await store.plans.plan(other, before, ()), snapshot=None)
+    clock.forward(minutes=6)
+    (late,) = await store.queue.claim("w", limit=1, lease=LEASE, kinds=(JobKind.APPLY,))
+    planned = await store.plans.open_plan(late)
+    await store.plans.settle(late, planned, snapshot=None)
+    (found,) = await store.ledger.marks(ALICE, UID)
+    assert found.mark == (then if left is None else left)
 
 
 async def test_a_settled_meeting_wakes_what_was_parked_for_it(store, new_job, clock) -> None:
