@@ -17,6 +17,7 @@ from gateway.itip import (
     answers,
     attendee,
     counter,
+    deputies,
     freebusy,
     publishing,
     ranges,
@@ -109,7 +110,9 @@ def decide(stored: CalendarObject | None, message: Message, context: Context) ->
     if ruling.reason is not None and not (ruling.lifts and context.policy.approved):
         return _end(ruling)
     try:
-        return row.act(stored, message, context)
+        decision = row.act(stored, message, context)
+        lifted = ruling.reason is Reason.SENDER_NOT_ORGANIZER
+        return deputies.remembered(decision, message) if lifted else decision
     except LimitExceeded:
         if not ranges.speaks_onward(message, context):
             raise
@@ -221,6 +224,8 @@ def may_publish(stored: CalendarObject | None, message: Message, context: Contex
 def _may_direct(stored: CalendarObject, message: Message, context: Context) -> Ruling:
     if acts_as_organizer(stored, message.sender, context):
         return YES
+    if deputies.is_deputy(message.sender, stored.organizer_prop, context):
+        return YES
     if message.sender is None:
         return _held(Reason.NOT_AUTHENTICATED)
     if message.sender == sent_by(message.object.organizer_prop):
@@ -237,7 +242,7 @@ def _may_invite(message: Message, context: Context) -> Ruling:
     sender = message.sender
     if sender is not None and (sender in identities(organizer) or sender in context.policy.delegates):
         return YES
-    if _delegated_by(sender, message, context):
+    if _delegated_by(sender, message, context) or deputies.is_deputy(sender, organizer, context):
         return YES
     return _held(Reason.SENDER_NOT_ORGANIZER if sender is not None else Reason.NOT_AUTHENTICATED)
 

@@ -48,6 +48,7 @@ REQUESTS, CANCELS = (
 MACHINES = "tests/itip/test_automatic.py"
 COUNTERS = "tests/itip/test_counter.py"
 CONVERGENCE = "tests/itip/test_convergence.py"
+DEPUTIES = "tests/itip/test_deputies.py"
 
 
 def rule(spec: str, says: str, *shown_by: str) -> Rule:
@@ -69,6 +70,14 @@ RULES = (
         WHO,
         "a SENT-BY that a person once approved for this meeting",
         f"{RULES_}::test_a_secretary_who_was_approved_once_needs_nobody_again",
+    ),
+    rule(
+        WHO,
+        "another sender whom a person once approved for this meeting and this organizer",
+        f"{DEPUTIES}::test_the_next_word_of_an_approved_sender_does_not_wait",
+        f"{DEPUTIES}::test_an_approval_helps_nobody_else",
+        f"{DEPUTIES}::test_an_approval_for_one_meeting_helps_in_no_other",
+        f"{DEPUTIES}::test_an_approval_is_bound_to_the_organizer_for_whom_it_was_given",
     ),
     rule(WHO, "a SENT-BY in the message proves nothing", f"{GUEST}[an update by a SENT-BY of its own]"),
     rule(
