@@ -11,7 +11,7 @@ have run meanwhile. Letters leave at (c) only, with Message-IDs that do not depe
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.accounts import Account
@@ -160,6 +160,11 @@ class Apply:
     async def has_written(self, account: Account, to: Address) -> bool:
         """Whether the account's owner has invited or answered this person, other than by declining or cancelling."""
         return await self._plans.has_written(account.address, to)
+
+    async def recipient(self, account: Account, uid: str, message_ids: Sequence[str]) -> Address | None:
+        """To whom our letters with these Message-IDs about this meeting went, if to one person."""
+        found = await self._plans.recipient(account.address, uid, message_ids) if message_ids else None
+        return Address(found) if found else None
 
     async def series_by(self, account: Account, organizer: Address) -> tuple[Snapshot, ...]:
         """The organizer's series in the account's calendars, as they last settled."""

@@ -18,7 +18,7 @@ from gateway.flows.stored import read_stored
 from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
-from gateway.itip import freebusy, order, splits
+from gateway.itip import addresses, freebusy, order, splits
 from gateway.itip.decide import decide
 from gateway.itip.model import (
     Context,
@@ -84,6 +84,9 @@ class Messages:
         async def propose(seen: Seen) -> Decision:
             context = self._context(account, facts, verdict, message, marks, seen)
             context = await self._with_busy(account, message, context)
+            if addresses.asks_thread(seen.stored, message):
+                ids = [str(one) for one in facts.get("in_reply_to", ())]
+                context = replace(context, thread=await self._apply.recipient(account, job.uid, ids))
             if seen.stored is None:
                 context = await self._with_kin(account, message, context)
             decision = govern(decide(seen.stored, message, context), context.policy)

@@ -23,6 +23,8 @@ from gateway.itip.model import Certainty, Outcome, Reason, Verdict
 from gateway.log import Event, Log, Stage
 from gateway.ports import Entry, Envelope, Job, JobKind, MailQueue, NewJob, Queue, ReceivedMail, unpack_mail
 
+THREAD = 20  # so many Message-IDs of a mail's thread are looked up
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiveSettings:
@@ -173,6 +175,7 @@ def _job(job: Job, received: ReceivedMail, mail: reading.Mail, verdict: Verdict,
             "notes": [{"code": note.code, **note.facts} for note in one.notes],
             "auto_submitted": mail.auto_submitted,
             "is_list": mail.is_list,
+            "in_reply_to": list(mail.in_reply_to[:THREAD]),
             "null_sender": received.envelope.sender == "",
         },
     )

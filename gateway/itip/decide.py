@@ -14,6 +14,7 @@ from gateway.ical.address import Address
 from gateway.ical.agree import with_distinct_zones
 from gateway.ical.event import CalendarObject
 from gateway.itip import (
+    addresses,
     answers,
     attendee,
     counter,
@@ -31,6 +32,7 @@ from gateway.itip.model import (
     Decision,
     Message,
     Method,
+    Note,
     Outcome,
     Reason,
     Role,
@@ -266,6 +268,9 @@ def may_answer(stored: CalendarObject | None, message: Message, context: Context
     if sender is None:
         alone = {line.address for line in lines}
         return _held(Reason.NOT_AUTHENTICATED) if len(alone) == 1 else _refused(Reason.SENDER_NOT_ATTENDEE)
+    invitee = addresses.as_invitee(stored, message, context)
+    if invitee is not None:
+        return _other_address(stored, message, invitee, context)
     known = find(stored.attendees(), frozenset({sender}))
     mine = find(lines, frozenset({sender}) | (identities(known) if known is not None else frozenset()))
     if mine is None:
@@ -279,6 +284,15 @@ def may_answer(stored: CalendarObject | None, message: Message, context: Context
     if groups(stored) & frozenset(parameter_addresses(mine, "MEMBER")):
         return YES
     return _crasher(context)
+
+
+def _other_address(stored: CalendarObject, message: Message, invitee: Message, context: Context) -> Ruling:
+    """SPEC 4.4: an invitee's other address is no party crasher; the organizer is asked once."""
+    if not answers.has_place(stored, invitee, context):
+        return _crasher(context)
+    if addresses.is_remembered(message, context):
+        return YES
+    return _held(Reason.OTHER_ADDRESS, "crasher")
 
 
 def may_propose(stored: CalendarObject | None, message: Message, context: Context) -> Ruling:
@@ -328,7 +342,16 @@ def _reply(stored: CalendarObject | None, message: Message, context: Context) ->
     """His PARTSTAT, comment, delegation and progress go to his own line; of an unknown meeting the answer waits."""
     if stored is None:
         return _end(Ruling(outcome=Outcome.PARKED, reason=Reason.UNKNOWN_UID))
-    return answers.reply(stored, message, context)
+    invitee = addresses.as_invitee(stored, message, context)
+    if invitee is None:
+        return answers.reply(stored, message, context)
+    decision = answers.reply(stored, invitee, context)
+    note = Note(code="other-address", facts={"attendee": str(invitee.sender)})
+    noted = (*decision.notes, note)
+    if decision.outcome is Outcome.REFUSED or addresses.is_remembered(message, context):
+        return replace(decision, notes=noted)
+    marks = {**decision.marks, **addresses.remembered(message, invitee, context)}
+    return replace(decision, marks=marks, notes=noted)
 
 
 def _request(stored: CalendarObject | None, message: Message, context: Context) -> Decision:

@@ -89,6 +89,7 @@ class Reason(StrEnum):
     ORGANIZER_CHANGED = "organizer-changed"
     COMPONENT_CHANGED = "component-changed"
     PARTY_CRASHER = "party-crasher"
+    OTHER_ADDRESS = "other-address"
     DELEGATION_REFUSED = "delegation-refused"
     SCHEDULED_MEETING = "scheduled-meeting"
     SELF_SENT = "self-sent"
@@ -188,6 +189,7 @@ class Mark:
     cancelled: bool = False  # tombstone of a CANCEL
     organizer: Address | None = None  # whom a tombstone is bound to
     partstat: str = ""  # an attendee's last answer
+    speaks_for: Address | None = None  # the invitee whose other address this is
     rule: str = ""  # RRULE as it was before the organizer cut the series short
 
 
@@ -251,6 +253,7 @@ class Context:
     auto_submitted: str = ""  # RFC 3834 5, lower case
     is_list: bool = False
     null_sender: bool = False
+    thread: Address | None = None  # to whom our letter went that this answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,6 +112,10 @@ class Plans(Protocol):
 
     async def letter_deferred(self, job: Job, letter_id: str, *, due: datetime, reason: str) -> None: ...
 
+    async def recipient(self, account: str, uid: str, message_ids: Sequence[str]) -> str | None:
+        """To whom the letters with these Message-IDs about this meeting went; None: to nobody, or to several."""
+        ...
+
     async def letters_sent(self, account: str, uid: str) -> tuple[Letter, ...]: ...
 
     async def has_written(self, account: str, recipient: str) -> bool:

@@ -173,6 +173,13 @@ class Plans:
         values = {"state": state, "reason": reason, "changed": self._jobs.now()}
         conn.execute(update(_L).where(_L.c.id == letter_id).values(values))
 
+    async def recipient(self, account: str, uid: str, message_ids: Sequence[str]) -> str | None:
+        """To whom the letters with these Message-IDs about this meeting went; None: to nobody, or to several."""
+        here = (_L.c.account == account, _L.c.uid == uid, _L.c.message_id.in_(message_ids))
+        statement = select(_L.c.recipient).where(*here).distinct().limit(2)
+        found = await self._db.read(lambda conn: conn.execute(statement).scalars().all())
+        return found[0] if len(found) == 1 else None
+
     async def letters_sent(self, account: str, uid: str) -> tuple[Letter, ...]:
         """What has left about this meeting, oldest first."""
         statement = (

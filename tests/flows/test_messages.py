@@ -466,3 +466,41 @@ async def test_a_date_that_is_added_is_answered_by_itself(world, say):
     (sent,) = world.got("bob@example.net")
     assert (sent.method, sent.partstat) == ("REPLY", "ACCEPTED")
     assert sent.value("RECURRENCE-ID") == "20261112T100000Z"
+
+
+async def test_an_answer_to_our_letter_from_another_address_is_asked_about_once(world, say):
+    href = world.save(say.meeting())
+    await world.settle()
+    await world.work()
+    (letter,) = world.got("bob@example.net")
+    home = "bob@home.example"
+
+    def partstats() -> list[str]:
+        lines = [one for one in world.text(href).splitlines() if one.endswith("mailto:bob@example.net")]
+        return [word for one in lines for word in ("ACCEPTED", "DECLINED") if f"PARTSTAT={word}" in one]
+
+    async def answers(partstat: str, stamp: str, thread: str) -> str:
+        data = say.calendar(say.answer(partstat=partstat, who=home, DTSTAMP=stamp), "REPLY")
+        name = f"<{stamp}@home.example>"
+        content = say.raw_mail(
+            data, "REPLY", sender=home, to="alice@example.org", message_id=name, extra=thread
+        )
+        await world.deliver(content, sender=home)
+        await world.work()
+        await world.work()
+        return name
+
+    mail = await answers("ACCEPTED", "20261102T090000Z", f"In-Reply-To: {letter.message_id}\n")
+    assert await world.told(mail) == [("held", "other-address")]
+    (held,) = await world.store.held.list()
+    assert (held["kind"], held["sender"]) == ("crasher", home)
+    await world.store.held.approve(held["id"])
+    await world.work()
+    assert partstats() == ["ACCEPTED"] and home not in world.text(href)
+    world.clock.forward(hours=3)
+    mail = await answers("DECLINED", "20261102T100000Z", "")
+    assert await world.told(mail) == [("applied", "answer-recorded")]
+    assert partstats() == ["DECLINED"]
+    stranger = say.answer(uid="m1", who="eve@example.net", DTSTAMP="20261102T110000Z")
+    mail = await world.mail("REPLY", stranger, sender="eve@example.net")
+    assert await world.told(mail) == [("held", "party-crasher")]

@@ -36,6 +36,7 @@ class Rule:
 DECIDE, RULES_, ORDER = "tests/itip/test_decide.py", "tests/itip/test_rules.py", "tests/itip/test_order.py"
 GUEST, HOST = f"{DECIDE}::test_who_may_say_it_to_a_guest", f"{DECIDE}::test_who_may_say_it_to_the_organizer"
 SURE = f"{DECIDE}::test_how_sure_we_are_decides_after_who_it_is"
+ADDRESSES = "tests/itip/test_addresses.py"
 ASKED = "tests/itip/test_freebusy.py::test_who_is_told"
 ORGANIZERS, ATTENDEES = (
     f"{ORDER}::test_an_organizers_word_is_ordered",
@@ -109,6 +110,14 @@ RULES = (
         "tests/itip/test_answers.py::test_an_answer_under_a_principals_address_finds_its_line",
     ),
     rule(WHO, "REPLY: a member of an invited group", f"{HOST}[a member of an invited group]"),
+    rule(
+        WHO,
+        "REPLY: an invitee's other address, once a person has said so for this meeting",
+        f"{ADDRESSES}::test_an_answer_in_the_thread_of_our_letter_waits_once_and_is_the_invitees",
+        f"{ADDRESSES}::test_who_is_not_sure_to_be_the_sender_never_profits_of_an_approval",
+        f"{ADDRESSES}::test_an_approval_of_one_sender_helps_no_other",
+        f"{ADDRESSES}::test_a_remembered_address_speaks_for_no_other_guest_and_in_no_other_meeting",
+    ),
     rule(
         WHO,
         "REPLY: a stranger is the organizer's to decide",

@@ -433,3 +433,15 @@ async def test_known_is_whom_the_owner_wrote_to_by_hand_and_did_not_turn_down(st
     await store.plans.letter_done(letter, plan.letters[0], state="sent", reason="sent")
     assert await store.plans.has_written(ALICE, "bob@example.com") is known
     assert not await store.plans.has_written("carol@example.org", "bob@example.com")
+
+
+async def test_the_thread_of_a_letter_names_its_one_recipient_in_that_meeting(store, new_job) -> None:
+    job = await leased(store, new_job)
+    plan = await store.plans.plan(job, a_plan(job), (a_letter(), a_letter("carol@example.com")))
+    await store.plans.settle(job, plan, snapshot=None)
+    bob, carol = [(await store.plans.letter(one)).message_id for one in plan.letters]
+    assert await store.plans.recipient(ALICE, UID, [bob, "<x@y>"]) == "bob@example.com"
+    assert await store.plans.recipient(ALICE, UID, [bob, carol]) is None
+    assert await store.plans.recipient(ALICE, UID, ["<x@y>"]) is None
+    assert await store.plans.recipient(ALICE, "another", [bob]) is None
+    assert await store.plans.recipient("dora@example.org", UID, [bob]) is None
