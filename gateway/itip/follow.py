@@ -12,7 +12,7 @@ from gateway.itip import order, version
 from gateway.itip.merge import Mine, cancelled, merge
 from gateway.itip.model import Certainty, Context, Mark, MarkKey, Message
 from gateway.itip.order import Standing
-from gateway.itip.roles import line_in
+from gateway.itip.roles import acts_as_organizer, identities, line_in
 from gateway.itip.significance import rescheduled
 from gateway.itip.version import Components, Part
 from gateway.itip.views import is_cancelled
@@ -35,8 +35,16 @@ class Scene:
 
     @property
     def proven(self) -> bool:
-        verdict = self.context.verdict
-        return self.context.policy.approved or (verdict is not None and verdict.certainty is Certainty.PROVEN)
+        """Whether this is the organizer's word for sure; a guest who passes his invitation on proves nothing of it."""
+        verdict, sender, policy = self.context.verdict, self.message.sender, self.context.policy
+        if policy.approved:
+            return True
+        if verdict is None or verdict.certainty is not Certainty.PROVEN or sender is None:
+            return False
+        organizer = self.message.object.organizer_prop
+        if sender in policy.delegates or (organizer is not None and sender in identities(organizer)):
+            return True
+        return self.stored is not None and acts_as_organizer(self.stored, sender, self.context)
 
 
 def scene_of(stored: CalendarObject | None, message: Message, context: Context) -> Scene:

@@ -80,7 +80,12 @@ RULES = (
         f"{DEPUTIES}::test_an_approval_for_one_meeting_helps_in_no_other",
         f"{DEPUTIES}::test_an_approval_is_bound_to_the_organizer_for_whom_it_was_given",
     ),
-    rule(WHO, "a SENT-BY in the message proves nothing", f"{GUEST}[an update by a SENT-BY of its own]"),
+    rule(
+        WHO,
+        "a SENT-BY in the message proves nothing",
+        f"{GUEST}[an update by a SENT-BY of its own]",
+        "attack_a_delegator_names_himself_the_secretary",
+    ),
     rule(
         WHO,
         "REQUEST: no guest, no stranger",
