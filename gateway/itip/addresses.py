@@ -9,10 +9,8 @@ from __future__ import annotations
 from gateway.ical.address import Address, mailto
 from gateway.ical.event import CalendarObject
 from gateway.ical.tree import Component, Property
-from gateway.itip.model import Certainty, Context, Mark, MarkKey, Message, Method
+from gateway.itip.model import Context, Mark, MarkKey, Message, Method
 from gateway.itip.roles import attendee, groups, identities, parameter_addresses
-
-_SURE = frozenset({Certainty.PROVEN, Certainty.LIKELY})
 
 
 def asks_thread(stored: CalendarObject | None, message: Message) -> bool:
@@ -50,22 +48,18 @@ def is_remembered(message: Message, context: Context) -> bool:
 
 def remembered(message: Message, invitee: Message, context: Context) -> dict[MarkKey, Mark]:
     """The ledger's line; a sender for whom nobody vouches is asked about each time."""
-    if message.sender is None or not _is_sure(context):
+    if message.sender is None or not context.vouched:
         return {}
     return {_key(message.sender): Mark(speaks_for=invitee.sender)}
 
 
 def _remembered(sender: Address, context: Context) -> Address | None:
     mark = context.marks.get(_key(sender))
-    return mark.speaks_for if mark is not None and _is_sure(context) else None
+    return mark.speaks_for if mark is not None and context.vouched else None
 
 
 def _key(sender: Address) -> MarkKey:
     return MarkKey(recurrence_id="", party=f"address:{sender}")
-
-
-def _is_sure(context: Context) -> bool:
-    return context.verdict is not None and context.verdict.certainty in _SURE
 
 
 def _comes_for_others(line: Property) -> bool:

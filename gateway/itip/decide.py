@@ -227,7 +227,7 @@ def _may_direct(stored: CalendarObject, message: Message, context: Context) -> R
     if acts_as_organizer(stored, message.sender, context):
         return YES
     if deputies.is_deputy(message.sender, stored.organizer_prop, context):
-        return YES
+        return _by_leave(context)
     if message.sender is None:
         return _held(Reason.NOT_AUTHENTICATED)
     if message.sender == sent_by(message.object.organizer_prop):
@@ -244,9 +244,16 @@ def _may_invite(message: Message, context: Context) -> Ruling:
     sender = message.sender
     if sender is not None and (sender in identities(organizer) or sender in context.policy.delegates):
         return YES
-    if _delegated_by(sender, message, context) or deputies.is_deputy(sender, organizer, context):
+    if _delegated_by(sender, message, context):
         return YES
+    if deputies.is_deputy(sender, organizer, context):
+        return _by_leave(context)
     return _held(Reason.SENDER_NOT_ORGANIZER if sender is not None else Reason.NOT_AUTHENTICATED)
+
+
+def _by_leave(context: Context) -> Ruling:
+    """What a person has allowed a sender is not for one who merely bears his name, whatever `on_unknown` says."""
+    return YES if context.vouched else _held(Reason.NOT_AUTHENTICATED)
 
 
 def _delegated_by(sender: Address | None, message: Message, context: Context) -> bool:

@@ -255,6 +255,11 @@ class Context:
     null_sender: bool = False
     thread: Address | None = None  # to whom our letter went that this answers
 
+    @property
+    def vouched(self) -> bool:
+        """Whether anything at all speaks for the sender being who he says."""
+        return self.verdict is not None and self.verdict.certainty in (Certainty.PROVEN, Certainty.LIKELY)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:

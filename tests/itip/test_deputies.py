@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -73,9 +74,11 @@ def test_an_approval_is_bound_to_the_organizer_for_whom_it_was_given(stage: Any,
     ("certainty", "outcome"),
     [(Certainty.CONTRADICTED, Outcome.REFUSED), (Certainty.UNKNOWN, Outcome.HELD)],
 )
+@pytest.mark.parametrize("on_unknown", ["hold", "store"])
 def test_an_approved_sender_must_still_be_who_he_says(
-    stage: Any, approved: Any, certainty: Certainty, outcome: Outcome
+    stage: Any, approved: Any, certainty: Certainty, outcome: Outcome, on_unknown: str
 ) -> None:
+    approved.policy = replace(approved.policy, on_unknown=on_unknown)
     decision = approved.meet(stage.message("REQUEST", event(2), ROBOT), certainty=certainty)
     assert decision.outcome is outcome
     assert title(approved) == "version 1"
