@@ -9,6 +9,7 @@
         BackendUnavailable
         BackendRefused     permanent: wrong password, forbidden, no such collection
           NoFittingCalendar  none takes tasks, or journals
+          ObjectRefused      the server does not take this object, whoever asks and however often
         PreconditionFailed the object changed under us; read and decide again
       QueueFull            the door is closed for now (4xx)
       LeaseLost            the job is somebody else's now: stop, write nothing
@@ -84,6 +85,10 @@ class BackendRefused(BackendError):
 
 class NoFittingCalendar(BackendRefused):
     """The account's calendars are for other things: none takes tasks, or none takes journals."""
+
+
+class ObjectRefused(BackendRefused):
+    """The server does not take this object: its form, its size, its times. Nobody can repair that but who wrote it."""
 
 
 class PreconditionFailed(BackendError):

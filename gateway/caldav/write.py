@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+import re
+
 from gateway.caldav.client import CALENDAR_TYPE, DavClient, Reply
 from gateway.caldav.discover import Calendar
 from gateway.caldav.fetch import get, search
 from gateway.caldav.profiles import Profile
 from gateway.caldav.uid import uid_of
 from gateway.caldav.xml import DAV, precondition, propfind
-from gateway.errors import BackendError, BackendRefused, BackendUnavailable, PreconditionFailed
+from gateway.errors import (
+    BackendError,
+    BackendRefused,
+    BackendUnavailable,
+    ObjectRefused,
+    PreconditionFailed,
+)
 from gateway.ports import Resource
 
 UID_TAKEN = "no-uid-conflict"
 _DONE = (200, 201, 202, 204)
 _GONE = (404, 410)
 _SCHEDULING_REFUSAL = "attendee-allowed"
+_UNTAKEN = (400, 413, 415, 422)  # the object itself is at fault
+_UNTAKEN_BY_NAME = (403, 409, 412)  # so it is where one of these is named (RFC 4791 5.3.2.1)
+_FORM = frozenset(
+    {
+        "supported-calendar-data",
+        "valid-calendar-data",
+        "valid-calendar-object-resource",
+        "supported-calendar-component",
+        "max-resource-size",
+        "min-date-time",
+        "max-date-time",
+        "max-instances",
+        "max-attendees-per-instance",
+    }
+)
+_MARKUP = re.compile(r"<[^>]*>")
 
 
 async def store(
@@ -109,7 +133,16 @@ async def _refusal(client: DavClient, calendar: Calendar, reply: Reply, *, etag:
         return PreconditionFailed(f"{reply.request}: the UID is taken", element=UID_TAKEN, status=400)
     if reply.status == 409 and not element and not await _exists(client, calendar.collection.path):
         return BackendRefused(f"{reply.request}: no such calendar")
+    if reply.status in _UNTAKEN or (reply.status in _UNTAKEN_BY_NAME and element in _FORM):
+        words = _words(reply.body) if not element else ""
+        return ObjectRefused(" ".join(filter(None, (f"{reply.request}: {reply.status}", element, words))))
     return reply.error()
+
+
+def _words(body: bytes) -> str:
+    """What the server says for a person to read, on one line."""
+    text = _MARKUP.sub(" ", body[:4096].decode("utf-8", "replace"))
+    return "".join(one for one in " ".join(text.split()) if one.isprintable())[:200]
 
 
 def _speaks_of_uid(body: bytes) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from gateway.accounts import Account
 from gateway.errors import MalformedCalendar, PreconditionFailed
-from gateway.flows import tails
+from gateway.flows import tails, tidy
 from gateway.flows.look import Look, Seen
 from gateway.flows.stored import read_stored, to_store
 from gateway.flows.tails import Tails
@@ -99,7 +99,8 @@ class Apply:
         """Decide on what is there now and make it so. None: an earlier run of this job had already done it."""
         left = await self._plans.open_plan(job)
         refused: tuple[str, str] | None = None
-        decision: Decision | None
+        decision: Decision | None = None
+        words = ""
         for _ in range(ATTEMPTS):
             seen = await self.look(account, job.uid)
             if left is not None and _is_done(seen, left):
@@ -121,14 +122,15 @@ class Apply:
                 plan = await self._plan(job, account, story, seen, decision)
             try:
                 with self._log.timed(Stage.CALENDAR):
-                    written = await self._write(account, plan, seen)
+                    plan, written = await self._write(account, plan, seen)
             except PreconditionFailed as error:
                 self._log.emit(Event.CALENDAR_CONFLICT, job=job.id, status=str(error.status))
-                refused = seen.etags
+                refused, words = seen.etags, error.detail
                 continue
             await self._settle(job, plan, seen, written=written, follow_up=follow_up)
             return decision
-        failed = Decision(outcome=Outcome.FAILED, reason=Reason.PRECONDITION_FAILED)
+        notes = (Note(code="detail", facts={"text": words}),)
+        failed = Decision(outcome=Outcome.FAILED, reason=Reason.PRECONDITION_FAILED, notes=notes)
         await self._queue.finish(job, entries=(self.entry(job, story, failed, account=account),))
         self._tell(job, account, failed)
         return failed
@@ -219,20 +221,20 @@ class Apply:
 
     async def _write(
         self, account: Account, plan: Plan, seen: Seen
-    ) -> tuple[Resource | None, Resource | None]:
+    ) -> tuple[Plan, tuple[Resource | None, Resource | None]]:
         """What lies there now, and what of it is a tail."""
         written = beside = None
         if plan.action == "store":
             data, tail = tails.objects(plan)
             if tail is not None:
                 beside = await self._tails.put(account, plan, tail)
-            written = await self._calendars.put(account, plan.href, data, etag=plan.etag)
+            plan, written = await tidy.put(self._calendars, account, plan, data=data)
             self._log.emit(Event.CALENDAR_WRITTEN, job=plan.job, uid=plan.uid, action="store")
         if plan.action == "remove":
             await self._calendars.delete(account, plan.href, etag=plan.etag)
             self._log.emit(Event.CALENDAR_WRITTEN, job=plan.job, uid=plan.uid, action="remove")
         await self._tails.remove(account, plan, seen)
-        return written, beside
+        return plan, (written, beside)
 
     async def _settle(
         self,

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.errors import GatewayError, LeaseLost, PeerError
+from gateway.errors import GatewayError, LeaseLost, ObjectRefused, PeerError
 from gateway.itip.model import Outcome, Reason
 from gateway.log import Event, Log, Stage
 from gateway.ports import Clock, Entry, Job, Queue
@@ -108,7 +108,9 @@ class Worker:
         except LeaseLost:
             self._log.emit(Event.JOB_RETRIED, job=job.id, reason="lease-lost")
         except GatewayError as error:
-            await self._again(job, error.code, error.detail, hopeless=isinstance(error, PeerError))
+            await self._again(
+                job, error.code, error.detail, hopeless=isinstance(error, (PeerError, ObjectRefused))
+            )
         except Exception as error:
             logging.getLogger("imip-gateway").exception("job %s failed", job.id)
             await self._again(job, str(Reason.INTERNAL_ERROR), type(error).__name__)

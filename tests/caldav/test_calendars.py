@@ -12,7 +12,7 @@ from gateway.accounts import Account
 from gateway.caldav.calendars import REFRESH, CalDavCalendars
 from gateway.caldav.client import ServerSettings
 from gateway.caldav.xml import make_calendar
-from gateway.errors import BackendRefused, BackendUnavailable, PreconditionFailed
+from gateway.errors import BackendRefused, BackendUnavailable, ObjectRefused, PreconditionFailed
 
 Event = Callable[..., bytes]
 ODD_UID = "a:b;c/ü <&> %2F@x"
@@ -266,3 +266,12 @@ async def test_a_dead_server_costs_those_who_wait_one_question(open_calendars, s
     with pytest.raises(BackendUnavailable):
         await calendars.collections(account)
     assert len(scripted.asked) == 2
+
+
+async def test_radicale_takes_no_object_with_a_line_that_is_none(radicale, open_calendars, event: Event):
+    calendars: CalDavCalendars = open_calendars(radicale.settings)
+    account = radicale.account()
+    href = calendars.new_href((await calendars.invitations(account)).path, "one")
+    with pytest.raises(ObjectRefused):
+        await calendars.put(account, href, event("one", "Lunch", "a line without a colon"), etag="")
+    assert (await calendars.put(account, href, event("one", "Lunch"), etag="")).href == href

@@ -8,7 +8,7 @@ from gateway.caldav.client import ServerSettings
 from gateway.caldav.discover import Calendar
 from gateway.caldav.profiles import PROFILES
 from gateway.caldav.write import remove, store
-from gateway.errors import BackendRefused, BackendUnavailable, PreconditionFailed
+from gateway.errors import BackendRefused, BackendUnavailable, ObjectRefused, PreconditionFailed
 from gateway.ports import Collection
 
 CALENDAR = Calendar(collection=Collection(path="/c/", components=frozenset({"VEVENT"})))
@@ -135,11 +135,30 @@ async def test_a_plain_conflict_in_a_calendar_that_exists_is_a_precondition(put,
         await put("radicale")
 
 
-@pytest.mark.parametrize("status", [400, 413, 415])
-async def test_data_that_the_server_does_not_take_is_refused(put, scripted, status: int):
-    scripted.on("PUT", "/c/one.ics", b"invalid calendar data", status=status)
-    with pytest.raises(BackendRefused):
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+async def test_data_that_the_server_does_not_take_is_refused_in_its_words(put, scripted, status: int):
+    scripted.on("PUT", "/c/one.ics", b"<html><p>invalid calendar\n data</p></html>", status=status)
+    with pytest.raises(ObjectRefused, match=f"{status} invalid calendar data$"):
         await put("radicale")
+
+
+@pytest.mark.parametrize("status", [403, 409, 412])
+@pytest.mark.parametrize(
+    "element", ["valid-calendar-data", "max-resource-size", "max-attendees-per-instance"]
+)
+async def test_a_form_that_the_server_names_is_refused_by_that_name(put, scripted, status: int, element: str):
+    body = f'<error xmlns="DAV:"><x:{element} xmlns:x="urn:ietf:params:xml:ns:caldav"/></error>'.encode()
+    scripted.on("PUT", "/c/one.ics", body, status=status).on("PROPFIND", "/c/", EXISTS)
+    with pytest.raises(ObjectRefused, match=f"{status} {element}$"):
+        await put("radicale")
+
+
+async def test_missing_rights_are_no_fault_of_the_object(put, scripted):
+    body = b'<error xmlns="DAV:"><need-privileges/></error>'
+    scripted.on("PUT", "/c/one.ics", body, status=403)
+    with pytest.raises(BackendRefused) as caught:
+        await put("radicale")
+    assert not isinstance(caught.value, ObjectRefused)
 
 
 @pytest.mark.parametrize("status", [500, 503, 507])

@@ -21,7 +21,7 @@ import pytest
 import sqlalchemy
 
 from gateway.accounts import Account, Accounts
-from gateway.errors import BackendRefused, BackendUnavailable, PreconditionFailed
+from gateway.errors import BackendRefused, BackendUnavailable, ObjectRefused, PreconditionFailed
 from gateway.flows.apply import Apply
 from gateway.flows.changed import Burst, Changed
 from gateway.flows.deliver import Deliver, DeliverSettings
@@ -789,6 +789,7 @@ def say() -> SimpleNamespace:
         raw_mail=raw_mail,
         unavailable=BackendUnavailable("503"),
         refused=BackendRefused("403"),
+        untaken=ObjectRefused("PUT /alice/calendar/m1.ics: 403 valid-calendar-data"),
         conflict=PreconditionFailed("412"),
         Sent=Sent,
         Killed=Killed,
