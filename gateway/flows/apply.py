@@ -75,10 +75,6 @@ Propose = Callable[[Seen], Awaitable[Decision]]
 FollowUp = Callable[[Plan, tuple[str, str]], tuple[NewJob, ...]]  # given the ETags that were written
 
 
-def nothing(plan: Plan, etags: tuple[str, str]) -> tuple[NewJob, ...]:
-    return ()
-
-
 class Apply:
     """Carries decisions out; decides nothing itself."""
 
@@ -94,7 +90,7 @@ class Apply:
         self._tails = Tails(calendars=calendars, look=self._look)
 
     async def carry_out(
-        self, job: Job, account: Account, story: Story, *, propose: Propose, follow_up: FollowUp = nothing
+        self, job: Job, account: Account, story: Story, *, propose: Propose, follow_up: FollowUp | None = None
     ) -> Decision | None:
         """Decide on what is there now and make it so. None: an earlier run of this job had already done it."""
         left = await self._plans.open_plan(job)
@@ -243,13 +239,13 @@ class Apply:
         seen: Seen,
         *,
         written: tuple[Resource | None, Resource | None],
-        follow_up: FollowUp = nothing,
+        follow_up: FollowUp | None = None,
     ) -> None:
         snapshot = _snapshot(plan, seen, written[0])
         beside, gone = tails.settled(plan, seen, written[1])
         gone = (*_forgotten(plan, seen, snapshot), *gone)
         own, tail = (one.etag if one is not None else "" for one in written)
-        spawn = follow_up(plan, (own, tail))
+        spawn = follow_up(plan, (own, tail)) if follow_up is not None else ()
         await self._plans.settle(job, plan, snapshot=snapshot, beside=beside, gone=gone, spawn=spawn)
         for letter in plan.letters:
             self._log.emit(Event.LETTER_QUEUED, job=job.id, letter=letter)

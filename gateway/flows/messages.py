@@ -10,7 +10,7 @@ from typing import Any
 from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedCalendar, NoFittingCalendar
 from gateway.flows import expiry
-from gateway.flows.apply import Apply, FollowUp, Story, nothing
+from gateway.flows.apply import Apply, FollowUp, Story
 from gateway.flows.look import Seen
 from gateway.flows.receive import unpack_verdict
 from gateway.flows.sorting import PolicyOf, owner_of
@@ -114,11 +114,11 @@ class Messages:
         elif decision.outcome is Outcome.PARKED:
             await self._park(job, account, story, decision)
 
-    def _leaving(self, account: Account, verdict: Verdict, message: Message) -> FollowUp:
+    def _leaving(self, account: Account, verdict: Verdict, message: Message) -> FollowUp | None:
         """What the message cancels leaves the calendar later, if the owner wants it so."""
         policy = self._policy(account, verdict, method=message.method, component=message.object.kind)
         if policy.cancel != "delete-after":
-            return nothing
+            return None
         due = self._clock.now() + policy.cancel_after
         return lambda plan, etags: expiry.leaving(plan, etags, method=message.method, due=due)
 
