@@ -155,7 +155,7 @@ def test_a_rule_bomb_is_refused_before_anything_is_decided(say):
 def test_what_we_do_not_do_yet_says_so(say):
     data = say.calendar(say.invitation().replace("VEVENT", "VJOURNAL"), "REQUEST")
     found = sort_out(read(mail_of((REQUEST, data))), BOB, TO_ALICE)
-    assert ends(found) == [("unsupported", "unsupported-component")]
+    assert ends(found) == [("unsupported", "unsupported-method")]
 
 
 TOKENS = Tokens(secret=b"a secret of the tests", service="calendar@example.org")
