@@ -93,7 +93,8 @@ class Apply:
         self, job: Job, account: Account, story: Story, *, propose: Propose, follow_up: FollowUp | None = None
     ) -> Decision | None:
         """Decide on what is there now and make it so. None: an earlier run of this job had already done it."""
-        left = await self._plans.open_plan(job)
+        # a first run left no plan behind; whoever died with the job, or put it back, has counted
+        left = await self._plans.open_plan(job) if job.attempts else None
         refused: tuple[str, str] | None = None
         decision: Decision | None = None
         words = ""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from gateway.store import schema
 from gateway.store.faults import translating
@@ -24,6 +24,7 @@ LARGE = 256 * 1024  # bytes; above it SQLite writes slower than the file system 
 _ORPHAN_SECONDS = 3600.0
 
 _INSERT = insert(schema.content)
+_FIND = select(schema.content).where(schema.content.c.job.in_(bindparam("jobs", expanding=True)))
 
 
 class Bodies:
@@ -67,8 +68,7 @@ class Bodies:
 
     def find(self, conn: Connection, jobs: Sequence[str]) -> dict[str, tuple[bytes, str]]:
         """job -> (data, file) of those that carry something."""
-        table = schema.content
-        rows = conn.execute(select(table).where(table.c.job.in_(jobs)))
+        rows = conn.execute(_FIND, {"jobs": list(jobs)})
         return {row.job: (row.data or b"", row.file) for row in rows}
 
     async def load(self, data: bytes, file: str) -> bytes:

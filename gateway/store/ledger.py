@@ -15,6 +15,11 @@ from gateway.store.db import Database
 _T = schema.ledger
 _RESET = ("reset_sequence", "reset_dtstamp")
 _INSERT = insert(_T)
+_MARKS = (
+    select(_T.c.recurrence_id, _T.c.party, _T.c.mark)
+    .where(_T.c.account == bindparam("of_account"), _T.c.uid == bindparam("of_uid"))
+    .order_by(_T.c.recurrence_id, _T.c.party)
+)
 _DELETE = delete(_T).where(
     _T.c.account == bindparam("of_account"),
     _T.c.uid == bindparam("of_uid"),
@@ -31,12 +36,8 @@ class Ledger:
 
     async def marks(self, account: str, uid: str) -> tuple[MarkRow, ...]:
         """All marks of one meeting."""
-        statement = (
-            select(_T.c.recurrence_id, _T.c.party, _T.c.mark)
-            .where(_T.c.account == account, _T.c.uid == uid)
-            .order_by(_T.c.recurrence_id, _T.c.party)
-        )
-        rows = await self._db.read(lambda conn: conn.execute(statement).all())
+        which = {"of_account": account, "of_uid": uid}
+        rows = await self._db.read(lambda conn: conn.execute(_MARKS, which).all())
         return tuple(MarkRow(recurrence_id=row.recurrence_id, party=row.party, mark=row.mark) for row in rows)
 
 

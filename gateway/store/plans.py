@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from gateway.errors import LeaseLost
 from gateway.ports import (
@@ -30,6 +30,33 @@ _T = schema.plan
 _L = schema.letter
 _J = schema.job
 _GONE = ("remove", "forget")
+
+# Made once: to put a statement together costs as much as to run it.
+_FORGET = delete(_T).where(_T.c.job == bindparam("of_job"))  # and with it the letters that were only planned
+_INSERT = insert(_T)
+_OF_JOB = select(_T).where(_T.c.job == bindparam("of_job"))
+_IS_OPEN = select(_T.c.id).where(_T.c.id == bindparam("plan_id"), _T.c.job == bindparam("of_job"))
+_ITS_LETTERS = select(_L.c.id).where(_L.c.plan == bindparam("of_plan")).order_by(_L.c.number)
+_PLANNED = (
+    select(_L.c.id, _L.c.account, _L.c.uid, _L.c.recipient, _L.c.message_id, _L.c.summary)
+    .where(_L.c.plan == bindparam("of_plan"))
+    .order_by(_L.c.number)
+)
+_RELEASE = (
+    update(_L)
+    .where(_L.c.plan == bindparam("of_plan"))
+    .values(state="ready", plan=None, changed=bindparam("now"))
+)
+_WAKE = (
+    update(_J)
+    .where(
+        _J.c.account == bindparam("of_account"),
+        _J.c.uid == bindparam("of_uid"),
+        _J.c.state == str(JobState.WAITING),
+        _J.c.due.is_not(None),  # a held job has no due time, and goes on waiting
+    )
+    .values(state=str(JobState.DUE), due=bindparam("now"))
+)
 ACQUAINTANCE = 50  # so many of the last letters to somebody tell whether we know him
 
 
@@ -51,8 +78,8 @@ class Plans:
     def _plan(self, conn: Connection, job: Job, plan: Plan, named: Sequence[tuple[str, NewLetter]]) -> None:
         self._jobs.lease(conn, job)
         now = self._jobs.now()
-        conn.execute(delete(_T).where(_T.c.job == job.id))  # and with it the letters that were only planned
-        conn.execute(insert(_T).values(_row(plan, now)))
+        conn.execute(_FORGET, {"of_job": job.id})
+        conn.execute(_INSERT, _row(plan, now))
         letters.write_planned(conn, named, plan=plan.id, job=job.id, domain=self._domain, now=now)
         proposals.write_planned(conn, plan, job=job, now=now)
 
@@ -60,10 +87,10 @@ class Plans:
         """The plan that an earlier run of this job left behind."""
 
         def question(conn: Connection) -> Plan | None:
-            row = conn.execute(select(_T).where(_T.c.job == job.id)).first()
+            row = conn.execute(_OF_JOB, {"of_job": job.id}).first()
             if row is None:
                 return None
-            names = conn.execute(select(_L.c.id).where(_L.c.plan == row.id).order_by(_L.c.number)).scalars()
+            names = conn.execute(_ITS_LETTERS, {"of_plan": row.id}).scalars()
             return _plan(row, tuple(names))
 
         return await self._db.read(question)
@@ -93,7 +120,7 @@ class Plans:
     def _open(self, conn: Connection, job: Job, plan: Plan) -> Lease:
         """Job and plan are still the caller's. Raises LeaseLost."""
         lease = self._jobs.lease(conn, job)
-        if conn.execute(select(_T.c.id).where(_T.c.id == plan.id, _T.c.job == job.id)).first() is None:
+        if conn.execute(_IS_OPEN, {"plan_id": plan.id, "of_job": job.id}).first() is None:
             raise LeaseLost(f"job {job.id}: its plan was forgotten")
         return lease
 
@@ -112,11 +139,9 @@ class Plans:
 
     def _release_letters(self, conn: Connection, plan: Plan, now: datetime) -> list[Any]:
         """Planned letters become ready, and no longer hang on the plan."""
-        columns = (_L.c.id, _L.c.account, _L.c.uid, _L.c.recipient, _L.c.message_id, _L.c.summary)
-        rows = list(conn.execute(select(*columns).where(_L.c.plan == plan.id).order_by(_L.c.number)))
+        rows = list(conn.execute(_PLANNED, {"of_plan": plan.id})) if plan.letters else []
         if rows:
-            values = {"state": "ready", "plan": None, "changed": now}
-            conn.execute(update(_L).where(_L.c.plan == plan.id).values(values))
+            conn.execute(_RELEASE, {"of_plan": plan.id, "now": now})
         return rows
 
     def _letter_job(self, row: Row[Any]) -> Laid:
@@ -131,14 +156,8 @@ class Plans:
         return Laid(id=self._jobs.name(), job=job)
 
     def _wake_parked(self, conn: Connection, plan: Plan, now: datetime) -> None:
-        """What waited for this meeting looks again; a held job has no due time, and goes on waiting."""
-        parked = (
-            _J.c.account == plan.account,
-            _J.c.uid == plan.uid,
-            _J.c.state == str(JobState.WAITING),
-            _J.c.due.is_not(None),
-        )
-        conn.execute(update(_J).where(*parked).values(state=str(JobState.DUE), due=now))
+        """What waited for this meeting looks again."""
+        conn.execute(_WAKE, {"of_account": plan.account, "of_uid": plan.uid, "now": now})
 
     async def letter(self, letter_id: str) -> Letter | None:
         """One letter, whatever its state."""

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, insert, or_, select, update
 
 from gateway.ports import Job, JobKind, NewJob, Plan, ProposalRow
 from gateway.store import schema
@@ -27,6 +27,11 @@ _TOO_LATE = ("stale", "ignored")  # the meeting has moved on, or is over
 _SHOWN = timedelta(days=7)
 _ORGANIZER = "organizer"  # the ledger's party
 
+_UNFINISHED = (
+    select(_T.c.id)
+    .where(_T.c.account == bindparam("of_account"), _T.c.uid == bindparam("of_uid"), _T.c.closed.is_(None))
+    .limit(1)
+)
 _working = select(schema.job.c.id).where(schema.job.c.id == _T.c.job).exists()
 _waiting = and_(_T.c.plan.is_(None), _T.c.closed.is_(None), or_(_T.c.answer == "", ~_working))
 
@@ -83,8 +88,7 @@ def write_planned(conn: Connection, plan: Plan, *, job: Job, now: datetime) -> N
 
 def settle(conn: Connection, plan: Plan, now: datetime) -> None:
     """What a settled plan means for the proposals of its meeting; nearly always there are none."""
-    unfinished = (_T.c.account == plan.account, _T.c.uid == plan.uid, _T.c.closed.is_(None))
-    if conn.execute(select(_T.c.id).where(*unfinished).limit(1)).first() is None:
+    if conn.execute(_UNFINISHED, {"of_account": plan.account, "of_uid": plan.uid}).first() is None:
         return
     _close_answered(conn, plan, now)
     _close_overtaken(conn, plan, now)
