@@ -295,11 +295,18 @@ def _excluding(
         for key, _ in after.cancels_above(after.floor()):
             said = out[key].first("RECURRENCE-ID") if key in out else None
             if said is not None:
-                master = master.add(
-                    prop("EXDATE", said.value, TZID=said.param("TZID"), VALUE=said.param("VALUE"))
-                )
+                master = _without_date(master, said)
                 out = {place: one for place, one in out.items() if place != key}
     return {**out, "": master}
+
+
+def _without_date(master: Component, said: Property) -> Component:
+    """The series without one date: a date that was added is no longer said, any other is excluded."""
+    form = (said.value, said.param("TZID"), said.param("VALUE"))
+    for line in master.all("RDATE"):
+        if (line.value, line.param("TZID"), line.param("VALUE")) == form:
+            return master.with_children(tuple(one for one in master.children if one is not line))
+    return master.add(prop("EXDATE", said.value, TZID=form[1], VALUE=form[2]))
 
 
 __all__ = ["Scene", "follow", "moved_keys", "scene_of", "standing_of"]

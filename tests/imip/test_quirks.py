@@ -162,4 +162,5 @@ def test_what_is_mended_needs_no_mending_again(lines: list[str], mailed: datetim
 def test_every_rule_is_documented_in_its_order() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "reasons.md").read_text()
     notes = re.findall(r"^\| `([a-z-]+)` \|", page.split("## What was odd about a mail")[1], re.MULTILINE)
-    assert notes == [*RULES, "wrong-charset", "method-mismatch"]
+    assert notes[: len(RULES)] == list(RULES)
+    assert {"wrong-charset", "method-mismatch"} <= set(notes)
