@@ -69,10 +69,17 @@ class Organizer:
         """One more date, which an instance of the series may or may not have of its own."""
         self.sequence += 1
         at = self._at(week) + timedelta(days=week % 3)
+        self._say_no_more(week)
         self._component("ADD", f"DTSTART:{utc(at)}", f"SUMMARY:{text} more")
+
+    def _say_no_more(self, week: int) -> None:
+        """Who says something else of a date does not repeat what he said of it before."""
+        if week % 3 == 0:
+            self.overrides.pop(week, None)
 
     def cancel_added(self, week: int, text: str) -> None:
         self.sequence += 1
+        self._say_no_more(week)
         self._component("CANCEL", f"RECURRENCE-ID:{utc(self._at(week) + timedelta(days=week % 3))}")
 
     def cancel_instance(self, week: int, text: str) -> None:
