@@ -12,7 +12,7 @@ import calendar
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from gateway.errors import LimitExceeded, MalformedCalendar
@@ -29,6 +29,7 @@ _MAX_A_YEAR = 12  # onsets of one rule
 _WEEKDAYS = {"MO": 0, "TU": 1, "WE": 2, "TH": 3, "FR": 4, "SA": 5, "SU": 6}
 _BYDAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
 _ZERO = timedelta(0)
+_MONTH = timedelta(days=30)
 
 
 class Offsets(NamedTuple):
@@ -184,6 +185,25 @@ class ObservanceZone(tzinfo):
             [plus(onset.utc, max(onset.offsets.before, onset.offsets.after)) for onset in self._onsets],
             [plus(onset.utc, min(onset.offsets.before, onset.offsets.after)) for onset in self._onsets],
         )
+
+    def is_excerpt_of(self, zone: tzinfo) -> bool:
+        """Whether this lists some of that zone's changes one by one and no rule for those to come.
+
+        libcalendaring (Roundcube) does so for the years around an event, with the hours of the changes in UTC: a series
+        behind the last of them, or an event in such a night, would be off by an hour.
+        """
+        if self._rules or len(self._onsets) < 2:
+            return False
+        first, last = self._onsets[0], self._onsets[-1]
+        told = [
+            (plus(first.utc, -_MONTH), first.offsets.before),
+            (plus(last.utc, _MONTH), last.offsets.after),
+        ]
+        told += [
+            (one.utc + (after.utc - one.utc) / 2, one.offsets.after)
+            for one, after in zip(self._onsets, self._onsets[1:], strict=False)
+        ]
+        return all(at.replace(tzinfo=UTC).astimezone(zone).utcoffset() == offset for at, offset in told)
 
     def utcoffset(self, dt: datetime | None) -> timedelta:
         return _ZERO if dt is None else self._offset(dt)

@@ -63,7 +63,7 @@ def _series(source: CalendarObject, bounds: Bounds | None = None) -> _Series | N
         return None
     _refuse_many_dates(source.master, bounds)
     begin = start(source.master, source.zones)
-    return None if begin is None else _Series(source.master, begin, source.zones, Budget(bounds.steps))
+    return None if begin is None else _Series(source.master, begin, source.zones, bounds)
 
 
 def _local(instance: _Instance) -> datetime:
@@ -75,13 +75,13 @@ class _Series:
 
     __slots__ = ("begin", "budget", "dates", "excluded", "exrules", "master", "rules", "zones")
 
-    def __init__(self, master: Component, begin: Moment, zones: Zones, budget: Budget) -> None:
+    def __init__(self, master: Component, begin: Moment, zones: Zones, bounds: Bounds) -> None:
         self.master = master
         self.zones = zones
-        self.budget = budget
+        self.budget = Budget(bounds.steps)
         self.begin = begin
-        self.rules = self._rules("RRULE")
-        self.exrules = self._rules("EXRULE")  # RFC 2445 4.8.5.2
+        self.rules = self._rules("RRULE", bounds)
+        self.exrules = self._rules("EXRULE", bounds)  # RFC 2445 4.8.5.2
         self.dates = self._dates()
         self.excluded = frozenset(
             key_in(begin, when, self._comes_at)
@@ -123,8 +123,8 @@ class _Series:
         """An instant on the series' wall clock."""
         return to_local(at, self.begin.zone or UTC)
 
-    def _rules(self, name: str) -> tuple[Rule, ...]:
-        return read_rules(self.master.all(name), self.begin.local)
+    def _rules(self, name: str, bounds: Bounds) -> tuple[Rule, ...]:
+        return read_rules(self.master.all(name), self.begin.local, bounds)
 
     def _dates(self) -> dict[RecurrenceKey, _Instance]:
         """DTSTART, which is always an instance, and the RDATEs."""
@@ -310,7 +310,7 @@ def _guard(component: Component, source: CalendarObject, bounds: Bounds, budget:
         begin = start(component, source.zones)
         if begin is None:
             raise MalformedCalendar("a rule without a start")
-        for rule in read_rules(rules, begin.local):
+        for rule in read_rules(rules, begin.local, bounds):
             _probe(rule, begin, budget)
     for child in component.components:
         _guard(child, source, bounds, budget)

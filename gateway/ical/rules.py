@@ -13,11 +13,12 @@ from datetime import datetime
 from types import MappingProxyType
 
 from gateway.errors import LimitExceeded, MalformedCalendar
+from gateway.ical.bounds import Bounds
 from gateway.ical.stamp import Stamp, read_stamp
 from gateway.ical.tree import Property
 
 MAX_RULES = 20  # of one component
-MAX_COUNT = 10_000
+MAX_COUNT = 10_000  # or `[limits] expansion_instances`, where that is more
 MAX_TIMES_A_DAY = 24  # of a rule that does not count
 MAX_TIMES_COUNTED = 1_440
 FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY")
@@ -96,8 +97,11 @@ def number(text: str) -> int:
     return int(text)
 
 
-def read_rule(text: str, start: datetime) -> Rule:
-    """The rule of a RECUR value for a series that starts at this wall clock time, with every part explicit."""
+def read_rule(text: str, start: datetime, *, most: int = MAX_COUNT) -> Rule:
+    """The rule of a RECUR value for a series that starts at this wall clock time, with every part explicit.
+
+    `most`: so many occurrences may be counted.
+    """
     parts = rule_parts(text)
     freq = parts.get("FREQ", "")
     if freq in _TOO_FAST:
@@ -110,7 +114,7 @@ def read_rule(text: str, start: datetime) -> Rule:
     rule = Rule(
         freq=freq,
         interval=_interval(parts),
-        count=_count(parts),
+        count=_count(parts, most),
         until=read_stamp(parts["UNTIL"]) if parts.get("UNTIL") else None,
         week_start=WEEKDAYS.index(parts["WKST"]) if parts.get("WKST") in WEEKDAYS else 0,
         by=MappingProxyType(by),
@@ -120,12 +124,13 @@ def read_rule(text: str, start: datetime) -> Rule:
     return rule
 
 
-def read_rules(found: Sequence[Property], start: datetime) -> tuple[Rule, ...]:
+def read_rules(found: Sequence[Property], start: datetime, bounds: Bounds) -> tuple[Rule, ...]:
     """The rules of one component, few enough to be expanded together. Raise as `read_rule` does."""
+    most = max(MAX_COUNT, bounds.instances)
     if len(found) > MAX_RULES:
         raise LimitExceeded(f"{len(found)} rules", code="expansion-limit")
-    rules = tuple(read_rule(each.value, start) for each in found)
-    if sum(rule.count or 0 for rule in rules) > MAX_COUNT:
+    rules = tuple(read_rule(each.value, start, most=most) for each in found)
+    if sum(rule.count or 0 for rule in rules) > most:
         raise LimitExceeded("rules with too many occurrences", code="expansion-limit")
     return rules
 
@@ -137,13 +142,13 @@ def _interval(parts: Mapping[str, str]) -> int:
     return min(interval, 100_000)
 
 
-def _count(parts: Mapping[str, str]) -> int | None:
+def _count(parts: Mapping[str, str], most: int) -> int | None:
     if not parts.get("COUNT"):
         return None
     count = number(parts["COUNT"])
     if count < 1:
         raise MalformedCalendar("a rule that counts no occurrence")
-    if count > MAX_COUNT:
+    if count > most:
         raise LimitExceeded(f"a rule with {count} occurrences", code="expansion-limit")
     return count
 

@@ -87,7 +87,11 @@ class Zones:
     def _defined(self, tzid: str) -> tzinfo | None:
         if tzid not in self._defined_zones:
             component = self._own.get(tzid)
-            self._defined_zones[tzid] = None if component is None else observance_zone(component)
+            zone = None if component is None else observance_zone(component)
+            named = None if zone is None else named_zone(tzid)
+            if zone is not None and named is not None and zone.is_excerpt_of(named):
+                zone = None  # the name tells the same, and the rest of it
+            self._defined_zones[tzid] = zone
         return self._defined_zones[tzid]
 
 

@@ -445,3 +445,12 @@ def test_any_mixture_gives_an_answer_or_the_one_error(lines: list[str]) -> None:
         assert parse_object(found.data).data == found.data
     except MalformedCalendar:
         return
+
+
+def test_a_rule_may_count_as_far_as_the_limits_say() -> None:
+    long = source(*BERLIN, "RRULE:FREQ=DAILY;COUNT=12000")
+    with pytest.raises(LimitExceeded):
+        guard(long)
+    guard(long, Bounds(instances=12_000))
+    with pytest.raises(LimitExceeded):
+        guard(source(*BERLIN, *["RRULE:FREQ=DAILY;COUNT=12000"] * 2), Bounds(instances=12_000))

@@ -175,3 +175,59 @@ def test_a_zone_is_no_component_of_time() -> None:
         .hour
         == 1
     )
+
+
+EXCERPT = """BEGIN:VTIMEZONE
+TZID:{name}
+BEGIN:STANDARD
+DTSTART:20181028T010000
+TZOFFSETFROM:+0200
+TZOFFSETTO:+0100
+END:STANDARD
+BEGIN:DAYLIGHT
+DTSTART:20190331T010000
+TZOFFSETFROM:+0100
+TZOFFSETTO:{summer}
+END:DAYLIGHT
+BEGIN:STANDARD
+DTSTART:20191027T010000
+TZOFFSETFROM:{summer}
+TZOFFSETTO:+0100
+END:STANDARD
+END:VTIMEZONE
+"""  # as libcalendaring (Roundcube) writes it: three changes, their hours in UTC
+
+
+@pytest.mark.parametrize(
+    ("local", "utc"),
+    [
+        (datetime(2019, 8, 1, 10), 8),  # inside what it lists
+        (datetime(2020, 8, 1, 10), 8),  # behind it: summer comes every year
+        (datetime(2017, 8, 1, 10), 8),  # before it
+        (datetime(2019, 10, 27, 1, 30), 23),  # in the night of a change
+    ],
+)
+def test_an_excerpt_of_a_zone_means_the_zone_of_its_name(local: datetime, utc: int) -> None:
+    zone = zones(EXCERPT.format(name="Europe/Zurich", summer="+0200")).zone("Europe/Zurich")
+    assert local.replace(tzinfo=zone).astimezone(UTC).hour == utc
+
+
+def test_an_excerpt_that_contradicts_its_name_keeps_its_own_meaning() -> None:
+    other = zones(EXCERPT.format(name="Europe/Zurich", summer="+0300"))
+    zone = other.zone("Europe/Zurich")
+    assert datetime(2019, 8, 1, 10, tzinfo=zone).astimezone(UTC).hour == 7
+    assert other.iana("Europe/Zurich") is None
+    elsewhere = zones(EXCERPT.format(name="America/New_York", summer="+0200")).zone("America/New_York")
+    assert datetime(2019, 8, 1, 10, tzinfo=elsewhere).astimezone(UTC).hour == 8
+
+
+def test_an_excerpt_under_a_name_of_its_own_is_all_that_is_known() -> None:
+    zone = zones(EXCERPT.format(name="Nowhere/Land", summer="+0200")).zone("Nowhere/Land")
+    assert datetime(2019, 8, 1, 10, tzinfo=zone).astimezone(UTC).hour == 8
+
+
+def test_what_is_written_for_an_excerpt_is_the_whole_zone() -> None:
+    found = zones(EXCERPT.format(name="Europe/Zurich", summer="+0200"))
+    assert found.iana("Europe/Zurich") == "Europe/Zurich"
+    made = found.vtimezone("Europe/Zurich")
+    assert made is not None and any(one.value("RRULE") for one in made.components)
