@@ -61,7 +61,11 @@ class CalendarObject:
     @property
     def organizer_prop(self) -> Property | None:
         """The first ORGANIZER line: the master's, else an override's."""
-        return next((found for c in self.components if (found := c.first("ORGANIZER"))), None)
+        found = None if self.master is None else self.master.first("ORGANIZER")
+        if found is not None or not self.overrides:
+            return found
+        first = self.overrides[min(self.overrides)].first("ORGANIZER")
+        return first or next((one for c in self.components if (one := c.first("ORGANIZER"))), None)
 
     @property
     def organizer(self) -> Address | None:
@@ -135,14 +139,21 @@ class CalendarObject:
 
     def without_component(self, key: RecurrenceKey) -> CalendarObject:
         """A copy without the master ("") or that override; unchanged when it has none."""
-        gone = self.component(key)
-        if gone is None:
+        return self.without_components((key,))
+
+    def without_components(self, keys: Iterable[RecurrenceKey]) -> CalendarObject:
+        """A copy without several components, at once; unchanged when it has none of them."""
+        found = {key: one for key in keys if (one := self.component(key)) is not None}
+        if not found:
             return self
+        left = {id(one) for one in found.values()}
         return replace(
             self,
-            tree=self.tree.with_children(child for child in self.tree.children if child is not gone),
-            master=self.master if key else None,
-            overrides=MappingProxyType({name: kept for name, kept in self.overrides.items() if name != key}),
+            tree=self.tree.with_children(child for child in self.tree.children if id(child) not in left),
+            master=None if "" in found else self.master,
+            overrides=MappingProxyType(
+                {key: kept for key, kept in self.overrides.items() if key not in found}
+            ),
         )
 
     def within(self, bounds: Bounds) -> CalendarObject:

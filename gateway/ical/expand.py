@@ -7,9 +7,11 @@ when the budget of candidate days is spent. A rule without COUNT is not walked f
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from dateutil import rrule
 
@@ -31,6 +33,10 @@ _CANDIDATES = {
     "DAILY": 1,
     "HOURLY": 1,
 }  # days that a period offers
+
+
+_COUNTED: Final = 5_000  # times of a COUNT that are kept at hand
+_STEPS: Final = 20_000  # candidate days in which they must be found, to be kept
 
 
 class Budget:
@@ -80,6 +86,30 @@ def times(
 
     Raise LimitExceeded when the budget is spent.
     """
+    after, before = window
+    every = _counted(rule, start) if rule.count is not None and rule.count <= _COUNTED else None
+    if every is not None:
+        budget.take(len(every))
+        yield from every[bisect_left(every, after) : bisect_left(every, before)]
+    else:
+        yield from _times(rule, start, window, budget=budget)
+
+
+@lru_cache(maxsize=64)
+def _counted(rule: Rule, start: datetime) -> tuple[datetime, ...] | None:
+    """All times of a rule with COUNT, which else is walked from its start for each occurrence that somebody asks about.
+
+    None where that would take long: COUNT says nothing of how far apart they are.
+    """
+    try:
+        return tuple(_times(rule, start, (start, datetime.max), budget=Budget(_STEPS)))  # noqa: DTZ901 - wall clock
+    except LimitExceeded:
+        return None
+
+
+def _times(
+    rule: Rule, start: datetime, window: tuple[datetime, datetime], *, budget: Budget
+) -> Iterator[datetime]:
     after, before = window
     left = rule.count
     if left is not None and start != next(_walk(rule, start, (start, before), budget=budget), start):

@@ -184,9 +184,7 @@ def _told(
 
 def series(of: CalendarObject) -> CalendarObject:
     """The master and nothing else."""
-    for key in of.overrides:
-        of = of.without_component(key)
-    return of
+    return of.without_components(of.overrides)
 
 
 def _single(component: Component) -> Component:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -50,7 +50,7 @@ class Rule:
     count: int | None = None
     until: Stamp | None = None
     week_start: int = 0
-    by: Mapping[str, tuple[int, ...]]
+    by: Mapping[str, tuple[int, ...]] = field(hash=False)
     days: tuple[tuple[int, int], ...] = ()
 
     @property

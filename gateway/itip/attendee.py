@@ -16,7 +16,7 @@ from gateway.errors import MalformedCalendar
 from gateway.ical import onward, recur
 from gateway.ical.event import CalendarObject
 from gateway.itip import version
-from gateway.itip.follow import Scene, follow, moved_keys, scene_of, standing_of
+from gateway.itip.follow import Scene, follow, scene_of, standing_of
 from gateway.itip.model import (
     Change,
     Context,
@@ -45,9 +45,9 @@ def request(stored: CalendarObject | None, message: Message, context: Context) -
         return _nothing(parts, ranks)
     marks = _marks_of_request(scene, live, off)
     after = standing_of(message, {**context.marks, **marks})
-    new, base = follow(scene, after, (*live, *off))
+    new, base, moved = follow(scene, after, (*live, *off))
     change = _change(stored, new)
-    outcome, reason = _told(scene, live, new, base, ranks)
+    outcome, reason = _told(scene, live, ranks, moved if new is not None else frozenset())
     return Decision(
         outcome=outcome,
         reason=reason,
@@ -86,7 +86,7 @@ def cancel(stored: CalendarObject | None, message: Message, context: Context) ->
         ranks.append(rank)
     if not marks:
         return _nothing(parts, ranks) if ranks else _no_such_instance(missing)
-    new, base = follow(scene, standing_of(message, {**context.marks, **marks}), ())
+    new, base, _ = follow(scene, standing_of(message, {**context.marks, **marks}), ())
     return Decision(
         outcome=Outcome.APPLIED,
         reason=_struck(parts, context),
@@ -137,18 +137,16 @@ def _change(stored: CalendarObject | None, new: CalendarObject | None) -> Change
     return Store(object=new)
 
 
-def _told(
-    scene: Scene, live: list[Part], new: CalendarObject | None, base: CalendarObject, ranks: list[Rank]
-) -> tuple[Outcome, Reason]:
+def _told(scene: Scene, live: list[Part], ranks: list[Rank], moved: frozenset[str]) -> tuple[Outcome, Reason]:
     if not live:
         if scene.stored is None:
             return Outcome.APPLIED, Reason.MEETING_CANCELLED
         return Outcome.STALE, next(rank.reason for rank in ranks if rank.reason) or Reason.OLDER_SEQUENCE
     if scene.stored is None:
         return Outcome.APPLIED, Reason.INVITATION_STORED
-    moved = moved_keys(scene, base) if new is not None else frozenset()
-    moved = frozenset(key for key in moved if any(_speaks_of(part.key, key) for part in live))
-    return Outcome.APPLIED, Reason.INVITATION_RESCHEDULED if moved else Reason.INVITATION_UPDATED
+    said = {part.key for part in live}
+    news = any(key in said or any(_speaks_onward(one, key) for one in said) for key in moved)
+    return Outcome.APPLIED, Reason.INVITATION_RESCHEDULED if news else Reason.INVITATION_UPDATED
 
 
 def _nothing(parts: tuple[Part, ...], ranks: list[Rank]) -> Decision:
@@ -179,8 +177,8 @@ def _only_key(parts: tuple[Part, ...]) -> str:
     return onward.anchor(parts[0].key) if len(parts) == 1 else ""
 
 
-def _speaks_of(said: str, key: str) -> bool:
-    return said == key or (onward.is_onward(said) and bool(key) and onward.anchor(said) <= key)
+def _speaks_onward(said: str, key: str) -> bool:
+    return bool(key) and onward.is_onward(said) and onward.anchor(said) <= key
 
 
 def _one_by_one(stored: CalendarObject, part: Part, context: Context) -> Iterator[Part]:

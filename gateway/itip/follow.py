@@ -59,8 +59,11 @@ def standing_of(message: Message, marks: Mapping[MarkKey, Mark]) -> Standing:
 
 def follow(
     scene: Scene, after: Standing, applied: tuple[Part, ...]
-) -> tuple[CalendarObject | None, CalendarObject]:
-    """Our copy and the organizer's version once these parts and marks hold. The copy is None when nothing is left of it."""
+) -> tuple[CalendarObject | None, CalendarObject, frozenset[str]]:
+    """Our copy, the organizer's version and what of it has moved, once these parts and marks hold.
+
+    The copy is None when nothing is left of it.
+    """
     full = any(part.key == "" for part in applied)
     whole = scene.message.object if full else None
     ours = version.components(scene.stored, whole)
@@ -76,11 +79,12 @@ def follow(
     if scene.context.base is not None:
         told = version.components(_shown(scene.context.base), whole)
     now = version.components(shown)
-    merged = _merge_all(scene, after, shown, now=now, ours=ours, told=told, full=full)
+    moved = _moved_keys(scene, shown)
+    merged = _merge_all(scene, after, shown, moved=moved, now=now, ours=ours, told=told, full=full)
     if not merged:
-        return None, base
+        return None, base, moved
     copy = version.assemble(frame, merged, *others)
-    return version.assemble(copy, version.dated(copy, merged, now)), base
+    return version.assemble(copy, version.dated(copy, merged, now)), base, moved
 
 
 def _shown(of: CalendarObject, behind: CalendarObject | None = None) -> CalendarObject:
@@ -102,13 +106,13 @@ def _merge_all(
     after: Standing,
     base: CalendarObject,
     *,
+    moved: frozenset[str],
     now: Components,
     ours: Components,
     told: Components,
     full: bool,
 ) -> Components:
     """Every component of our copy after the organizer's version has become `now`."""
-    moved = moved_keys(scene, base)
     frame = base
     out: Components = {}
     again = _is_on_again(told, now)
@@ -147,13 +151,12 @@ def _off_with_the_whole(component: Component, after: Standing, key: str) -> Comp
     return cancelled(component, sequence=whole.sequence)
 
 
-def moved_keys(scene: Scene, base: CalendarObject) -> frozenset[str]:
+def _moved_keys(scene: Scene, shown: CalendarObject) -> frozenset[str]:
     """The instances whose answer is void, seen from the organizer's last version, or from our copy where we have none."""
     before = scene.context.base
     if before is None or (before.master is None and scene.stored is not None):
         before = scene.stored
-    after = _shown(base, scene.stored)
-    return rescheduled(None if before is None else _shown(before), after)
+    return rescheduled(None if before is None else _shown(before), shown)
 
 
 def _mine(scene: Scene, moved: bool) -> Mine:
@@ -309,4 +312,4 @@ def _without_date(master: Component, said: Property) -> Component:
     return master.add(prop("EXDATE", said.value, TZID=form[1], VALUE=form[2]))
 
 
-__all__ = ["Scene", "follow", "moved_keys", "scene_of", "standing_of"]
+__all__ = ["Scene", "follow", "scene_of", "standing_of"]

@@ -150,11 +150,13 @@ def compare_attendee(mark: Mark | None, resets: Iterable[Mark], new: Stamp) -> R
 class Standing:
     """What the organizer has said so far about each instance, as the ledger keeps it."""
 
-    __slots__ = ("_marks",)
+    __slots__ = ("_marks", "_off")
 
     def __init__(self, marks: Mapping[MarkKey, Mark], organizer: Address | None = None) -> None:
         """`organizer`: whose word this is; tombstones that are bound to another do not count (SPEC 4.1)."""
         self._marks = {key: mark for key, mark in marks.items() if _binds(mark, organizer)}
+        found = (key.recurrence_id for key, mark in self._marks.items() if key.party == ORGANIZER)
+        self._off = tuple((key, mark) for key in sorted(found) if key and (mark := self.active_cancel(key)))
 
     def content(self, key: str) -> Mark | None:
         """His last REQUEST."""
@@ -197,11 +199,13 @@ class Standing:
 
     def cancels_above(self, floor: datetime | None) -> tuple[tuple[str, Mark], ...]:
         """The single instances that are off."""
-        return tuple(one for one in self._cancels(floor) if not is_onward(one[0]))
+        return tuple(one for one in self._off if not is_onward(one[0]) and _at_or_above(one[1], floor))
 
     def cuts(self) -> tuple[tuple[str, Mark], ...]:
         """The occurrences that are off with all behind them, by CANCELs that no full REQUEST has overtaken."""
-        return tuple((anchor(key), mark) for key, mark in self._cancels(self.floor()) if is_onward(key))
+        told = tuple(one for one in self._off if is_onward(one[0]))
+        floor = self.floor() if told else None
+        return tuple((anchor(key), mark) for key, mark in told if _at_or_above(mark, floor))
 
     def cut(self, key: str) -> bool:
         """Whether such a CANCEL takes this occurrence off, and he has not spoken of it since."""
@@ -300,11 +304,6 @@ class Standing:
         whole = self.active_cancel("")
         cuts = [mark for begin, mark in self.cuts() if key and begin <= anchor(key)]
         return (*cuts, whole) if whole is not None else tuple(cuts)
-
-    def _cancels(self, floor: datetime | None) -> tuple[tuple[str, Mark], ...]:
-        keys = sorted({key.recurrence_id for key in self._marks if key.recurrence_id})
-        found = ((key, self.active_cancel(key)) for key in keys)
-        return tuple((key, mark) for key, mark in found if mark is not None and _at_or_above(mark, floor))
 
     def _get(self, key: str, party: str) -> Mark | None:
         return self._marks.get(MarkKey(recurrence_id=key, party=party))

@@ -191,8 +191,7 @@ def _begun_later(
     if not was.rule or was.rule != now.rule or was.start >= now.start:
         return None
     alone = before.with_component("", before.master.without("EXDATE"))
-    for key in before.overrides:
-        alone = alone.without_component(key)
+    alone = alone.without_components(before.overrides)
     left = instance(alone, now.start)
     start = times.start(left, before.zones) if left is not None else None
     if left is None or start is None or _clock(start) != now.clock:

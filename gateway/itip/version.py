@@ -116,10 +116,7 @@ def assemble(
     frame: CalendarObject, found: Mapping[str, Component], *others: CalendarObject | None
 ) -> CalendarObject:
     """An object of exactly these components in this frame; zones that it lacks come from the others."""
-    out = frame
-    for key in components(frame):
-        if key not in found:
-            out = out.without_component(key)
+    out = frame.without_components(key for key in components(frame) if key not in found)
     out = out.with_components(found)
     for other in others:
         if other is not None:

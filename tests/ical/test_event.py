@@ -190,6 +190,24 @@ def test_a_changed_component_stays_in_its_place() -> None:
     assert before.without_component("20270401T090000Z") is before
 
 
+def test_several_components_go_at_once() -> None:
+    before = series()
+    assert before.without_components(before.overrides).components == (before.master,)
+    assert before.without_components(["", "20270401T090000Z"]).components == tuple(before.overrides.values())
+    assert before.without_components([]) is before
+
+
+def test_the_organizer_is_the_masters_else_that_of_the_first_override_that_names_one() -> None:
+    said = [
+        [*event("RECURRENCE-ID:20270312T090000Z", "ORGANIZER:mailto:c@example.com")],
+        [*event("RECURRENCE-ID:20270310T090000Z")],
+        [*event("RECURRENCE-ID:20270311T090000Z", "ORGANIZER:mailto:b@example.com")],
+    ]
+    assert parse_object(text(*said[0], *said[1], *said[2])).organizer == "b@example.com"
+    whole = event("RRULE:FREQ=DAILY", "ORGANIZER:mailto:a@example.com")
+    assert parse_object(text(*said[0], *whole)).organizer == "a@example.com"
+
+
 def test_a_new_override_comes_behind_the_others() -> None:
     new = line("RECURRENCE-ID:20270312T090000Z")
     after = series().with_component("20270312T090000Z", new)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import islice, takewhile
+from typing import Any
 
 import pytest
 from dateutil import rrule
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import LimitExceeded, MalformedCalendar
+from gateway.ical import expand as expand_module
 from gateway.ical.expand import Budget, times
 from gateway.ical.rules import read_rule
 
@@ -101,3 +103,31 @@ def test_the_calendar_begins_in_0001() -> None:
 def test_the_start_counts_even_where_the_rule_does_not_give_it() -> None:
     start = datetime(2027, 3, 10, 10)
     assert [at.day for at in islice(expand("FREQ=WEEKLY;BYDAY=TH;COUNT=3", start, start, FAR), 5)] == [11, 18]
+
+
+def test_a_count_is_walked_once_however_many_occurrences_are_asked_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    walks = []
+    walk = expand_module._walk
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        walks.append(args)
+        return walk(*args, **kwargs)
+
+    monkeypatch.setattr(expand_module, "_walk", counted)
+    start = datetime(2031, 5, 6, 7, 8, 9)
+    days = [datetime.fromordinal(start.toordinal() + place) for place in range(1, 300)]
+    found = [
+        expand("FREQ=DAILY;COUNT=310", start, day, datetime.fromordinal(day.toordinal() + 1)) for day in days
+    ]
+    assert all(len(one) == 1 for one in found)
+    assert len(walks) <= 2
+
+
+def test_a_count_whose_times_lie_far_apart_is_still_found_near_its_start() -> None:
+    rule = "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;COUNT=1900"
+    start = datetime(2028, 2, 29, 9)
+    assert expand(rule, start, datetime(2031, 1, 1), datetime(2033, 1, 1)) == [datetime(2032, 2, 29, 9)]
+    with pytest.raises(LimitExceeded):
+        expand(rule, start, FAR, FAR, steps=20_000)
