@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -318,9 +318,3 @@ def rounds_json(rounds: Iterable[Round]) -> list[dict[str, object]]:
         }
         for one in rounds
     ]
-
-
-def overdue(states: Sequence[CollectionState], now: datetime) -> float:
-    """Seconds since the longest unseen collection was synced; 0 when none is known."""
-    ages = [(now - one.synced_at).total_seconds() for one in states if one.synced_at is not None]
-    return max(ages, default=0.0)

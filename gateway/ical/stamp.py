@@ -86,23 +86,6 @@ def parse_span(text: str) -> Span:
     return span
 
 
-def span_text(span: Span) -> str:
-    """The DURATION value of a span."""
-    days, seconds = span.days, span.seconds
-    if days * seconds < 0:  # one sign for all: the text cannot say "a day less an hour"
-        days, seconds = 0, days * 86_400 + seconds
-    sign = "-" if days < 0 or seconds < 0 else ""
-    hours, rest = divmod(abs(seconds), 3600)
-    minutes, left = divmod(rest, 60)
-    clock = "".join(
-        f"{number}{unit}" for number, unit in ((hours, "H"), (minutes, "M"), (left, "S")) if number
-    )
-    date = f"{abs(days)}D" if days else ""
-    if not date and not clock:
-        return "PT0S"
-    return f"{sign}P{date}{'T' + clock if clock else ''}"
-
-
 def read_offset(text: str) -> timedelta:
     """A UTC-OFFSET value (RFC 5545 3.3.14), less than a day. Raise MalformedCalendar."""
     found = _OFFSET.fullmatch(text.strip())
@@ -168,7 +151,6 @@ __all__ = [
     "plus",
     "read_offset",
     "read_stamp",
-    "span_text",
     "to_local",
     "to_utc",
 ]

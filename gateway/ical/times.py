@@ -19,7 +19,6 @@ from gateway.ical.stamp import (
     parse_span,
     plus,
     read_stamp,
-    span_text,
     to_local,
     to_utc,
 )
@@ -228,7 +227,6 @@ __all__ = [
     "parse_span",
     "read_key",
     "readable",
-    "span_text",
     "spans",
     "start",
     "utc_moment",

@@ -48,7 +48,6 @@ class Mail:
     message_id: str = ""
     date: datetime | None = None
     sender: Address | None = None  # the one address of the one From field; Reply-To is never an identity
-    sender_name: str = ""
     to: tuple[Address, ...] = ()
     delivered_to: tuple[Address, ...] = ()
     auto_submitted: str = ""
@@ -100,13 +99,12 @@ def _mail(
     def values(*names: str) -> list[str]:
         return [value for name, value in headers if name in names]
 
-    sender, name = _from(values("from"))
+    sender = _from(values("from"))
     ids = _ID.findall(" ".join(values("message-id")))
     return Mail(
         message_id=ids[0] if ids else "",
         date=_date(values("date")),
         sender=sender,
-        sender_name=name,
         to=_addresses(values("to", "cc")),
         delivered_to=_addresses(values("delivered-to", "x-original-to", "envelope-to", "x-envelope-to")),
         auto_submitted=" ".join(values("auto-submitted")).split(";")[0].strip().lower(),
@@ -129,19 +127,18 @@ def _text(value: str) -> str:
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
 
 
-def _from(fields: list[str]) -> tuple[Address | None, str]:
+def _from(fields: list[str]) -> Address | None:
     """RFC 6047 3: the sender is the one address in the one From field; two of either are nobody."""
     if len(fields) != 1:
-        return None, ""
+        return None
     bare = _QUOTED.sub("", fields[0])
     for _ in range(5):  # comments nest
         bare = _COMMENT.sub("", bare)
     found = _ANGLE.match(bare) or _BARE.match(bare)
     if found is None:
-        return None, ""
+        return None
     sender = address("mailto:" + found.group(1).replace("%", "%25"))
-    name = fields[0].partition("<")[0].strip().strip('"') if "<" in fields[0] else ""
-    return (sender if is_mail(sender) else None), name
+    return sender if is_mail(sender) else None
 
 
 def _addresses(fields: list[str]) -> tuple[Address, ...]:

@@ -101,12 +101,6 @@ def row_of(facts: Facts) -> Row:
     return next(row for row in TABLE if row.fits(facts))
 
 
-def who_sends(facts: Facts) -> tuple[Sender, Reason | None]:
-    """Who mails this attendee, and why not we; no reason when we do."""
-    row = row_of(facts)
-    return row.sender, row.reason
-
-
 def filter_outgoing(
     decision: Decision,
     *,
@@ -201,4 +195,4 @@ def _changed_status(letter: Outgoing, before: CalendarObject | None, after: Cale
     return now if now != _param(letter, before, "SCHEDULE-STATUS") else ""
 
 
-__all__ = ["TABLE", "Facts", "Row", "Sender", "filter_outgoing", "row_of", "who_sends", "without_servers"]
+__all__ = ["TABLE", "Facts", "Row", "Sender", "filter_outgoing", "row_of", "without_servers"]

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.flows.watch import overdue, rounds_json
+from gateway.flows.watch import rounds_json
 
 HREF = "/alice/calendar/m1.ics"
 PATH = "/alice/calendar/"
@@ -303,10 +303,3 @@ async def test_the_round_is_told_as_the_interface_says(world):
         "baseline": False,
         "error": None,
     }
-
-
-async def test_the_age_of_the_oldest_look_is_known(world):
-    world.clock.forward(minutes=5)
-    states = await world.store.snapshots.collections()
-    assert overdue(states, world.clock.now()) == 300
-    assert overdue((), world.clock.now()) == 0
