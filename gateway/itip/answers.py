@@ -67,12 +67,15 @@ def reply(stored: CalendarObject, message: Message, context: Context) -> Decisio
         return _nothing(answers, ranks, there, notes)
     crasher = find(stored.attendees(), answers[0].names) is None
     letters, told = delegation.letters(stored, new, answers[0].who, context=context)
+    sent = delegation.counted(answers[0].who, len(letters), context)
+    if sent is None:
+        return Decision(outcome=Outcome.IGNORED, reason=Reason.RATE_LIMITED, notes=tuple(notes))
     return Decision(
         outcome=Outcome.APPLIED,
         reason=Reason.CRASHER_ADDED if crasher else Reason.ANSWER_RECORDED,
         change=Store(object=new) if new.data != stored.data else None,
         outgoing=letters,
-        marks=marks,
+        marks={**marks, **sent},
         notes=(*notes, *told),
         recurrence_id=onward.anchor(answers[0].part.key) if len(answers) == 1 else "",
     )

@@ -1,6 +1,7 @@
 """Which mail may be answered by a machine, and how often: never another machine, a list or nobody, and once a day.
 
-Two programs that answer each other's answers never stop; that is what RFC 3834 2 is about, and SPEC 3.4.
+One exception (SPEC 12.2): Stalwart and Cyrus mark each of their letters `auto-generated`, what a person wrote with them too.
+A REQUEST of theirs may get its REPLY, which nobody answers again. Two programs that answer each other's answers never stop; that is what RFC 3834 2 is about, and SPEC 3.4.
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ from gateway.itip.model import Context, Mark, MarkKey, Reason
 PAUSE: Final = timedelta(days=1)
 
 
-def why_not(context: Context, party: str) -> Reason | None:
-    """Why this mail gets no automatic answer; None when it may. `party`: the ledger's line that counts such answers."""
-    if context.auto_submitted not in ("", "no") or context.is_list or context.null_sender:
+def why_not(context: Context, party: str, *, to_request: bool = False) -> Reason | None:
+    """Why this mail gets no automatic answer; None when it may. `party`: the ledger's line that counts such answers.
+
+    `to_request`: it is a REQUEST, and the answer a REPLY.
+    """
+    people = ("", "no", "auto-generated") if to_request else ("", "no")
+    if context.auto_submitted not in people or context.is_list or context.null_sender:
         return Reason.AUTO_SUBMITTED
     last = context.marks.get(MarkKey(recurrence_id="", party=party))
     lately = last is not None and last.dtstamp is not None and context.now - last.dtstamp < PAUSE

@@ -89,7 +89,7 @@ def decide(stored: CalendarObject | None, message: Message, context: Context) ->
     """What comes of a message. `stored` is what the calendar holds under its UID now; nothing else is asked."""
     if message.object.kind == freebusy.KIND:
         return freebusy.decide(message, context)
-    if publishing.is_unwanted(message, context.policy):
+    if publishing.is_unwanted(stored, message, context.policy):
         return Decision(outcome=Outcome.IGNORED, reason=Reason.PUBLISH_OFF)
     message = publishing.prepared(message)
     stored, message, context = _bounded(stored, message, context)
@@ -374,6 +374,12 @@ def _request(stored: CalendarObject | None, message: Message, context: Context) 
     return repeated.with_answer(decision, stored, message=message, context=context)
 
 
+def _add(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
+    """A further date of a series; a REFRESH goes back where the series that it belongs to is lost."""
+    decision = attendee.add(stored, message, context)
+    return refresh.with_question(decision, stored, message=message, context=context)
+
+
 def _cancel(stored: CalendarObject | None, message: Message, context: Context) -> Decision:
     """The owner's copy is marked, or goes, as he wants it; one that lists others alone takes them off the guest list."""
     return splits.with_memory(stored, attendee.cancel(stored, message, context), context)
@@ -413,8 +419,8 @@ TABLE: Mapping[tuple[Role, Method], Row] = {
     (Role.ATTENDEE, Method.REPLY): _row(not_ours),
     (Role.STRANGER, Method.REPLY): _row(not_ours),
     (Role.ORGANIZER, Method.ADD): _row(may_not_organize),
-    (Role.ATTENDEE, Method.ADD): _row(may_add, attendee.add),
-    (Role.STRANGER, Method.ADD): _row(may_add, attendee.add),
+    (Role.ATTENDEE, Method.ADD): _row(may_add, _add),
+    (Role.STRANGER, Method.ADD): _row(may_add, _add),
     (Role.ORGANIZER, Method.CANCEL): _row(may_not_organize),
     (Role.ATTENDEE, Method.CANCEL): _row(may_call_off, _cancel),
     (Role.STRANGER, Method.CANCEL): _row(may_call_off, _cancel),

@@ -16,16 +16,17 @@ by the word of somebody whom the organizer invited, so DELEGATED-FROM alone brin
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gateway.ical.address import Address, address, mailto
 from gateway.ical.event import CalendarObject, partstat, person
 from gateway.ical.tree import Component, Property, prop, text_prop
 from gateway.itip import sequences
+from gateway.itip.automatic import PAUSE
 from gateway.itip.circle import Circle, circle_of, speaking_as, strict
 from gateway.itip.difference import Concern
-from gateway.itip.model import Context, Note, Outgoing
+from gateway.itip.model import Context, Mark, MarkKey, Note, Outgoing
 from gateway.itip.roles import identities, line_in, parameter_addresses
 from gateway.itip.significance import components_by_key, instance
 from gateway.itip.views import instances_of, is_cancelled, shareable
@@ -33,6 +34,7 @@ from gateway.itip.views import instances_of, is_cancelled, shareable
 DEPTH: Final = (
     10  # hands that one place goes through; RFC 5546 4.2.5 sets no limit, and each hand costs letters
 )
+LETTERS: Final = 20  # that one guest may cause in one meeting within a day: he names who gets them
 _OURS: Final = "X-IMIP-GATEWAY-DELEGATE"  # this line came by delegation alone, and goes with it
 
 
@@ -143,6 +145,18 @@ def letters(
     )
 
 
+def counted(who: Address, letters: int, context: Context) -> dict[MarkKey, Mark] | None:
+    """The ledger once these letters have left; None when he has caused too many lately, else he could mail the world."""
+    if not letters:
+        return {}
+    name = MarkKey(recurrence_id="", party=f"delegated:{who}")
+    last = context.marks.get(name)
+    if last is None or last.dtstamp is None or context.now - last.dtstamp >= PAUSE:
+        last = Mark(dtstamp=context.now, sequence=0)
+    sent = (last.sequence or 0) + letters
+    return {name: replace(last, sequence=sent)} if sent <= LETTERS else None
+
+
 def _moves(stored: CalendarObject, new: CalendarObject, who: Address) -> _Moves:
     moves = _Moves()
     for key, component in components_by_key(new):
@@ -200,4 +214,4 @@ def _asking(new: CalendarObject, delegator: Address, delegate: Address) -> Calen
     return new.with_components(changed)
 
 
-__all__ = ["DEPTH", "delegate_of", "fault", "letters", "settled"]
+__all__ = ["DEPTH", "LETTERS", "counted", "delegate_of", "fault", "letters", "settled"]

@@ -57,7 +57,7 @@ def decide(message: Message, context: Context) -> Decision:
         return Decision(outcome=Outcome.REFUSED, reason=Reason.SENDER_NOT_ORGANIZER)
     if own is None:
         return Decision(outcome=Outcome.IGNORED, reason=Reason.NOT_INVITED)
-    reason = why_not(context, f"freebusy:{message.sender}")
+    reason = why_not(context, f"freebusy:{message.sender}", to_request=True)
     if reason is not None:
         return Decision(outcome=Outcome.IGNORED, reason=reason)
     asked = _asked(message.object)

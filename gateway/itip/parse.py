@@ -41,6 +41,7 @@ _NEEDED: Mapping[Method, tuple[str, ...]] = {
     Method.DECLINECOUNTER: (),
 }
 
+_UIDS = 100  # meetings in one object: a mail brings one, a published calendar some; each more is a job for each recipient
 _TIMES = frozenset({"DTSTART", "DTEND", "DUE"})
 _DATES = frozenset({"RDATE", "EXDATE"})
 _TIMELESS = frozenset({"VTODO", "VJOURNAL"})
@@ -83,6 +84,9 @@ def messages(
     groups = tuple(_by_uid(tree))
     if not groups:
         return (replace(_malformed("no component"), method=method),)
+    if len(groups) > _UIDS:
+        many = Reason.TOO_MANY_COMPONENTS
+        return (Refusal(outcome=Outcome.REFUSED, reason=many, method=method, detail=f"{len(groups)} UIDs"),)
     found = (_message(part, uid, Method(method), sender, bounds=bounds) for uid, part in groups)
     return tuple(replace(one, method=method) if isinstance(one, Refusal) else one for one in found)
 

@@ -23,10 +23,14 @@ _TOLD: Final = {
 }
 
 
-def is_unwanted(message: Message, policy: Policy) -> bool:
-    """SPEC 4.6: whether it is a publication, or belongs to one, and the owner has not asked for such."""
+def is_unwanted(stored: CalendarObject | None, message: Message, policy: Policy) -> bool:
+    """SPEC 4.6: whether it is a publication, or belongs to one, and the owner has not asked for such.
+
+    Who no longer wants any may still have some: what their organizer calls off is off.
+    """
     published = message.method is Method.PUBLISH or message.object.kind == KIND
-    return published and not policy.publish
+    called_off = message.method is Method.CANCEL and stored is not None
+    return published and not policy.publish and not called_off
 
 
 def prepared(message: Message) -> Message:

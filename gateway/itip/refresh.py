@@ -126,7 +126,11 @@ def _finish(letter: Outgoing, circle: Circle, key: str) -> Decision:
 def with_question(
     decision: Decision, stored: CalendarObject | None, *, message: Message, context: Context
 ) -> Decision:
-    """SPEC 12.4: what a REQUEST came to, and a REFRESH beside it where the series that it belongs to is gone."""
+    """SPEC 12.4: what a REQUEST or ADD came to, and a REFRESH beside it where the series that it belongs to is gone.
+
+    RFC 5546 3.2.4 would have one for each ADD of an unknown UID; where the ledger knows nothing either, the ADD waits for
+    the series, since a REFRESH tells a stranger that his mail has met a person.
+    """
     if decision.outcome is not Outcome.APPLIED:
         return decision
     if not _series_is_gone(stored, message, context) and not _is_another_series(stored, message):
@@ -160,6 +164,8 @@ def _is_another_series(stored: CalendarObject | None, message: Message) -> bool:
     """RFC 5546 4.7.2, case 2: it speaks of a date on which our series has none, so what made it one has not come."""
     if stored is None or stored.master is None or message.object.master is not None:
         return False
+    if message.method is Method.ADD:
+        return False  # which is what an ADD is for
     whole = stored.with_component("", stored.master.without("EXDATE"))
     keys = (onward.anchor(key) for key in message.object.overrides)
     return any(stored.component(key) is None and instance(whole, key) is None for key in keys)

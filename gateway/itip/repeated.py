@@ -31,7 +31,7 @@ def with_answer(
     proven = context.verdict is not None and context.verdict.certainty is Certainty.PROVEN
     if not proven or not acts_as_organizer(stored, message.sender, context):
         return decision
-    if why_not(context, _TOLD) is not None or _told_lately(context):
+    if why_not(context, _TOLD, to_request=True) is not None or _told_lately(context):
         return decision
     told = replying(_unanswered(stored, context.owner), stored, context)
     if told.outcome is not Outcome.APPLIED:

@@ -34,6 +34,23 @@ def test_only_a_persons_own_mail_is_answered(asked: Context, mail: Any, reason: 
     assert why_not(replace(asked, **mail), "refresh:b@example.com") is reason
 
 
+@pytest.mark.parametrize(
+    ("mail", "reason"),
+    [
+        ({"auto_submitted": "auto-generated"}, None),
+        ({"auto_submitted": "auto-replied"}, Reason.AUTO_SUBMITTED),
+        ({"auto_submitted": "auto-notified"}, Reason.AUTO_SUBMITTED),
+        ({"auto_submitted": "auto-generated", "is_list": True}, Reason.AUTO_SUBMITTED),
+        ({"auto_submitted": "auto-generated", "null_sender": True}, Reason.AUTO_SUBMITTED),
+    ],
+    ids=str,
+)
+def test_a_request_that_a_server_marks_as_its_own_may_get_its_reply(
+    asked: Context, mail: Any, reason: Reason | None
+) -> None:
+    assert why_not(replace(asked, **mail), "repeated", to_request=True) is reason
+
+
 def test_once_a_day_is_enough(asked: Context) -> None:
     after = replace(asked, marks=counted(asked, "refresh:b@example.com"))
     assert why_not(after, "refresh:b@example.com") is Reason.RATE_LIMITED

@@ -52,8 +52,8 @@ def test_what_is_published_is_unwanted_until_the_owner_wants_it(
     stage: Any, method: str, kind: str, unwanted: bool
 ) -> None:
     message = stage.message(method, fair().replace("VEVENT", kind), ALICE)
-    assert is_unwanted(message, Policy()) is unwanted
-    assert not is_unwanted(message, Policy(publish=True))
+    assert is_unwanted(None, message, Policy()) is unwanted
+    assert not is_unwanted(None, message, Policy(publish=True))
 
 
 @pytest.mark.parametrize("certainty", Certainty)
