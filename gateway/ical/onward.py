@@ -12,7 +12,7 @@ version and what came before complete overrides. An endless rest that moves has 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from gateway.errors import LimitExceeded
@@ -240,6 +240,18 @@ def _as_master(component: Component, master: Component) -> Component:
     return out
 
 
+def refuse_growth(of: CalendarObject, keys: Iterable[RecurrenceKey]) -> None:
+    """SPEC 11: a line that names an occurrence makes a whole component of it. Raise LimitExceeded before there are so many
+    that nobody could read the meeting any more."""
+    new = {anchor(key) for key in keys} - of.overrides.keys() - {""}
+    if of.master is not None and len(new) * len(write(of.master)) + _size(of, new) > _OCTETS:
+        raise LimitExceeded("too many occurrences of a large meeting", code="expansion-limit")
+
+
+def _size(of: CalendarObject, new: Iterable[RecurrenceKey]) -> int:
+    return sum(len(write(one)) for one in of.components) if new else 0
+
+
 def _refuse_bulk(count: int, like: tuple[Component, ...]) -> None:
     if count * max(len(write(one)) for one in like) > _OCTETS:
         raise LimitExceeded("too much to tell one by one", code="expansion-limit")
@@ -252,6 +264,7 @@ __all__ = [
     "instance",
     "is_onward",
     "moved",
+    "refuse_growth",
     "rest",
     "series",
     "shifted",

@@ -51,6 +51,7 @@ def reply(stored: CalendarObject, message: Message, context: Context) -> Decisio
     refused = _impossible(stored, answers)
     if refused is not None:
         return refused
+    onward.refuse_growth(stored, (answer.part.key for answer in answers))
     ranks = [rank_of(answer, context) for answer in answers]
     missing = [_why_not(stored, answer, context) for answer in answers]
     there = [not why for why in missing]

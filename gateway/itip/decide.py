@@ -117,7 +117,7 @@ def decide(stored: CalendarObject | None, message: Message, context: Context) ->
         return deputies.remembered(decision, message) if lifted else decision
     except LimitExceeded:
         if not ranges.speaks_onward(message, context):
-            raise
+            return Decision(outcome=Outcome.REFUSED, reason=Reason.EXPANSION_LIMIT)
         return ranges.beyond_bounds(context)
 
 

@@ -163,8 +163,9 @@ def _moves(stored: CalendarObject, new: CalendarObject, who: Address) -> _Moves:
         if is_cancelled(component):
             continue  # nobody is sent to what does not take place, nor let off it once more
         old = stored.component(key) or stored.master
+        before, now = _by_address(old), _by_address(component)
         for line in component.all("ATTENDEE"):
-            was = line_in(old, frozenset({line.address}))
+            was = before.get(line.address)
             named = line.param_values("DELEGATED-FROM")
             if named and (was is None or was.param_values("DELEGATED-FROM") != named):
                 moves.handed.setdefault(person(line), set()).add(key)
@@ -172,9 +173,17 @@ def _moves(stored: CalendarObject, new: CalendarObject, who: Address) -> _Moves:
                 for one in parameter_addresses(line, "DELEGATED-FROM") if partstat(was) != "DECLINED" else ():
                     moves.returned.setdefault(one, set()).add(key)
         for line in old.all("ATTENDEE") if old is not None else ():
-            if line_in(component, frozenset({line.address})) is None:
+            if line.address not in now:
                 moves.dropped.setdefault(person(line), set()).add(key)
     return moves
+
+
+def _by_address(component: Component | None) -> dict[Address, Property]:
+    found: dict[Address, Property] = {}
+    for line in component.all("ATTENDEE") if component is not None else ():
+        for one in identities(line):
+            found.setdefault(one, line)
+    return found
 
 
 def _served(circle: Circle, found: dict[Address, set[str]]) -> Iterable[tuple[Address, frozenset[str]]]:

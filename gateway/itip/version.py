@@ -188,7 +188,9 @@ def without_guest(component: Component, guest: Address) -> Component:
 def _strike(out: Components, standing: Standing, frame: CalendarObject) -> None:
     """Take off what the ledger says is called off or uninvited, and no later REQUEST has brought back."""
     floor = standing.floor()
-    for key, cancel in standing.cancels_above(floor):
+    off = standing.cancels_above(floor)
+    onward.refuse_growth(assemble(frame, out), (key for key, _ in off))
+    for key, cancel in off:
         component = out.get(key) or derived(frame, out, key)
         if component is not None:
             out[key] = cancelled(component, sequence=cancel.sequence)
