@@ -146,6 +146,7 @@ def dated(frame: CalendarObject, found: Mapping[str, Component], keys: Iterable[
     alone = assemble(frame, {"": master.without("EXDATE")})
     begin = times.start(master, alone.zones)
     single = [key for key in keys if key in out and key and not onward.is_onward(key)]
+    onward.refuse_growth(alone, (key for key in single if out[key].first("ATTENDEE") is None))
     for key in recur.absent(alone, single) if alone.recurring else sorted(single):
         named = times.read_key(key, begin)
         if named is None:
@@ -188,8 +189,8 @@ def without_guest(component: Component, guest: Address) -> Component:
 def _strike(out: Components, standing: Standing, frame: CalendarObject) -> None:
     """Take off what the ledger says is called off or uninvited, and no later REQUEST has brought back."""
     floor = standing.floor()
-    off = standing.cancels_above(floor)
-    onward.refuse_growth(assemble(frame, out), (key for key, _ in off))
+    off, gone = standing.cancels_above(floor), standing.removals_above(floor)
+    onward.refuse_growth(assemble(frame, out), (key for key, _ in (*off, *gone)))
     for key, cancel in off:
         component = out.get(key) or derived(frame, out, key)
         if component is not None:
@@ -198,7 +199,7 @@ def _strike(out: Components, standing: Standing, frame: CalendarObject) -> None:
     for key, component in list(out.items()):
         if whole is not None and (not key or not standing.said_after(key, whole)):
             out[key] = cancelled(component, sequence=whole.sequence)
-    for key, guest in standing.removals_above(floor):
+    for key, guest in gone:
         _uninvite(out, key, guest, standing, frame)
 
 
