@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.lock-installed
 JOBS   ?= 2
 UV     ?= uv
 
-.PHONY: run test test-all lint types units format lock itip-table corpus corpus-golden clean
+.PHONY: run test test-all lint types units format lock itip-table corpus corpus-golden bench clean
 
 run: $(STAMP)
 	$(BIN)/imip-gateway demo
@@ -25,6 +25,10 @@ units: $(STAMP)
 
 test-all: lint types $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS)
+
+# Ratios, measured side by side; bench/README.md.
+bench: $(STAMP)
+	$(BIN)/python -m bench --json docs/performance.json
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -129,9 +129,9 @@ def end_to_end(folder: Path, scale: float) -> Figures:
 def _measured(gateway: Gateway, count: int) -> tuple[float, float]:
     """A warm-up, then `_end_to_end`."""
     gateway.expected += 100
-    _end_to_end(gateway, 100, f"warm{gateway.expected}")
+    _end_to_end(gateway, 100, f"{gateway.folder.name}-warm{gateway.expected}")
     gateway.expected += count
-    return _end_to_end(gateway, count, f"run{gateway.expected}")
+    return _end_to_end(gateway, count, f"{gateway.folder.name}-run{gateway.expected}")
 
 
 def history(folder: Path, scale: float) -> Figures:
