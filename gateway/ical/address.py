@@ -18,7 +18,8 @@ from gateway.accounts import domain_name
 Address = NewType("Address", str)
 
 _PLAIN = re.compile(r"(?:mailto:)?([a-z0-9.!#$&'*+/=^_`{|}~-]+@[a-z0-9.-]+[a-z0-9])\Z", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u200b\u2028\u2029\ufeff]")
+# Line ends, invisible letters, and what turns the direction of the text around them.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.ASCII)
 _MAIL = re.compile(r"(?!/)[^\s@<>:]+@[^\s@<>,;:/\\\"]+\Z")
 _NAMED = re.compile(r"[^<]*<([^<>]*)>\Z")

@@ -58,3 +58,8 @@ def test_any_text_gives_an_address_that_is_its_own_canonical_form(text: str) -> 
         assert address(mailto(once)) == once
         assert "\n" not in once
         assert "\r" not in once
+
+
+@pytest.mark.parametrize("letter", ["\u202e", "\u2066", "\u200f", "\u2028", "\u0000", "\u200b", "\u061c"])
+def test_what_nobody_sees_is_no_part_of_an_address(letter: str) -> None:
+    assert address(f"mailto:{letter}al{letter}ice@example.org") == "alice@example.org"
