@@ -104,6 +104,9 @@ def _worked_off(gateway: Gateway) -> None:
     """Asked of the daemon itself, since a command costs more than many mails."""
 
     def nothing_left() -> bool:
+        if gateway.counts:
+            with urlopen(gateway.counts) as reply:
+                return int(reply.read()) >= gateway.expected
         with urlopen(f"http://127.0.0.1:{gateway.web}/metrics") as reply:
             text = reply.read().decode()
         return _written(text) >= gateway.expected
@@ -175,12 +178,12 @@ def _with_a_past(database: Path, lines: int, objects: int) -> None:
         )
         for n in range(lines)
     )
-    known = ((f"/alice/calendar/old-{n}.ics", f"old-{n}", b"x" * 2000) for n in range(objects))
+    known = ((f"/alice/archive/old-{n}.ics", f"old-{n}", b"x" * 2000) for n in range(objects))
     with sqlite3.connect(database) as conn:
         conn.executemany(f"INSERT INTO journal ({columns}) VALUES ({','.join('?' * 17)})", told)
         conn.executemany(
             "INSERT INTO snapshot (account, href, collection, uid, etag, fingerprint, data, changed) "
-            "VALUES ('alice@example.org', ?, '/alice/calendar/', ?, 'e', 'f', ?, 0)",
+            "VALUES ('alice@example.org', ?, '/alice/archive/', ?, 'e', 'f', ?, 0)",
             known,
         )
     conn.close()
@@ -209,6 +212,8 @@ def processes(folder: Path, scale: float) -> Figures:
             gateway = Gateway(
                 folder / f"of{number}", caldav=f"http://127.0.0.1:{null.port}/", general=general
             )
+            gateway.counts = f"http://127.0.0.1:{null.port}/bench/count"
+            gateway.expected = int(urlopen(gateway.counts).read())
             with running(gateway):
                 rate, seconds = _measured(gateway, count)
                 found |= {f"rate_of_{number}": rate, f"cpu_ms_of_{number}": 1e3 * seconds}

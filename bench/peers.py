@@ -70,6 +70,8 @@ class NullCalDav(asyncio.Protocol):
             text = " ".join(f"{one:.6f}" for one in NullCalDav.written)
             NullCalDav.written.clear()
             return self.reply(200, text.encode())
+        if method == "GET" and path == "/bench/count":
+            return self.reply(200, str(len(NullCalDav.written)).encode())
         if method == "GET" and path in NullCalDav.objects:
             number, text = NullCalDav.objects[path]
             return self.reply(200, text, f'ETag: "{number}"\r\n')

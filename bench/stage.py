@@ -114,6 +114,7 @@ class Gateway(Process):
         folder.mkdir(parents=True)
         self.folder, self.port, self.web = folder, free_port(), free_port()
         self.expected = 0  # calendar writes that a measure waits for
+        self.counts = ""  # who counts them, when it is not the one process itself
         self.config = folder / "config.toml"
         self.config.write_text(
             f'[gateway]\ndomains = ["example.org"]\nstate_dir = "{folder}/state"\n{general}\n'

@@ -17,11 +17,8 @@ _T = schema.snapshot
 _C = schema.collection
 _J = schema.journal
 _INSERT = insert(_T)
-_BY_UID = (
-    select(_T)
-    .where(_T.c.account == bindparam("of_account"), _T.c.uid == bindparam("of_uid"))
-    .order_by(_T.c.href)
-)
+# Sorted afterwards: asked for the order of its primary key, SQLite goes through the whole account for it.
+_BY_UID = select(_T).where(_T.c.account == bindparam("of_account"), _T.c.uid == bindparam("of_uid"))
 _DELETE = delete(_T).where(_T.c.account == bindparam("of_account"), _T.c.href == bindparam("of_href"))
 
 
@@ -39,7 +36,7 @@ class Snapshots:
         """Where this meeting lies, as far as we know; more than one where a server lets that be."""
         which = {"of_account": account, "of_uid": uid}
         rows = await self._db.read(lambda conn: conn.execute(_BY_UID, which).all())
-        return tuple(_snapshot(row) for row in rows)
+        return tuple(sorted(map(_snapshot, rows), key=lambda one: one.href))
 
     async def by_href(self, account: str, href: str) -> Snapshot | None:
         found = await self._where(_T.c.account == account, _T.c.href == href)

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from gateway.ports import CollectionState, Snapshot
+from gateway.store import snapshots
 
 ALICE, CAL = "alice@example.org", "/alice/cal/"
 LEASE = timedelta(minutes=10)
@@ -124,3 +127,12 @@ async def test_a_big_first_sight_is_one_transaction(store, clock) -> None:
     await store.snapshots.synced(state(clock), put=[shot(f"e{n}") for n in range(3000)])
     assert store.db.commits - before == 1
     assert len(await store.snapshots.etags(ALICE, CAL)) == 3000
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_a_meeting_is_found_by_its_index_in_a_calendar_of_any_size(store) -> None:
+    def plan(conn) -> str:
+        text = str(snapshots._BY_UID.compile(conn.engine))
+        return "\n".join(row[3] for row in conn.exec_driver_sql("EXPLAIN QUERY PLAN " + text, ("a", "u")))
+
+    assert "ix_snapshot_uid (account=? AND uid=?)" in await store.db.read(plan)

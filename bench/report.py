@@ -1,0 +1,171 @@
+"""From the figures of a run to docs/performance.md and its plot.
+
+python -m bench.report docs/performance.json
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.stage import ROOT
+
+Figures = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One target, and how it is read from the figures."""
+
+    what: str
+    target: str
+    found: Callable[[Figures], str]
+    met: Callable[[Figures], bool]
+
+
+ROWS = (
+    Row(
+        what="durable intake, 5.5 KB invitation, SQLite FULL, 50 connections, over Postfix in the same run",
+        target=">= 2.5 x",
+        found=lambda f: f"{f['intake']['rate_over_postfix']:.2f} x",
+        met=lambda f: f["intake"]["rate_over_postfix"] >= 2.5,
+    ),
+    Row(
+        what="the same: CPU per mail",
+        target="<= 350 us",
+        found=lambda f: f"{f['intake']['gateway_cpu_us']:.0f} us",
+        met=lambda f: f["intake"]["gateway_cpu_us"] <= 350,
+    ),
+    Row(
+        what="the same, over a bare aiosmtpd that stores nothing",
+        target=">= 1.5 x",
+        found=lambda f: f"{f['intake']['rate_over_aiosmtpd']:.2f} x",
+        met=lambda f: f["intake"]["rate_over_aiosmtpd"] >= 1.5,
+    ),
+    Row(
+        what="mail without calendar part through the relay, 6 KB: CPU (queued durably, passed on, forgotten)",
+        target="<= 400 us",
+        found=lambda f: f"{f['passing']['6kb_cpu_us']:.0f} us",
+        met=lambda f: f["passing"]["6kb_cpu_us"] <= 400,
+    ),
+    Row(
+        what="the same, 10 MB",
+        target="<= 80 ms",
+        found=lambda f: f"{f['passing']['10mb_cpu_ms']:.0f} ms",
+        met=lambda f: f["passing"]["10mb_cpu_ms"] <= 80,
+    ),
+    Row(
+        what="SMTP in -> calendar written, one process: CPU per invitation",
+        target="<= 3 ms",
+        found=lambda f: f"{f['end_to_end']['cpu_ms']:.1f} ms",
+        met=lambda f: f["end_to_end"]["cpu_ms"] <= 3,
+    ),
+    Row(
+        what="the same: invitations per second",
+        target=">= 250",
+        found=lambda f: f"{f['end_to_end']['rate']:.0f}",
+        met=lambda f: f["end_to_end"]["rate"] >= 250,
+    ),
+    Row(
+        what="into a real Radicale, 16 connections, over plain PUTs of the same objects",
+        target=">= 0.85",
+        found=lambda f: f"{f['radicale']['ratio']:.2f}",
+        met=lambda f: f["radicale"]["ratio"] >= 0.85,
+    ),
+    Row(
+        what="final dot -> PUT, idle: p50",
+        target="<= 15 ms",
+        found=lambda f: f"{f['latency']['p50_ms']:.0f} ms",
+        met=lambda f: f["latency"]["p50_ms"] <= 15,
+    ),
+    Row(
+        what="final dot -> PUT, idle: p99",
+        target="<= 60 ms",
+        found=lambda f: f"{f['latency']['p99_ms']:.0f} ms",
+        met=lambda f: f["latency"]["p99_ms"] <= 60,
+    ),
+    Row(
+        what="REQUEST with 1 000 attendees -> PUT: CPU",
+        target="<= 40 ms",
+        found=lambda f: f"{f['attendees']['990_attendees_cpu_ms']:.0f} ms",
+        met=lambda f: f["attendees"]["990_attendees_cpu_ms"] <= 40,
+    ),
+    Row(
+        what="two processes on two cores, PostgreSQL, over one",
+        target=">= 1.6 x",
+        found=lambda f: f"{f['processes']['two_over_one']:.2f} x",
+        met=lambda f: f["processes"]["two_over_one"] >= 1.6,
+    ),
+    Row(
+        what="cost per invitation with a long past (journal, 10 000 objects), over an empty database",
+        target="<= 1.2 x",
+        found=lambda f: f"{f['history']['old_over_young']:.2f} x",
+        met=lambda f: f["history"]["old_over_young"] <= 1.2,
+    ),
+    Row(
+        what="resident memory of the process after the longest run",
+        target="<= 150 MB, flat",
+        found=lambda f: (
+            f"{f['flat']['many_mb']:.0f} MB after {f['flat']['mails']:.0f} mails, {f['flat']['few_mb']:.0f} MB after a tenth"
+        ),
+        met=lambda f: f["flat"]["many_mb"] <= 150 and f["flat"]["many_mb"] <= 1.1 * f["flat"]["few_mb"],
+    ),
+    Row(
+        what="the worst of our hostile 1 MiB parts: CPU to its outcome",
+        target="<= 1 s",
+        found=lambda f: f"{f['hostile']['worst_s']:.2f} s",
+        met=lambda f: f["hostile"]["worst_s"] <= 1,
+    ),
+)
+BEGIN, END = "<!-- measured: python -m bench.report -->", "<!-- measured ends -->"
+
+
+def table(run: Mapping[str, object], figures: Figures) -> str:
+    machine = run["machine"]
+    assert isinstance(machine, dict)
+    place = ", ".join(f"{name} {value}" for name, value in machine.items())
+    lines = [
+        f"Machine: {place}. {run['rounds']} interleaved rounds, `--scale {run['scale']}`; medians.",
+        "",
+        "| Measure | Target | Measured | |",
+        "|---|---|---|---|",
+        *(
+            f"| {r.what} | {r.target} | {r.found(figures)} | {'met' if r.met(figures) else 'missed'} |"
+            for r in ROWS
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def plot(figures: Figures) -> str:
+    """Mails per second at the door, as bars."""
+    names = (("gateway", "imip-gateway"), ("postfix", "Postfix"), ("aiosmtpd", "bare aiosmtpd"))
+    rates = [(label, figures["intake"][f"{name}_rate"]) for name, label in names]
+    top = max(rate for _, rate in rates)
+    bars = "".join(
+        f'<text x="8" y="{38 + 34 * row}">{label}</text>'
+        f'<rect x="130" y="{22 + 34 * row}" width="{330 * rate / top:.0f}" height="22" rx="3"/>'
+        f'<text x="{138 + 330 * rate / top:.0f}" y="{38 + 34 * row}">{rate:.0f}/s</text>'
+        for row, (label, rate) in enumerate(rates)
+    )
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 540 130" font-family="sans-serif" font-size="13" '
+        'role="img" aria-label="Mails per second at the door"><style>rect{fill:#2f6f9f}text{fill:#555}</style>'
+        f'<text x="8" y="14">Mails per second at the door, 50 connections</text>{bars}</svg>\n'
+    )
+
+
+def main() -> None:
+    run = json.loads(Path(sys.argv[1]).read_text())
+    figures: Figures = run["medians"]
+    page = ROOT / "docs" / "performance.md"
+    before, _, rest = page.read_text().partition(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n{table(run, figures)}\n{END}{rest.partition(END)[2]}")
+    (ROOT / "docs" / "performance.svg").write_text(plot(figures))
+
+
+if __name__ == "__main__":
+    main()
