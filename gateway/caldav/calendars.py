@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -73,7 +73,9 @@ class CalDavCalendars:
         path = configured_path(self._client(account), account, found.homes)
         return invitation_calendar(found, account, path, kind=kind)
 
-    async def find(self, account: Account, uid: str, *, hints: Sequence[str] = ()) -> Resource | None:
+    async def find(
+        self, account: Account, uid: str, *, hints: Sequence[str] = (), indexed: Set[str] = frozenset()
+    ) -> Resource | None:
         client = self._client(account)
         for href in dict.fromkeys(canonical(one) for one in hints):
             if (found := await _with_uid(client, href, uid)) is not None:
@@ -84,7 +86,10 @@ class CalDavCalendars:
         predictable = object_path(calendars[0].collection.path, uid)
         if (found := await _with_uid(client, predictable, uid)) is not None:
             return found
+        guarded = (await self._surroundings(account)).profile.guards_uid
         for index, calendar in enumerate(calendars):
+            if guarded and calendar.collection.path in indexed:
+                continue  # a query by UID costs seconds in a large calendar; a twin would be refused at the PUT
             try:
                 found = await search(client, calendar, uid)
             except BackendRefused:

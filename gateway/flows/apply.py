@@ -13,25 +13,25 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from gateway.accounts import Account
 from gateway.errors import MalformedCalendar, PreconditionFailed
 from gateway.flows import tails, tidy
 from gateway.flows.look import Look, Seen
+from gateway.flows.rows import letter_row, notice_row, proposal_row
 from gateway.flows.stored import read_stored, to_store
 from gateway.flows.tails import Tails
 from gateway.ical import linked
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject
 from gateway.ical.times import Period
-from gateway.itip import freebusy, order, splits, summary
+from gateway.itip import freebusy, order, splits
 from gateway.itip.model import (
     Busy,
     Decision,
     Note,
-    Notice,
     Outcome,
-    Outgoing,
     Proposal,
     Reason,
     Remove,
@@ -46,10 +46,8 @@ from gateway.ports import (
     Job,
     MarkRow,
     NewJob,
-    NewLetter,
     Plan,
     Plans,
-    ProposalRow,
     Queue,
     Resource,
     Snapshot,
@@ -79,14 +77,22 @@ class Apply:
     """Carries decisions out; decides nothing itself."""
 
     def __init__(
-        self, *, queue: Queue, plans: Plans, snapshots: Snapshots, calendars: Calendars, log: Log
+        self,
+        *,
+        queue: Queue,
+        plans: Plans,
+        snapshots: Snapshots,
+        calendars: Calendars,
+        log: Log,
+        fresh: timedelta | None = None,
     ) -> None:
+        """`fresh`: how old the watch's last round may be for its index of UIDs to be believed (`flows/look`)."""
         self._queue = queue
         self._plans = plans
         self._snapshots = snapshots
         self._calendars = calendars
         self._log = log
-        self._look = Look(snapshots=snapshots, calendars=calendars)
+        self._look = Look(snapshots=snapshots, calendars=calendars, fresh=fresh)
         self._tails = Tails(calendars=calendars, look=self._look)
 
     async def carry_out(
@@ -99,7 +105,8 @@ class Apply:
         decision: Decision | None = None
         words = ""
         for _ in range(ATTEMPTS):
-            seen = await self.look(account, job.uid)
+            # a server that refused to create it knows something that the index does not
+            seen = await self._look.at(account, job.uid, thorough=refused is not None or job.attempts > 0)
             if left is not None and _is_done(seen, left):
                 await self._tails.remove(account, left, seen)
                 tail = seen.tail.resource if seen.tail is not None else None
@@ -190,7 +197,9 @@ class Apply:
                 for key, mark in decision.marks.items()
             ),
             entry=None if silent else self.entry(job, story, decision, account=account, seen=seen),
-            proposals=tuple(_kept(one, job, account, name=name) for name, one in _named(job, decision)),
+            proposals=tuple(
+                proposal_row(one, job, account, name=name) for name, one in _named(job, decision)
+            ),
         )
         if isinstance(decision.change, Store):
             data = to_store(decision.change.object, await self._calendars.profile(account)).data
@@ -207,9 +216,9 @@ class Apply:
             job,
             plan,
             (
-                *(_letter(account, job.uid, one, story) for one in decision.outgoing),
+                *(letter_row(one, job, account, answers=story.message_id) for one in decision.outgoing),
                 *(
-                    _notice(one.notice, job, account, name=name)
+                    notice_row(one.notice, job, account, name=name)
                     for name, one in _named(job, decision)
                     if one.notice is not None
                 ),
@@ -382,67 +391,13 @@ def _note(note: Note) -> dict[str, str]:
     return {"code": note.code, **note.facts}
 
 
-def _letter(account: Account, uid: str, outgoing: Outgoing, story: Story) -> NewLetter:
-    return NewLetter(
-        account=account.address,
-        uid=uid,
-        recurrence_id=_only_instance(outgoing.object),
-        method=str(outgoing.method),
-        sender=outgoing.sender,
-        recipient=outgoing.recipient,
-        recipient_name=outgoing.recipient_name,
-        calendar=outgoing.object.data,
-        summary=summary.dump(outgoing.summary),
-        automatic=outgoing.automatic,
-        in_reply_to=story.message_id if outgoing.automatic else "",
-    )
-
-
 def _named(job: Job, decision: Decision) -> Iterator[tuple[str, Proposal]]:
     """A proposal is called after the job that brought it, so that the letter about it can name it."""
     for number, one in enumerate(decision.proposals):
         yield job.id + (f"-{number + 1}" if number else ""), one
 
 
-def _notice(notice: Notice, job: Job, account: Account, *, name: str) -> NewLetter:
-    """SPEC 3.4: nobody's hand caused it, and it carries no calendar part."""
-    return NewLetter(
-        account=account.address,
-        uid=job.uid,
-        recurrence_id="",
-        method="",
-        sender=notice.sender,
-        recipient=notice.recipient,
-        recipient_name=notice.recipient_name,
-        summary=summary.dump(replace(notice.summary, proposal=name)),
-        automatic=True,
-    )
-
-
-def _kept(proposal: Proposal, job: Job, account: Account, *, name: str) -> ProposalRow:
-    return ProposalRow(
-        id=name,
-        account=account.address,
-        uid=proposal.object.uid,
-        recurrence_id=proposal.recurrence_id,
-        sender=proposal.sender,
-        sequence=proposal.sequence,
-        start=proposal.start,
-        end=proposal.end,
-        old_start=proposal.old_start,
-        old_end=proposal.old_end,
-        comment=proposal.comment,
-        data=proposal.object.data,
-        message_id=job.message_id,
-    )
-
-
 def _method(decision: Decision) -> str:
     """A change has no method of its own: the harshest of its letters names it (the burst breaker counts CANCELs)."""
     methods = {str(one.method) for one in decision.outgoing}
     return next((one for one in ("CANCEL", "REPLY", "REQUEST") if one in methods), "")
-
-
-def _only_instance(view: CalendarObject) -> str:
-    keys = tuple(view.overrides)
-    return keys[0] if view.master is None and len(keys) == 1 else ""

@@ -6,6 +6,7 @@ A meeting may lie in two objects: `own` is what one of them holds, `stored` the 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from gateway.accounts import Account
 from gateway.flows.stored import read_stored
@@ -73,13 +74,18 @@ def _known(seen: Seen) -> CalendarObject | None:
 class Look:
     """Finds meetings."""
 
-    def __init__(self, *, snapshots: Snapshots, calendars: Calendars) -> None:
+    def __init__(self, *, snapshots: Snapshots, calendars: Calendars, fresh: timedelta | None = None) -> None:
+        """`fresh`: how old the watch's last round may be for its index to be believed; None: it never is."""
         self._snapshots = snapshots
         self._calendars = calendars
+        self._fresh = fresh
 
-    async def at(self, account: Account, uid: str) -> Seen:
-        """The meeting with this UID where it really lies, and our snapshots of it. Raise MalformedCalendar."""
-        head = await self.object(account, uid)
+    async def at(self, account: Account, uid: str, *, thorough: bool = True) -> Seen:
+        """The meeting with this UID where it really lies, and our snapshots of it. Raise MalformedCalendar.
+
+        Not `thorough`: a UID that the watch has never seen is looked for where it would lie, and no further.
+        """
+        head = await self.object(account, uid, thorough=thorough)
         tail = linked.tail_uid(uid)
         marked = head.own is not None and linked.has_tail(head.own)
         if not marked and not await self._snapshots.by_uid(account.address, tail):
@@ -89,10 +95,14 @@ class Look:
             return replace(head, stored=linked.joined(head.own, None))
         return replace(head, stored=linked.joined(head.own, rest.own), tail=rest)
 
-    async def object(self, account: Account, uid: str) -> Seen:
+    async def object(self, account: Account, uid: str, *, thorough: bool = True) -> Seen:
         """One object and its snapshot, whatever else the meeting consists of."""
         snapshots = await self._snapshots.by_uid(account.address, uid)
-        resource = await self._calendars.find(account, uid, hints=tuple(one.href for one in snapshots))
+        indexed: frozenset[str] = frozenset()
+        if self._fresh is not None and not thorough and not snapshots:
+            indexed = await self._snapshots.fresh(account.address, self._fresh)
+        hints = tuple(one.href for one in snapshots)
+        resource = await self._calendars.find(account, uid, hints=hints, indexed=indexed)
         if resource is None:
             return Seen(resource=None, stored=None, snapshot=next(iter(snapshots), None))
         elsewhere = [one.href for one in snapshots if one.href != resource.href]

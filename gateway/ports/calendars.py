@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -69,8 +69,14 @@ class Calendars(Protocol):
         takes it. Raise BackendRefused if there is none."""
         ...
 
-    async def find(self, account: Account, uid: str, *, hints: Sequence[str] = ()) -> Resource | None:
-        """The object with exactly this UID: at a hinted href, at our predictable href, else by query in every calendar."""
+    async def find(
+        self, account: Account, uid: str, *, hints: Sequence[str] = (), indexed: Set[str] = frozenset()
+    ) -> Resource | None:
+        """The object with exactly this UID: at a hinted href, at our predictable href, else by query in every calendar.
+
+        `indexed` are calendars of which the caller knows every UID, and this one is not among them: where the server refuses
+        a second object of a UID, they need not be asked.
+        """
         ...
 
     async def get(self, account: Account, href: str) -> Resource | None: ...

@@ -17,6 +17,12 @@ _T = schema.snapshot
 _C = schema.collection
 _J = schema.journal
 _INSERT = insert(_T)
+_FRESH = select(_C.c.path).where(
+    _C.c.account == bindparam("of_account"),
+    _C.c.baseline.is_(True),
+    _C.c.error == schema.NOTHING,
+    _C.c.synced_at >= bindparam("since"),
+)
 # Sorted afterwards: asked for the order of its primary key, SQLite goes through the whole account for it.
 _BY_UID = select(_T).where(_T.c.account == bindparam("of_account"), _T.c.uid == bindparam("of_uid"))
 _DELETE = delete(_T).where(_T.c.account == bindparam("of_account"), _T.c.href == bindparam("of_href"))
@@ -71,6 +77,12 @@ class Snapshots:
             statement = statement.where(_C.c.account == account)
         rows = await self._db.read(lambda conn: conn.execute(statement).all())
         return tuple(_state(row) for row in rows)
+
+    async def fresh(self, account: str, within: timedelta) -> frozenset[str]:
+        """The collections whose every object is known here, as of so long ago at most."""
+        which = {"of_account": account, "since": self._jobs.now() - within}
+        rows = await self._db.read(lambda conn: conn.execute(_FRESH, which).scalars().all())
+        return frozenset(rows)
 
     async def lease_collection(self, account: str, path: str, *, worker: str, lease: timedelta) -> bool:
         """Only one at a time looks at a collection, across processes; False: somebody else does."""

@@ -107,7 +107,12 @@ def _assemble(
     clock, log, accounts = SystemClock(), Log(), accounts_of(config)
     tokens = meaning.tokens_of(config)
     apply = Apply(
-        queue=store.queue, plans=store.plans, snapshots=store.snapshots, calendars=calendars, log=log
+        queue=store.queue,
+        plans=store.plans,
+        snapshots=store.snapshots,
+        calendars=calendars,
+        log=log,
+        fresh=2 * config.watch.interval,
     )
     common = _Common(config=config, accounts=accounts, store=store, apply=apply, clock=clock, log=log)
     name = worker or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"

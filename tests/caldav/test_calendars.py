@@ -275,3 +275,18 @@ async def test_radicale_takes_no_object_with_a_line_that_is_none(radicale, open_
     with pytest.raises(ObjectRefused):
         await calendars.put(account, href, event("one", "Lunch", "a line without a colon"), etag="")
     assert (await calendars.put(account, href, event("one", "Lunch"), etag="")).href == href
+
+
+async def test_a_calendar_whose_uids_are_known_is_not_asked_where_a_twin_would_be_refused(
+    calendars, lab, event: Event
+):
+    account = lab.account()
+    home = (await calendars.invitations(account)).path
+    await calendars.put(account, f"{home}of a client.ics", event("twin"), etag="")
+    assert await calendars.find(account, "twin") is not None
+    assert await calendars.find(account, "twin", indexed=frozenset({home})) is None  # both servers guard
+    with pytest.raises(PreconditionFailed):
+        await calendars.put(account, calendars.new_href(home, "twin"), event("twin"), etag="")
+    here = await calendars.put(account, calendars.new_href(home, "ours"), event("ours"), etag="")
+    found = await calendars.find(account, "ours", indexed=frozenset({home}))
+    assert found is not None and found.href == here.href

@@ -376,3 +376,14 @@ def test_a_rest_without_end_that_moves_is_answered_where_it_lies(gateway: Any) -
     assert len(gateway.objects("alice")) == 1
     gateway.settle()
     assert gateway.take_letters() == []
+
+
+def test_a_meeting_that_the_user_put_there_himself_a_moment_ago_is_found(gateway: Any) -> None:
+    """The watch has not seen it: the server refuses a second object of its UID, and then it is looked for."""
+    text = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{vevent(uid='twin@example.com')}END:VCALENDAR\r\n"
+    with gateway.radicale.client("alice") as client:
+        fields = {"Content-Type": "text/calendar"}
+        client.put("/alice/calendar/own-name.ics", content=text.encode(), headers=fields).raise_for_status()
+    gateway.mail(imip("REQUEST", vevent("LOCATION:Room 9", uid="twin@example.com", sequence=1)), ALICE)
+    assert "LOCATION:Room 9" in gateway.object("alice", "twin@example.com")
+    assert len(gateway.objects("alice")) == 1

@@ -6,7 +6,7 @@ import asyncio
 import re
 import shutil
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -155,7 +155,9 @@ class CalDav:
             raise BackendRefused("no calendar")
         return found[0]
 
-    async def find(self, account: Account, uid: str, *, hints: Sequence[str] = ()) -> Resource | None:
+    async def find(
+        self, account: Account, uid: str, *, hints: Sequence[str] = (), indexed: Set[str] = frozenset()
+    ) -> Resource | None:
         self._meet("find", uid)
         places = [*hints]
         for one in await self.collections(account):

@@ -136,3 +136,16 @@ async def test_a_meeting_is_found_by_its_index_in_a_calendar_of_any_size(store) 
         return "\n".join(row[3] for row in conn.exec_driver_sql("EXPLAIN QUERY PLAN " + text, ("a", "u")))
 
     assert "ix_snapshot_uid (account=? AND uid=?)" in await store.db.read(plan)
+
+
+async def test_only_what_was_read_whole_and_lately_is_an_index(store, clock) -> None:
+    for path, facts in {
+        "/new/": {"baseline": True, "synced_at": clock.now()},
+        "/old/": {"baseline": True, "synced_at": clock.now() - timedelta(minutes=5)},
+        "/begun/": {"synced_at": clock.now()},
+        "/broken/": {"baseline": True, "synced_at": clock.now(), "error": "backend-unavailable"},
+        "/never/": {"baseline": True},
+    }.items():
+        await store.snapshots.synced(CollectionState(account="alice", path=path, **facts))
+    assert await store.snapshots.fresh("alice", timedelta(minutes=2)) == {"/new/"}
+    assert await store.snapshots.fresh("bob", timedelta(minutes=2)) == frozenset()
