@@ -50,7 +50,7 @@ def changes(
         context = replace(context, base=in_full(context.base, tail=tail))
     if role is Role.STRANGER:
         return Decision(outcome=Outcome.IGNORED, reason=Reason.NOT_OUR_ORGANIZER)
-    if _is_over(before, after, context):
+    if _is_over(before, after, context, role):
         return Decision(outcome=Outcome.IGNORED, reason=Reason.PAST_EVENT)
     if role is Role.ATTENDEE:
         return replying(before, after, context)
@@ -72,13 +72,21 @@ def _is_ours(meeting: CalendarObject, context: Context) -> bool:
     return roles.role(meeting, context.owner) is Role.ORGANIZER
 
 
-def _is_over(before: CalendarObject | None, after: CalendarObject | None, context: Context) -> bool:
+def _is_over(
+    before: CalendarObject | None, after: CalendarObject | None, context: Context, role: Role
+) -> bool:
     """SPEC 5.3: nobody is told of what is over, unless the change itself moved it there. An overdue task is not over."""
     states = [one for one in (before, after) if one is not None]
-    if context.policy.past_events != "skip" or any(one.kind == "VTODO" for one in states):
+    if context.policy.past_events != "skip":
         return False
+    if any(one.kind == "VTODO" for one in states):
+        return role is Role.ORGANIZER and all(map(_is_done, states))
     ends = [recur.last_end(one) for one in states]
     return all(end is not None and end <= context.now for end in ends)
+
+
+def _is_done(task: CalendarObject) -> bool:
+    return all((one.value("STATUS") or "").strip().upper() == "COMPLETED" for one in task.components)
 
 
 __all__ = ["changes"]

@@ -123,8 +123,8 @@ def _complete_event(event: Component, zones: Zones) -> Component:
 
 def _complete_task(task: Component, stamp: Stamp) -> Component:
     """RFC 5546 3.4.2 wants PRIORITY and DTSTART, which RFC 5545 does not; a DURATION needs the DTSTART that it has."""
-    if task.first("DUE") is not None:
-        task = task.without("DURATION")
+    if task.first("DUE") is not None or task.first("DTSTART") is None:
+        task = task.without("DURATION")  # a length of nothing, unless it begins somewhere
     if task.first("PRIORITY") is None:
         task = task.add(prop("PRIORITY", "0"))
     if task.first("DTSTART") is not None:

@@ -80,20 +80,19 @@ def difference(
     before: CalendarObject | None, after: CalendarObject, *, now: datetime, skip_past: bool
 ) -> Difference:
     """Compare two states; instances that are over in both say nothing when `skip_past`."""
-    reset = rescheduled(before, after) if before is not None else frozenset()
+    over = _all_over(before, after, now) if skip_past else frozenset()
+    reset = rescheduled(before, after) - over if before is not None else frozenset()
     raised = raises_sequence(before, after) if before is not None else frozenset()
-    whole = _whole(before, after)
+    whole = _whole(before, after, over)
     news = (raised | reset | material(before, after)) - {""} | ({""} if whole else set())
     after = _with_derived(after, reset, now)
     if any(after.component(key) is None for key in reset):
         reset = frozenset(key for key in reset if after.component(key) is not None) | {""}
-    keys = _candidates(before, after)
-    if skip_past and after.kind != "VTODO":  # an overdue task is not over
-        keys = frozenset(key for key in keys if not key or not _over(key, (before, after), now))
+    keys = _candidates(before, after) - over
     return Difference(
         before=before,
         after=after,
-        reset=reset & (keys | {""}),
+        reset=reset,
         raised=raised,
         news=news & keys,
         whole=whole,
@@ -102,14 +101,15 @@ def difference(
     )
 
 
-def _whole(before: CalendarObject | None, after: CalendarObject) -> bool:
-    """Whether the series as such says something new: more than dates taken out of it."""
+def _whole(before: CalendarObject | None, after: CalendarObject, over: frozenset[str]) -> bool:
+    """Whether the series as such says something new: more than dates taken out of it, or tidied up once they are over."""
     if before is None or before.master is None or after.master is None:
         return after.master is not None
     was, now = facts_by_key(before), facts_by_key(after)
-    if _but_exdates(was[""]) != _but_exdates(now[""]) or was[""].exdates - now[""].exdates:
+    if _but_exdates(was[""]) != _but_exdates(now[""]) or was[""].exdates - now[""].exdates - over:
         return True
-    return any(_fell_back(was[key], instance_facts(after, key)) for key in was.keys() - now.keys())
+    gone = was.keys() - now.keys() - over
+    return any(_fell_back(was[key], instance_facts(after, key)) for key in gone)
 
 
 def _but_exdates(facts: InstanceFacts) -> tuple[object, ...]:
@@ -146,6 +146,13 @@ def _living(meeting: CalendarObject | None, keys: Iterable[str]) -> dict[str, Co
         return {}
     found = ((key, instance(meeting, key)) for key in keys)
     return {key: one for key, one in found if one is not None and not is_cancelled(one)}
+
+
+def _all_over(before: CalendarObject | None, after: CalendarObject, now: datetime) -> frozenset[str]:
+    """The instances that may have changed and have ended in every state in which they exist; an overdue task has not."""
+    if after.kind == "VTODO":
+        return frozenset()
+    return frozenset(key for key in _candidates(before, after) if key and _over(key, (before, after), now))
 
 
 def _over(key: str, states: Iterable[CalendarObject | None], now: datetime) -> bool:

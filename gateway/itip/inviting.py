@@ -122,8 +122,10 @@ def _told(
     marks = circle.context.marks
     gone = frozenset(key for one in concerns.values() for key in one.lost)
     again = before is not None and found.before is None  # it was off: above the CANCEL, then
-    raised = frozenset({"", *found.after.overrides}) if again else gone | found.raised
-    wanted = sequences.due(before, found.after, marks, raised=raised)
+    raised = frozenset({"", *found.after.overrides}) if again else gone | found.raised | found.reset
+    left = frozenset(key for one in concerns.values() if "" in one.lost for key in one.asked)
+    wanted = sequences.due(before, found.after, marks, raised=raised | left)
+    wanted |= sequences.beside_cancel(found.after, wanted, left)
     ready = sequences.with_sequences(_with_answers_void(found, circle), wanted)
     shown = shareable(ready)
     letters: list[Outgoing] = []

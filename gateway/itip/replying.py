@@ -178,6 +178,7 @@ def _new_answers(
         if answer in _ANSWERS and (otherwise or progressed or answer != _old_answer(before, key, context)):
             found[key] = answer
     found.update(_declined_by_exclusion(before, after, context))
+    found.update(_come_back(before, after, context))
     return {key: answer for key, answer in found.items() if not _said_with_series(key, found, context)}
 
 
@@ -272,6 +273,28 @@ def _still_out(before: CalendarObject, after: CalendarObject, context: Context) 
     }
 
 
+def _come_back(before: CalendarObject | None, after: CalendarObject, context: Context) -> dict[str, str]:
+    """Dates of which he had said otherwise, and which his copy has again as it has the series."""
+    if before is None or after.master is None or before.master is None:
+        return {}
+    excluded = facts_by_key(before)[""].exdates - facts_by_key(after)[""].exdates
+    gone = {key for key in before.overrides if not onward.is_onward(key)} | excluded
+    found = {}
+    for key in gone - after.overrides.keys():
+        answer = _answer_in(onward.speaking(after, key), context)
+        was = "" if key in excluded else _answer_in(before.component(key), context)
+        was = was or _told_of(key, context)
+        if was in _ANSWERS and answer in _ANSWERS and was != answer and instance(after, key) is not None:
+            found[key] = answer
+    return found
+
+
+def _told_of(key: str, context: Context) -> str:
+    """What the ledger knows that he has said of this date."""
+    marks = (context.marks.get(MarkKey(recurrence_id=key, party=who)) for who in sorted(context.owner))
+    return next((mark.partstat for mark in marks if mark is not None and mark.partstat), "")
+
+
 def _was_invited(before: CalendarObject, key: str, context: Context) -> bool:
     component = instance(before, key)
     if component is None or is_cancelled(component):
@@ -283,12 +306,7 @@ def _old_answer(before: CalendarObject | None, key: str, context: Context) -> st
     """What he had answered before; of a copy that is new to us the ledger knows (SPEC 12.14)."""
     if before is not None:
         return _answer_in(onward.speaking(before, key), context)
-    for name in (key, ""):
-        for who in context.owner:
-            mark = context.marks.get(MarkKey(recurrence_id=name, party=who))
-            if mark is not None and mark.partstat:
-                return mark.partstat
-    return ""
+    return _told_of(key, context) or _told_of("", context)
 
 
 def _answer_in(component: Component | None, context: Context) -> str:

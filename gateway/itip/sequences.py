@@ -40,6 +40,12 @@ def due(
     return out
 
 
+def beside_cancel(after: CalendarObject, wanted: Mapping[str, int], keys: Iterable[str]) -> dict[str, int]:
+    """The instances that are left to a guest who is let off the series: no lower than the CANCEL that takes the rest."""
+    master = wanted.get("", after.sequence("") or 0)
+    return {key: max(master, wanted.get(key, after.sequence(key) or 0)) for key in keys}
+
+
 def cancelling(before: CalendarObject, after: CalendarObject | None, marks: Marks) -> dict[str, int]:
     """RFC 5546 2.1.4: SEQUENCE rises with every CANCEL; the master's above those of the overrides that it takes along."""
     highest = max((known(before, key, marks) or 0 for key, _ in components_by_key(before)), default=0)
@@ -72,4 +78,4 @@ def with_sequences(meeting: CalendarObject, wanted: Mapping[str, int]) -> Calend
     return meeting.with_components(changed) if changed else meeting
 
 
-__all__ = ["cancelling", "due", "known", "lost", "with_sequences"]
+__all__ = ["beside_cancel", "cancelling", "due", "known", "lost", "with_sequences"]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import MalformedCalendar
-from gateway.ical import onward, recur, times
+from gateway.ical import onward, times
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, partstat, person
 from gateway.ical.times import Moment, Span, Zones
@@ -117,7 +117,7 @@ def rescheduled(before: CalendarObject | None, after: CalendarObject) -> frozens
     if "" in living and _moved(first or was.get(""), now[""]):
         moved.add("")
     moved |= {key for key in was.keys() - now.keys() if _moved_back(was[key], instance_facts(after, key))}
-    return frozenset(moved) | _added_dates(was.get(""), now.get(""), after)
+    return frozenset(moved) | _added_dates(before, after, was.get(""), now.get(""))
 
 
 def raises_sequence(before: CalendarObject | None, after: CalendarObject) -> frozenset[str]:
@@ -208,14 +208,15 @@ def _moved_back(was: InstanceFacts, now: InstanceFacts | None) -> bool:
 
 
 def _added_dates(
-    was: InstanceFacts | None, now: InstanceFacts | None, after: CalendarObject
+    before: CalendarObject, after: CalendarObject, was: InstanceFacts | None, now: InstanceFacts | None
 ) -> frozenset[str]:
-    """Instances that an RDATE brought, or that an EXDATE gave back."""
+    """Instances that an RDATE brought or made longer, or that an EXDATE gave back; not those that the series had anyway."""
     if was is None or now is None:
         return frozenset()
     added = (now.rdates - was.rdates) | (was.exdates - now.exdates)
-    keys = {text.partition("/")[0] for text in added} - {text.partition("/")[0] for text in was.rdates}
-    return frozenset(key for key in keys if key not in after.overrides and recur.is_occurrence(after, key))
+    keys = {text.partition("/")[0] for text in added} - after.overrides.keys()
+    facts = ((key, instance_facts(before, key), instance_facts(after, key)) for key in keys)
+    return frozenset(key for key, old, new in facts if new is not None and _moved(old, new))
 
 
 def _differing(

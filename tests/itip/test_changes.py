@@ -97,7 +97,7 @@ def assert_clean(letter: Outgoing) -> None:
     for component in letter.object.components:
         for name in ("UID", "DTSTAMP", "SEQUENCE", "DTSTART", "SUMMARY", "ORGANIZER"):
             assert component.first(name) is not None, name
-        assert component.first("DTEND") or component.first("DURATION")
+        assert component.name == "VTODO" or component.first("DTEND") or component.first("DURATION")
         assert component.value(
             "DTSTAMP",
         ).startswith("20261102T0900")  # type: ignore[union-attr]
@@ -327,6 +327,44 @@ def test_a_guest_left_in_one_date_of_a_series_keeps_it() -> None:
     )  # type: ignore[operator]
 
 
+def test_what_is_left_to_a_guest_is_no_older_than_the_cancel_of_the_rest() -> None:
+    high = change(SERIES, ("SEQUENCE:2", "SEQUENCE:7"))
+    decision = run(meeting(high, override()), meeting(change(high, (CAROL_LINE, "")), override()))
+    cancelled, kept = (to(decision, "carol", method).object for method in ("CANCEL", "REQUEST"))
+    assert cancelled.sequence() == kept.sequence(NEXT) == stored(decision).sequence(NEXT) == 8
+
+
+def test_a_date_given_back_is_asked_above_its_cancellation() -> None:
+    off = run(meeting(SERIES), meeting(EXCLUDED))
+    back = run(stored(off), meeting(change(SERIES, ("SEQUENCE:2", "SEQUENCE:3"))), marks=dict(off.marks))
+    assert to(off, "bob").object.sequence(NEXT) == 3
+    assert to(back, "bob").object.sequence(NEXT) == 4
+    assert answers(stored(back), NEXT)["bob"] == "NEEDS-ACTION"
+
+
+def test_a_longer_period_is_a_new_time_of_that_date_alone() -> None:
+    before = change(SERIES, ("SUMMARY", "RDATE;VALUE=PERIOD:20261125T100000Z/PT2H\nSUMMARY"))
+    spelled = meeting(change(before, ("PT2H", "20261125T120000Z")))
+    assert not run(meeting(before), spelled).outgoing
+    new = stored(run(meeting(before), meeting(change(before, ("PT2H", "PT3H")))))
+    assert answers(new)["bob"] == "ACCEPTED"
+    assert answers(new, "20261125T100000Z")["bob"] == "NEEDS-ACTION"
+
+
+def test_a_date_named_that_the_rule_gives_anyway_voids_nothing() -> None:
+    after = change(SERIES, ("SUMMARY", "RDATE;TZID=Europe/Berlin:20261130T110000\nSUMMARY"))
+    assert not stored(run(meeting(SERIES), meeting(after))).overrides
+
+
+def test_tidying_up_dates_that_are_over_tells_nobody() -> None:
+    begun = change(SERIES, ("20261123", "20261012"))
+    special = override(change(SINGLE, ("Plan", "Special")), "20261019")
+    assert not run(meeting(begun, special), meeting(begun)).outgoing
+    out = change(begun, ("SUMMARY", "EXDATE;TZID=Europe/Berlin:20261019T110000\nSUMMARY"))
+    tidied = run(meeting(out), meeting(begun))
+    assert (tidied.outgoing, tidied.change) == ((), None)
+
+
 def test_a_guest_list_may_be_private() -> None:
     decision = run(None, meeting(SINGLE), policy=Policy(guest_list="self"))
     assert [one.address for one in to(decision, "bob").object.attendees()] == [BOB]
@@ -507,6 +545,20 @@ def test_an_answer_that_the_ledger_knows_is_not_sent_again() -> None:
     assert not run(None, meeting(SINGLE), (BOB,), marks=dict(first.marks)).outgoing
 
 
+@pytest.mark.parametrize("said", ["in an override", "by taking the date out"])
+def test_a_date_that_he_takes_back_is_answered_like_the_series(said: str) -> None:
+    no = override(change(SINGLE, ("PARTSTAT=ACCEPTED;CN=Bob", "PARTSTAT=DECLINED;CN=Bob")))
+    without = meeting(SERIES, no) if said == "in an override" else meeting(EXCLUDED)
+    base = meeting(SERIES)
+    first = run(base, without, (BOB,), base=base)
+    (letter,) = run(without, base, (BOB,), base=base, marks=dict(first.marks)).outgoing
+    assert (letter.object.master, answer_of(letter.object, BOB, NEXT)) == (None, "ACCEPTED")
+
+
+def test_a_date_that_he_had_never_declined_is_not_answered_when_it_comes_back() -> None:
+    assert not run(meeting(EXCLUDED), meeting(SERIES), (BOB,), base=meeting(SERIES)).outgoing
+
+
 def test_who_adds_himself_tells_nobody() -> None:
     without = meeting(change(SINGLE, (BOB_LINE, "")))
     decision = run(without, meeting(SINGLE), (BOB,))
@@ -550,6 +602,19 @@ def test_a_task_is_assigned_put_off_and_done() -> None:
     (done,) = step(task(), task(change(TASK, ("ATTENDEE", "ATTENDEE;PARTSTAT=COMPLETED"))), BOB).outgoing
     assert not violations(done.object, done.method)
     assert (done.summary.partstat, answers(done.object)) == ("COMPLETED", {"bob": "COMPLETED"})
+
+
+def test_a_task_that_was_done_long_since_tells_nobody_when_it_goes() -> None:
+    done = task(TASK + "STATUS:COMPLETED\n")
+    assert run(task(), None).reason is Reason.CANCELLED
+    assert [run(*states).reason for states in ((done, None), (None, done))] == [Reason.PAST_EVENT] * 2
+    assert run(done, task()).reason is Reason.UPDATED
+
+
+def test_a_length_without_a_beginning_does_not_leave() -> None:
+    (letter,) = run(None, task(change(TASK, ("DUE:20261123T110000Z", "DURATION:PT1H")))).outgoing
+    assert letter.object.master.first("DURATION") is None  # type: ignore[union-attr]
+    assert letter.object.master.value("DTSTART") == "20261102"  # type: ignore[union-attr]
 
 
 def test_a_journal_schedules_nothing() -> None:
