@@ -104,9 +104,10 @@ class Apply:
         refused: tuple[str, str] | None = None
         decision: Decision | None = None
         words = ""
+        # the index knows nothing of what a person put there since, which is what a change is about
+        thorough = job.attempts > 0 or story.kind == "change"
         for _ in range(ATTEMPTS):
-            # a server that refused to create it knows something that the index does not
-            seen = await self._look.at(account, job.uid, thorough=refused is not None or job.attempts > 0)
+            seen = await self._look.at(account, job.uid, thorough=thorough)
             if left is not None and _is_done(seen, left):
                 await self._tails.remove(account, left, seen)
                 tail = seen.tail.resource if seen.tail is not None else None
@@ -120,6 +121,9 @@ class Apply:
             else:
                 with self._log.timed(Stage.DECIDE):
                     decision = await propose(seen)
+                if not (thorough or seen.known or isinstance(decision.change, Store)):
+                    thorough = True  # only a create is refused by the server where the index was wrong
+                    continue
                 self._tell(job, account, decision)
                 if decision.outcome in (Outcome.HELD, Outcome.PARKED):
                     return decision
@@ -129,7 +133,7 @@ class Apply:
                     plan, written = await self._write(account, plan, seen)
             except PreconditionFailed as error:
                 self._log.emit(Event.CALENDAR_CONFLICT, job=job.id, status=str(error.status))
-                refused, words = seen.etags, error.detail
+                refused, words, thorough = seen.etags, error.detail, True
                 continue
             await self._settle(job, plan, seen, written=written, follow_up=follow_up)
             return decision

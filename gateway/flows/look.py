@@ -28,6 +28,11 @@ class Seen:
     tail: Seen | None = None
 
     @property
+    def known(self) -> bool:
+        """Whether anything of this meeting was found, in the calendars or in the store."""
+        return any(one is not None for one in (self.resource, self.snapshot, self.tail))
+
+    @property
     def etag(self) -> str:
         return self.resource.etag if self.resource is not None else ""
 

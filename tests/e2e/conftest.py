@@ -218,7 +218,7 @@ class Gateway:
         """What the user's calendar client does when he saves."""
         path = next(
             (path for path, old in self.objects(user).items() if f"UID:{uid}\n" in old),
-            f"/{user}/calendar/{uid}.ics",
+            f"/{user}/calendar/saved-{uid}.ics",  # a name that says nothing, as many clients give
         )
         with self.radicale.client(user) as client:
             client.put(
@@ -228,7 +228,7 @@ class Gateway:
     def put_new(self, user: str, uid: str, text: str) -> None:
         with self.radicale.client(user) as client:
             client.put(
-                f"/{user}/calendar/{uid}.ics",
+                f"/{user}/calendar/saved-{uid}.ics",  # a name that says nothing, as many clients give
                 content=text.encode(),
                 headers={"Content-Type": "text/calendar"},
             ).raise_for_status()
