@@ -11,6 +11,7 @@ from gateway.ical.address import Address, mailto
 from gateway.ical.event import ONWARD, CalendarObject, partstat
 from gateway.ical.tree import Component, Property, prop
 from gateway.itip import delegation, tasks, version
+from gateway.itip.clocks import at_latest, later
 from gateway.itip.model import Context, Decision, Mark, MarkKey, Message, Note, Outcome, Reason, Store
 from gateway.itip.order import ORGANIZER, Order, Rank, Stamp, compare_attendee
 from gateway.itip.roles import find, identities, line_in, parameter_addresses
@@ -245,8 +246,7 @@ def _follows_range(
     if place != onward.anchor(answer.part.key):
         return _follows_series(override, place, before, answer, marks)
     single = marks.get(MarkKey(recurrence_id=place, party=answer.who))
-    said = answer.part.stamp.dtstamp
-    return single is None or single.dtstamp is None or said is None or single.dtstamp <= said
+    return not later(single, answer.part.stamp)
 
 
 def _derive(stored: CalendarObject, key: str) -> Component | None:
@@ -301,7 +301,7 @@ def _answered(component: Component, answer: Answer, organizer: Property | None) 
 
 def _with_answer(component: Component, answer: Answer) -> Component:
     own = line_in(component, answer.names)
-    said_at = answer.part.stamp.dtstamp
+    said_at = at_latest(answer.part.stamp)
     if own is None:
         return component.add(tasks.with_share(_new_line(answer), answer.part.component, said_at))
     line = own.with_params(SCHEDULE_STATUS=answer.told)
@@ -373,6 +373,7 @@ def _mark(answer: Answer, context: Context) -> tuple[MarkKey, Mark]:
         dtstamp=new.dtstamp,
         digest=new.digest,
         mail_date=new.mail_date,
+        arrived=new.arrived,
         partstat=old.partstat if answer.failed else answer.partstat or old.partstat,
     )
 

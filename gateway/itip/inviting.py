@@ -219,8 +219,14 @@ def _reset(circle: Circle, who: Address, key: str, sequence: int) -> tuple[MarkK
 
 def _mark(circle: Circle, key: str, sequence: int, *, cancelled: bool = False) -> Mark:
     old = circle.context.marks.get(MarkKey(recurrence_id=key, party=ORGANIZER), Mark())
-    now = circle.context.now
-    return replace(old, sequence=sequence, dtstamp=now, cancelled=cancelled, organizer=circle.organizer)
+    return replace(
+        old,
+        sequence=sequence,
+        dtstamp=circle.context.now,
+        arrived=None,
+        cancelled=cancelled,
+        organizer=circle.organizer,
+    )
 
 
 def _store(ready: CalendarObject | None, after: CalendarObject | None) -> Store | None:

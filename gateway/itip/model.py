@@ -184,6 +184,7 @@ class Mark:
     dtstamp: datetime | None = None
     digest: str = ""
     mail_date: datetime | None = None
+    arrived: datetime | None = None  # when it came, where its DTSTAMP was ahead of that
     reset_sequence: int | None = None  # of the last PARTSTAT reset
     reset_dtstamp: datetime | None = None
     cancelled: bool = False  # tombstone of a CANCEL

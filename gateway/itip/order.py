@@ -28,6 +28,8 @@ from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject
 from gateway.ical.onward import anchor, is_onward
 from gateway.ical.tree import Component, Property
+from gateway.itip import clocks
+from gateway.itip.clocks import at_latest, later
 from gateway.itip.model import Context, Mark, MarkKey, Reason
 
 ORGANIZER = "organizer"
@@ -35,7 +37,7 @@ REQUEST = "request"
 CANCEL = "cancel"
 
 _ROLES = frozenset({ORGANIZER, REQUEST, CANCEL})
-_TIMES = frozenset({"dtstamp", "mail_date", "reset_dtstamp"})
+_TIMES = frozenset({"dtstamp", "arrived", "mail_date", "reset_dtstamp"})
 
 
 class Order(StrEnum):
@@ -64,6 +66,7 @@ class Stamp:
     dtstamp: datetime | None
     digest: str
     mail_date: datetime | None = None
+    arrived: datetime | None = None  # when it came, where its DTSTAMP was ahead of that
 
     def mark(self, *, organizer: Address | None = None, cancelled: bool = False) -> Mark:
         """The ledger's line once this component has been applied."""
@@ -72,6 +75,7 @@ class Stamp:
             dtstamp=self.dtstamp,
             digest=self.digest,
             mail_date=self.mail_date,
+            arrived=self.arrived,
             cancelled=cancelled,
             organizer=organizer,
         )
@@ -110,15 +114,17 @@ def digest(component: Component) -> str:
 
 
 def stamp(of: CalendarObject, key: str, context: Context) -> Stamp:
-    """What orders this component. A DTSTAMP from the future is clamped to the mail's arrival, else it would win for ever."""
+    """What orders this component."""
     component = of.component(key)
-    dtstamp = of.dtstamp(key)
-    arrived = context.arrived or context.now
+    dtstamp, arrived = clocks.believed(
+        of.dtstamp(key), arrived=context.arrived or context.now, mail_date=context.mail_date
+    )
     return Stamp(
         sequence=_sequence(of, key),
-        dtstamp=min(dtstamp, arrived) if dtstamp is not None else None,
+        dtstamp=dtstamp,
         digest=digest(component) if component is not None else "",
         mail_date=context.mail_date,
+        arrived=arrived,
     )
 
 
@@ -174,14 +180,13 @@ class Standing:
         last = self._get(key, ORGANIZER)
         return last is not None and last.cancelled
 
-    def floor(self) -> datetime | None:
-        """The DTSTAMP of the last full REQUEST: nothing older counts for any of its instances."""
-        master = self.content("")
-        return master.dtstamp if master is not None else None
+    def floor(self) -> Mark | None:
+        """The last full REQUEST: nothing said before it counts for any of its instances."""
+        return self.content("")
 
-    def content_survives(self, key: str, floor: datetime | None) -> bool:
-        """Whether the REQUEST for this instance is not overtaken by a full REQUEST of that DTSTAMP."""
-        return _at_or_above(self.content(key), floor)
+    def content_survives(self, key: str) -> bool:
+        """Whether the REQUEST for this instance is not overtaken by a full REQUEST."""
+        return _at_or_above(self.content(key), self.floor())
 
     def active_cancel(self, key: str) -> Mark | None:
         """The CANCEL of exactly this key that no REQUEST for it has overtaken."""
@@ -190,7 +195,7 @@ class Standing:
     def called_off_after(self, key: str, new: Stamp) -> bool:
         """Whether a CANCEL of this occurrence, or of the whole, came after what is said here."""
         cancel = self.active_cancel(key)
-        if any(not _after(new, wider) for wider in self._wider(key)):
+        if any(not later(new, wider) for wider in self._wider(key)):
             return True
         return cancel is not None and _against_cancel(cancel, new).order is not Order.NEWER
 
@@ -198,7 +203,7 @@ class Standing:
         """Whether this instance is off by a CANCEL of its own that no full REQUEST has overtaken either."""
         return _at_or_above(self.active_cancel(key), self.floor())
 
-    def cancels_above(self, floor: datetime | None) -> tuple[tuple[str, Mark], ...]:
+    def cancels_above(self, floor: Mark | None) -> tuple[tuple[str, Mark], ...]:
         """The single instances that are off."""
         return tuple(one for one in self._off if not is_onward(one[0]) and _at_or_above(one[1], floor))
 
@@ -211,13 +216,13 @@ class Standing:
     def cut(self, key: str) -> bool:
         """Whether such a CANCEL takes this occurrence off, and he has not spoken of it since."""
         said = self.content(key)
-        return any(begin <= anchor(key) and not _after(said, mark) for begin, mark in self.cuts() if key)
+        return any(begin <= anchor(key) and not later(said, mark) for begin, mark in self.cuts() if key)
 
     def said_after(self, key: str, cancel: Mark) -> bool:
         """Whether a REQUEST for this instance came after that CANCEL of the whole."""
-        return _after(self.content(key), cancel)
+        return later(self.content(key), cancel)
 
-    def removals_above(self, floor: datetime | None) -> tuple[tuple[str, Address], ...]:
+    def removals_above(self, floor: Mark | None) -> tuple[tuple[str, Address], ...]:
         """The guests who were taken off the list, per instance."""
         found = (
             (key.recurrence_id, Address(key.party))
@@ -232,7 +237,7 @@ class Standing:
         """Whether the organizer took this guest off the list after he last told who is on it."""
         said = self.content(key) or self.content("")
         marks = (self._get(key, guest), self._get("", guest))
-        return any(mark is not None and mark.cancelled and not _after(said, mark) for mark in marks)
+        return any(mark is not None and mark.cancelled and not later(said, mark) for mark in marks)
 
     def request(self, key: str, new: Stamp, *, proven: bool) -> Rank:
         """Where a REQUEST for this key stands.
@@ -240,27 +245,27 @@ class Standing:
         SPEC 4.1: over a CANCEL one with lower SEQUENCE but newer DTSTAMP by the proven organizer applies (he made the
         meeting anew); over a live copy it is stale.
         """
-        if key and _below(new, self.floor()):
+        if key and later(self.floor(), new):
             return OLDER_DTSTAMP
         in_force = self.active_cancel(key)
         if in_force is not None:
             against = _against_cancel(in_force, new)
             if against.order is Order.NEWER:
                 return against
-            if proven and _missequenced(in_force, new):
+            if proven and later(new, in_force):
                 return Rank(order=Order.NEWER, note="lower-sequence-after-cancel")
         rank = compare_organizer(self.content(key), new)
         if rank.order is not Order.NEWER:
             return rank
         if in_force is not None:
             return replace(against, order=Order.CANCELLED)
-        if key and any(not _after(new, wider) for wider in self._wider(key)):
+        if key and any(not later(new, wider) for wider in self._wider(key)):
             return Rank(order=Order.CANCELLED, reason=Reason.OLDER_DTSTAMP)
         return rank
 
     def cancellation(self, key: str, new: Stamp) -> Rank:
         """Where a CANCEL for this key stands; with the keys of the REQUEST that it cancels it comes after it."""
-        if key and _below(new, self.floor()):
+        if key and later(self.floor(), new):
             return OLDER_DTSTAMP
         rank = compare_organizer(self.cancel(key), new)
         if rank.order is not Order.NEWER:
@@ -325,12 +330,12 @@ def _sequence(of: CalendarObject, key: str) -> int | None:
 
 
 def _by_dtstamp(mark: Mark, new: Stamp) -> Rank:
-    # The digest holds the DTSTAMP as it was sent: a repeated message is the same one, even where a clock that runs ahead
-    # had its DTSTAMP clamped to two different arrivals.
+    # The digest holds the DTSTAMP as it was sent: a repeated message is the same one, even where its DTSTAMP was not
+    # believed and each of its two arrivals stood for it.
     if mark.digest and mark.digest == new.digest:
         return DUPLICATE
     if mark.dtstamp is not None and new.dtstamp is not None and mark.dtstamp != new.dtstamp:
-        return NEWER if new.dtstamp > mark.dtstamp else OLDER_DTSTAMP
+        return NEWER if later(new, mark) else OLDER_DTSTAMP
     if mark.mail_date is not None and new.mail_date is not None and mark.mail_date != new.mail_date:
         newer = new.mail_date > mark.mail_date
     else:
@@ -353,33 +358,15 @@ def _against_cancel(cancel: Mark, new: Stamp) -> Rank:
     return compare_organizer(cancel, new)
 
 
-def _missequenced(cancel: Mark, new: Stamp) -> bool:
-    return cancel.dtstamp is not None and new.dtstamp is not None and new.dtstamp > cancel.dtstamp
-
-
-def _below(new: Stamp, floor: datetime | None) -> bool:
-    return new.dtstamp is not None and floor is not None and new.dtstamp < floor
-
-
-def _at_or_above(mark: Mark | None, floor: datetime | None) -> bool:
-    if mark is None:
-        return False
-    return mark.dtstamp is None or floor is None or mark.dtstamp >= floor
-
-
-def _after(new: Mark | Stamp | None, mark: Mark) -> bool:
-    """Whether `new` was said after `mark`, by DTSTAMP, the one thing that compares across instances."""
-    if new is None or new.dtstamp is None or mark.dtstamp is None:
-        return False
-    return new.dtstamp > mark.dtstamp
+def _at_or_above(mark: Mark | None, floor: Mark | None) -> bool:
+    return mark is not None and not later(floor, mark)
 
 
 def _before_reset(reset: Mark, new: Stamp) -> bool:
     if reset.reset_sequence is not None and new.sequence is not None:
         return new.sequence < reset.reset_sequence
-    if reset.reset_dtstamp is not None and new.dtstamp is not None:
-        return new.dtstamp < reset.reset_dtstamp
-    return False
+    said = at_latest(new)
+    return reset.reset_dtstamp is not None and said is not None and said < reset.reset_dtstamp
 
 
 def _facts(component: Component) -> Iterable[str]:

@@ -359,6 +359,7 @@ def _marks(
             partstat=partstat(line),
             sequence=known,
             dtstamp=context.now,
+            arrived=None,
         )
     return out
 

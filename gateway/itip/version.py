@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from gateway.ical import linked, onward, recur, times
 from gateway.ical.address import Address
@@ -41,7 +40,7 @@ def parts(message: Message, stored: CalendarObject | None, context: Context) -> 
     Beside its master an override was said when the whole was, even where it keeps the DTSTAMP of its last change.
     """
     new = message.object
-    whole = order.stamp(new, "", context).dtstamp if new.master is not None else None
+    whole = order.stamp(new, "", context) if new.master is not None else None
     own = ({"": new.master} if new.master is not None else {}) | dict(new.overrides)
     master, zones = new.master, new.zones
     if master is None and stored is not None:
@@ -56,10 +55,10 @@ def parts(message: Message, stored: CalendarObject | None, context: Context) -> 
     )
 
 
-def _not_before(whole: datetime | None, own: Stamp) -> Stamp:
-    if whole is None or (own.dtstamp is not None and own.dtstamp >= whole):
+def _not_before(whole: Stamp | None, own: Stamp) -> Stamp:
+    if whole is None or whole.dtstamp is None or (own.dtstamp is not None and own.dtstamp >= whole.dtstamp):
         return own
-    return replace(own, dtstamp=whole)
+    return replace(own, dtstamp=whole.dtstamp, arrived=whole.arrived)
 
 
 def components(of: CalendarObject | None, whole: CalendarObject | None = None) -> Components:
@@ -86,7 +85,7 @@ def fold(
     new = {part.key: part.component for part in applied}
     out = dict(known)
     if "" in new:
-        out = {key: old for key, old in out.items() if standing.content_survives(key, standing.floor())}
+        out = {key: old for key, old in out.items() if standing.content_survives(key)}
     out |= new
     _cut(out, standing, frame)
     _strike(out, standing, frame)

@@ -79,12 +79,17 @@ def write_marks(conn: Connection, account: str, uid: str, *, marks: Sequence[Mar
 
 def _newer(known: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """RFC 5546 2.1.5: what is older by DTSTAMP, and not newer by SEQUENCE, replaces nothing; the later reset stays too."""
-    raised = new.get("sequence", 0) > known.get("sequence", 0)
+    raised = new.get("sequence", 0) > known.get("sequence", 0) or _put_right(known, new)
     kept, other = (known, new) if _later(known, new, "dtstamp") and not raised else (new, known)
     reset = other if _later(other, kept, "reset_dtstamp") else kept
     return {name: fact for name, fact in kept.items() if name not in _RESET} | {
         name: reset[name] for name in _RESET if name in reset
     }
+
+
+def _put_right(known: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether the clock of what stands there ran ahead of its mail, and what is new was mailed after it."""
+    return _later(new, known, "mail_date") and "arrived" in known
 
 
 def _later(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:

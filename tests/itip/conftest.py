@@ -53,7 +53,7 @@ class Desk:
         default_factory=dict
     )  # what its next mails are: auto_submitted, is_list, ...
     calendar: CalendarObject | None = None  # what else is in it
-    parked: list[tuple[Message, Certainty, datetime | None]] = field(default_factory=list)
+    parked: list[tuple[Message, Certainty, datetime | None, datetime]] = field(default_factory=list)
 
     drawer: dict[str, tuple[CalendarObject | None, CalendarObject | None, dict[MarkKey, Mark]]] = field(
         default_factory=dict
@@ -84,9 +84,11 @@ class Desk:
         now: datetime = NOW,
     ) -> Decision:
         """Decide, and carry the decision out as the journeys do, the texts written and read in between."""
-        decision = self._decide(message, certainty, approved=approved, mail_date=mail_date, now=now)
+        decision = self._decide(
+            message, certainty, approved=approved, mail_date=mail_date, now=now, arrived=now
+        )
         if decision.outcome is Outcome.PARKED:
-            self.parked.append((message, certainty, mail_date))
+            self.parked.append((message, certainty, mail_date, now))
         elif decision.marks:
             self.replay(now)
         return decision
@@ -98,7 +100,8 @@ class Desk:
         *,
         approved: bool,
         mail_date: datetime | None,
-        now: datetime = NOW,
+        now: datetime,
+        arrived: datetime,
     ) -> Decision:
         context = Context(
             owner=self.owner,
@@ -107,7 +110,7 @@ class Desk:
             base=self.base,
             verdict=Verdict(sender=message.sender, certainty=certainty),
             policy=replace(self.policy, approved=approved),
-            arrived=now,
+            arrived=arrived,
             mail_date=mail_date,
             kin=self.kin,
             **self.mail,  # type: ignore[arg-type]
@@ -142,8 +145,10 @@ class Desk:
         while moved:
             moved = False
             for item in list(self.parked):
-                message, certainty, mail_date = item
-                decision = self._decide(message, certainty, approved=False, mail_date=mail_date, now=now)
+                message, certainty, mail_date, arrived = item
+                decision = self._decide(
+                    message, certainty, approved=False, mail_date=mail_date, now=now, arrived=arrived
+                )
                 if decision.outcome is not Outcome.PARKED:
                     self.parked.remove(item)
                     moved = moved or bool(decision.marks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,9 +27,10 @@ def utc(at: datetime) -> str:
 class Organizer:
     """Says things about a weekly series, with SEQUENCE and DTSTAMP as RFC 5546 2.1.4 wants them."""
 
-    def __init__(self) -> None:
+    def __init__(self, ahead: timedelta = timedelta()) -> None:
         self.sequence = 0
         self.said = SAID
+        self.ahead = ahead  # of her clock
         self.shift = 0
         self.guests = [BOB, CAROL, DAN]
         self.history: list[tuple[str, str]] = []
@@ -109,7 +111,7 @@ class Organizer:
         head = [
             "BEGIN:VEVENT",
             "UID:u",
-            f"DTSTAMP:{utc(self.said)}",
+            f"DTSTAMP:{utc(self.said + self.ahead)}",
             f"SEQUENCE:{self.sequence}",
             f"ORGANIZER:mailto:{ALICE}",
         ]
@@ -123,6 +125,37 @@ THINGS = (
 HISTORIES = st.lists(
     st.tuples(st.sampled_from(THINGS), st.integers(0, 3), st.sampled_from("ABC")), min_size=1, max_size=6
 )
+
+
+# Of one clock, and of the post: how far it is ahead, and how long a mail is under way.
+CLOCKS = st.one_of(
+    st.sampled_from([timedelta(hours=-1), timedelta(), timedelta(minutes=3), timedelta(days=3)]),
+    st.timedeltas(timedelta(hours=-1), timedelta(days=3)).map(
+        lambda one: timedelta(seconds=one // timedelta(seconds=1))
+    ),
+)
+DELAYS = st.sampled_from([timedelta(seconds=2), *(timedelta(minutes=one) for one in (2, 5, 60, 1500, 4300))])
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One copy of a mail: when it comes, and what its Date says."""
+
+    arrives: datetime
+    message: Any
+    dated: datetime | None
+
+
+def posted(told: list[Any], ahead: timedelta, data: st.DataObject) -> list[Copy]:
+    """Each mail once or more, one a minute, as the post brings them."""
+    skew = data.draw(st.sampled_from([None, timedelta(), ahead]))
+    twice = data.draw(st.lists(st.integers(0, len(told) - 1), max_size=3))
+    copies = []
+    for minute in (*range(len(told)), *twice):
+        sent = SAID + timedelta(minutes=minute + 1)
+        dated = None if skew is None else sent + skew
+        copies.append(Copy(sent + data.draw(DELAYS), told[minute], dated))
+    return sorted(copies, key=lambda one: one.arrives)
 
 
 def canonical(desk: Any) -> Any:
@@ -144,23 +177,23 @@ def text_of(desk: Any) -> str:
 
 @pytest.mark.parametrize("policy", ["mark", "delete"])
 @RUNS
-@given(history=HISTORIES, data=st.data())
+@given(history=HISTORIES, ahead=CLOCKS, data=st.data())
 def test_any_order_of_the_organizers_history_ends_in_the_same_copy(
-    stage: Any, policy: str, history: list[tuple[str, int, str]], data: st.DataObject
+    stage: Any, policy: str, history: list[tuple[str, int, str]], ahead: timedelta, data: st.DataObject
 ) -> None:
-    organizer = Organizer()
+    organizer = Organizer(ahead)
     organizer.say("series", 0, "A")
     for what, week, text in history:
         organizer.say(what, week, text)
     told = [stage.message(method, body, ALICE) for method, body in organizer.history]
-    disorder = data.draw(st.permutations([*told, *data.draw(st.lists(st.sampled_from(told), max_size=3))]))
+    disorder = posted(told, ahead, data)
     straight, crooked = stage.desk(BOB, cancel=policy), stage.desk(BOB, cancel=policy)
-    for message in told:
-        straight.meet(message)
-    for message in disorder:
-        crooked.meet(message)
+    for minute, message in enumerate(told, 1):
+        straight.meet(message, now=SAID + timedelta(minutes=minute))
+    for copy in disorder:
+        crooked.meet(copy.message, mail_date=copy.dated, now=copy.arrives)
     assert canonical(crooked) == canonical(straight), (
-        f"{[(m.method.value, m.object.sequence() or 0) for m in disorder]}\n"
+        f"{[(one.message.method.value, one.message.object.sequence() or 0) for one in disorder]}\n"
         f"in order:\n{text_of(straight)}\nin disorder:\n{text_of(crooked)}"
     )
 
@@ -230,23 +263,23 @@ ANSWERS = st.lists(
 
 
 @RUNS
-@given(answers=ANSWERS, data=st.data())
+@given(answers=ANSWERS, ahead=CLOCKS, data=st.data())
 def test_any_order_of_answers_ends_in_the_same_meeting(
-    stage: Any, answers: list[tuple[str, int | None, str]], data: st.DataObject
+    stage: Any, answers: list[tuple[str, int | None, str]], ahead: timedelta, data: st.DataObject
 ) -> None:
     told = []
     for minute, (who, week, partstat) in enumerate(answers):
         day = "" if week is None else f"RECURRENCE-ID:{utc(START + timedelta(weeks=week))}\n"
         body = (
-            f"BEGIN:VEVENT\nUID:u\nDTSTAMP:{utc(SAID + timedelta(minutes=minute))}\nSEQUENCE:0\n{day}"
+            f"BEGIN:VEVENT\nUID:u\nDTSTAMP:{utc(SAID + ahead + timedelta(minutes=minute + 1))}\nSEQUENCE:0\n{day}"
             f"ATTENDEE;PARTSTAT={partstat}:mailto:{who}\nEND:VEVENT"
         )
         told.append(stage.message("REPLY", body, who))
-    disorder = data.draw(st.permutations([*told, *data.draw(st.lists(st.sampled_from(told), max_size=3))]))
+    disorder = posted(told, ahead, data)
     straight, crooked = stage.desk(ALICE), stage.desk(ALICE)
     straight.stored = crooked.stored = stage.object(SERIES)
-    for message in told:
-        straight.meet(message)
-    for message in disorder:
-        crooked.meet(message)
+    for minute, message in enumerate(told, 1):
+        straight.meet(message, now=SAID + timedelta(minutes=minute))
+    for copy in disorder:
+        crooked.meet(copy.message, mail_date=copy.dated, now=copy.arrives)
     assert canonical(crooked) == canonical(straight), f"{text_of(straight)}\n{text_of(crooked)}"

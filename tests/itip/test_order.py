@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -110,7 +111,14 @@ ATTENDEE_ROWS = [
     ("an older answer", mark(1, 10), (), said(1, 9), Order.OLDER),
     ("the same answer", mark(), (), said(), Order.SAME),
     ("a later answer to a lower SEQUENCE counts by its DTSTAMP", mark(2, 10), (), said(1, 11), Order.NEWER),
-    ("the same answer, clamped to another arrival", mark(1, 10, "a"), (), said(1, 12, "a"), Order.SAME),
+    ("the same answer, of which another arrival counts", mark(1, 10, "a"), (), said(1, 12, "a"), Order.SAME),
+    (
+        "no SEQUENCE, a clock ahead: no later than it came",
+        None,
+        (Mark(reset_dtstamp=at(20)),),
+        replace(said(None, 30), arrived=at(19)),
+        Order.OLDER,
+    ),
     ("one DTSTAMP: the higher SEQUENCE", mark(1, 10), (), said(2, 10, "b"), Order.NEWER),
     ("below the reset", None, (mark(reset_sequence=2),), said(1, 99), Order.OLDER),
     ("at the reset", None, (mark(reset_sequence=2),), said(2, 1), Order.NEWER),
@@ -272,10 +280,18 @@ def test_a_sequence_is_found_where_products_put_it(stage: Any, line: str, sequen
     assert stamp(of, "", Context(owner=frozenset(), now=T)).sequence == sequence
 
 
-def test_a_dtstamp_from_the_future_counts_as_of_its_arrival(stage: Any) -> None:
+def test_a_dtstamp_far_in_the_future_counts_as_of_its_arrival(stage: Any) -> None:
+    of = stage.object(EVENT.format("SEQUENCE:1"))
+    said = stamp(of, "", Context(owner=frozenset(), now=T, arrived=T - timedelta(days=4)))
+    assert (said.dtstamp, said.arrived) == (T - timedelta(days=4), None)
+
+
+def test_a_dtstamp_a_little_ahead_counts_as_it_was_said(stage: Any) -> None:
     of = stage.object(EVENT.format("SEQUENCE:1"))
     early = T - timedelta(days=1)
-    assert stamp(of, "", Context(owner=frozenset(), now=T, arrived=early)).dtstamp == early
+    said = stamp(of, "", Context(owner=frozenset(), now=T, arrived=early))
+    assert (said.dtstamp, said.arrived) == (T, early)
+    assert said.mark().arrived == early
 
 
 moments = st.none() | st.datetimes(timezones=st.just(UTC))
@@ -285,6 +301,7 @@ marks_ = st.builds(
     dtstamp=moments,
     digest=st.text(max_size=5),
     mail_date=moments,
+    arrived=moments,
     reset_sequence=st.none() | st.integers(0, 99),
     reset_dtstamp=moments,
     cancelled=st.booleans(),

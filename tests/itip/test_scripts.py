@@ -11,7 +11,8 @@
     > deletes                                      the owner's program deletes it
     > loses                                        its calendar holds it no more, and nobody knows why
     > mail REQUEST from=a@example.com [certainty=unknown] [approved]     a message, with what follows as its components;
-                                                   also [auto=auto-replied] [list] [null]: what kind of mail it is
+                                                   also [auto=auto-replied] [list] [null]: what kind of mail it is,
+                                                   [date=20300101T090000Z]: and of when
     > again [certainty=...] [approved]             the last mail once more
     > arrives REQUEST b@example.com                what we sent him reaches his desk, which the next steps are about
     > expect applied invitation-stored             outcome and reason of the last mail
@@ -150,14 +151,14 @@ class Play:
                 self.message,
                 Certainty(options.get("certainty", "proven")),
                 approved="approved" in options,
+                mail_date=moment(options["date"]) if "date" in options else None,
                 now=self.stage.after(self.minutes),
             )
         )
 
     def do_clock(self, words: list[str], body: str) -> None:
         if words[0].endswith("Z"):
-            at = datetime.strptime(words[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-            self.minutes = (at - self.stage.now).total_seconds() / 60
+            self.minutes = (moment(words[0]) - self.stage.now).total_seconds() / 60
         else:
             self.minutes += float(words[0])
 
@@ -206,6 +207,10 @@ class Play:
         for key, lines in wanted.items():
             for line in lines:
                 assert holds(held[key], line), f"{line!r} is not so in\n{stored.data.decode()}"
+
+
+def moment(text: str) -> datetime:
+    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
 def by_component(body: str) -> dict[str, list[str]]:

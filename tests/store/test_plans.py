@@ -262,6 +262,16 @@ async def test_a_newer_mark_replaces_the_older_of_its_place(store, new_job) -> N
         ),
         ({"dtstamp": LATE, "partstat": "DECLINED"}, {"dtstamp": LATE, "partstat": "ACCEPTED"}, None),
         (
+            {"dtstamp": LATE, "arrived": EARLY, "mail_date": EARLY},
+            {"dtstamp": EARLY, "mail_date": LATE},
+            {"dtstamp": EARLY, "mail_date": LATE},
+        ),
+        (
+            {"dtstamp": LATE, "arrived": EARLY, "mail_date": LATE},
+            {"dtstamp": EARLY, "mail_date": EARLY},
+            {"dtstamp": LATE, "arrived": EARLY, "mail_date": LATE},
+        ),
+        (
             {"dtstamp": LATE, "partstat": "DECLINED"},
             {"dtstamp": EARLY, "partstat": "ACCEPTED", "reset_dtstamp": EARLY, "reset_sequence": 2},
             {"dtstamp": LATE, "partstat": "DECLINED", "reset_dtstamp": EARLY, "reset_sequence": 2},
