@@ -13,7 +13,6 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.accounts import Account
 from gateway.config import Config, later, load, not_yet, warnings
 from gateway.errors import ConfigError, GatewayError
 from gateway.log import configure, together
@@ -116,7 +115,7 @@ class Daemon:
             wake = None
             try:
                 self._start(parts.worker.run())
-                self._start(self._watching(parts))
+                self._start(parts.rounds.run())
                 self._start(self._gauges(parts))
                 self._start(edges.offering(parts, server))
                 if self._first:
@@ -209,20 +208,11 @@ class Daemon:
             log.warning("configuration checked; a restart puts its other changes into force")
         _notify("READY=1")
 
-    async def _watching(self, parts: Parts) -> None:
-        while True:
-            await asyncio.gather(*(self._due(parts, account) for account in parts.accounts))
-            await asyncio.sleep(BEAT)
-
     async def _alive(self) -> None:
         """The watchdog asks whether the loop turns; a calendar server that hangs does not stop it."""
         while True:
             _notify("WATCHDOG=1")
             await asyncio.sleep(BEAT * 5)
-
-    async def _due(self, parts: Parts, account: Account) -> None:
-        with contextlib.suppress(GatewayError):  # the round has told it; it comes again
-            await parts.watch.due(account)
 
     async def _spool(self, parts: Parts) -> None:
         while True:
@@ -307,6 +297,7 @@ def _read_poke(wire: socket.socket, parts: Parts) -> None:
         while wire.recv(16):
             pass
     parts.store.queue.wake()
+    parts.rounds.wake()
 
 
 def _notify(state: str) -> None:

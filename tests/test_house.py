@@ -19,7 +19,7 @@ GATEWAY = ROOT / "gateway"
 PURE = ("ical", "itip", "policy", "imip", "render")  # from the lowest floor up
 EDGES = ("smtp", "caldav", "web", "store")
 GROUND = ("errors", "accounts", "ports", "config", "log")
-TOP = ("__main__", "cli", "daemon", "processes", "wiring")
+TOP = ("__main__", "cli", "daemon", "processes", "radicale_hook", "wiring")
 UNDER_PURE = frozenset(
     {"errors", "accounts", "ports", "config"}
 )  # log writes, so it is nothing for a pure room

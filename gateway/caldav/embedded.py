@@ -49,11 +49,20 @@ class EmbeddedRadicale:
     It belongs to no event loop: it may be started in one and stopped in another.
     """
 
-    def __init__(self, folder: Path, accounts: Iterable[Account], *, port: int = 0) -> None:
-        """`folder` is made if needed. `port` 0: the one of the last time if it is free, else any."""
+    def __init__(
+        self,
+        folder: Path,
+        accounts: Iterable[Account],
+        *,
+        port: int = 0,
+        tells: tuple[str, Path] | None = None,
+    ) -> None:
+        """`folder` is made if needed. `port` 0: the one of the last time if it is free, else any. `tells`: our web's URL
+        and the file of its hook's token."""
         self._folder = folder.absolute()
         self._accounts = tuple(accounts)
         self._port = port
+        self._tells = tells
         self._child: subprocess.Popen[bytes] | None = None
         _check(self._accounts)
 
@@ -125,7 +134,16 @@ class EmbeddedRadicale:
             f"[auth]\ntype = htpasswd\nhtpasswd_filename = {self._folder / 'users'}\nhtpasswd_encryption = plain\n"
             "[rights]\ntype = owner_only\n"
             f"[storage]\nfilesystem_folder = {self._folder / 'collections'}\n"
-            "[logging]\nlevel = warning\n"
+            "[logging]\nlevel = warning\n" + self._hook()
+        )
+
+    def _hook(self) -> str:
+        if self._tells is None:
+            return ""
+        url, token_file = self._tells
+        return (
+            "[hook]\ntype = gateway.radicale_hook\n"
+            f"imip_gateway_url = {url}\nimip_gateway_token_file = {token_file}\n"
         )
 
     def _free_port(self) -> int:

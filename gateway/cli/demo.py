@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import secrets
 import sys
 from datetime import UTC, datetime, time, timedelta
 from email.utils import format_datetime
@@ -34,6 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     path.touch(mode=0o600)
     path.write_text(text)
     (state / SAMPLE).write_bytes(sample(datetime.now(UTC)))
+    token = state / configuration.HOOK_TOKEN
+    token.touch(mode=0o600)
+    token.write_text(f"{secrets.token_urlsafe(24)}\n")
     config = configuration.load(path)
     from gateway import daemon
 

@@ -2,7 +2,7 @@
 
 from gateway.accounts import Account, Booking, Freebusy
 from gateway.config.advice import later, not_yet, warnings
-from gateway.config.demo import demo_config
+from gateway.config.demo import HOOK_TOKEN, demo_config
 from gateway.config.files import find, load
 from gateway.config.model import (
     Burst,
@@ -28,6 +28,7 @@ from gateway.config.model import (
 from gateway.config.reader import parse
 
 __all__ = [
+    "HOOK_TOKEN",
     "Account",
     "Booking",
     "Burst",

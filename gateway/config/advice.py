@@ -78,7 +78,7 @@ def _later_tables(config: Config) -> Iterator[str]:
     for name, table, default, keys in (
         ("delivery", config.delivery, Delivery(), ("mail_local_guests",)),
         ("trust", config.trust, Trust(), ("verify",)),
-        ("web", config.web, Web(), ("link_lifetime", "undo", "hook_token_file", "status_token_file")),
+        ("web", config.web, Web(), ("link_lifetime", "undo", "status_token_file")),
     ):
         for key in keys:
             if getattr(table, key) != getattr(default, key):

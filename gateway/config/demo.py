@@ -10,6 +10,7 @@ ACCOUNTS = (
     ("bob", "Bob Builder", "person"),
     ("room1", "Room 1", "room"),
 )
+HOOK_TOKEN = "hook.token"  # noqa: S105 - a file name
 PASSWORD = "demo"  # noqa: S105 - the demo's, printed on its first page
 
 
@@ -46,7 +47,8 @@ interval = "5s"
 settle   = {_quoted(settle)}  # short, so that a change shows at once
 
 [web]
-listen = {_quoted(web)}
+listen          = {_quoted(web)}
+hook_token_file = {_quoted(str(state / HOOK_TOKEN))}  # the calendar server tells at once what was saved
 
 [[server]]
 name = "main"
@@ -72,4 +74,4 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-__all__ = ["PASSWORD", "demo_config"]
+__all__ = ["HOOK_TOKEN", "PASSWORD", "demo_config"]

@@ -58,6 +58,14 @@ class Snapshots(Protocol):
         """The collections whose every object is known here, as of so long ago at most."""
         ...
 
+    async def due(self, now: datetime) -> frozenset[str]:
+        """The accounts of whom a collection is due."""
+        ...
+
+    async def hasten(self, *, account: str = "", path: str = "") -> int:
+        """Make the collections of one account, or those at or above one path, due now; how many there were."""
+        ...
+
     async def lease_collection(self, account: str, path: str, *, worker: str, lease: timedelta) -> bool: ...
     async def synced(
         self,

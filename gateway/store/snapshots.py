@@ -6,7 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from gateway.ports import CollectionState, NewJob, Snapshot
 from gateway.store import schema
@@ -16,7 +29,9 @@ from gateway.store.jobs import Jobs
 _T = schema.snapshot
 _C = schema.collection
 _J = schema.journal
+_DEEPEST = 20  # folders of a path that may be a collection
 _INSERT = insert(_T)
+_DUE = select(_C.c.account).distinct().where(or_(_C.c.due.is_(None), _C.c.due <= bindparam("now")))
 _FRESH = select(_C.c.path).where(
     _C.c.account == bindparam("of_account"),
     _C.c.baseline.is_(True),
@@ -84,6 +99,23 @@ class Snapshots:
         rows = await self._db.read(lambda conn: conn.execute(_FRESH, which).scalars().all())
         return frozenset(rows)
 
+    async def due(self, now: datetime) -> frozenset[str]:
+        """The accounts of whom a collection is due."""
+        rows = await self._db.read(lambda conn: conn.execute(_DUE, {"now": now}).scalars().all())
+        return frozenset(rows)
+
+    async def hasten(self, *, account: str = "", path: str = "") -> int:
+        """Make the collections of one account, or those at or above one path, due now; how many there were."""
+        above = [path[: end + 1] for end, letter in enumerate(path) if letter == "/"][-_DEEPEST:]
+        which = _C.c.path.in_(above) if path else _C.c.account == account
+        now = self._jobs.now()
+
+        def change(conn: Connection) -> int:
+            conn.execute(update(_C).where(which, or_(_C.c.due.is_(None), _C.c.due > now)).values(due=now))
+            return int(conn.execute(select(func.count()).select_from(_C).where(which)).scalar_one())
+
+        return await self._db.write(change)
+
     async def lease_collection(self, account: str, path: str, *, worker: str, lease: timedelta) -> bool:
         """Only one at a time looks at a collection, across processes; False: somebody else does."""
         return await self._db.write(
@@ -125,7 +157,8 @@ class Snapshots:
 
     async def recover(self, worker: str = "") -> int:
         """End the leases of a watcher that is known to be dead (all, when `worker` is ""); how many there were."""
-        statement = update(_C).where(_C.c.lease_until.is_not(None)).values(lease_owner="", lease_until=None)
+        free = {"lease_owner": "", "lease_until": None, "due": self._jobs.now()}
+        statement = update(_C).where(_C.c.lease_until.is_not(None)).values(free)
         if worker:
             statement = statement.where(_C.c.lease_owner == worker)
         return await self._db.write(lambda conn: conn.execute(statement).rowcount)
@@ -189,10 +222,12 @@ def _state(row: Row[Any]) -> CollectionState:
 
 
 def _put_state(conn: Connection, state: CollectionState) -> None:
-    values = _facts(state)
+    """Whoever made it due while we looked has said that there is more to see."""
+    hastened = case((_C.c.due < _C.c.lease_until, _C.c.due), else_=literal(state.due, _C.c.due.type))
+    values = {**_facts(state), "due": hastened}
     here = (_C.c.account == state.account, _C.c.path == state.path)
     if conn.execute(update(_C).where(*here).values(values)).rowcount == 0:
-        conn.execute(insert(_C).values(account=state.account, path=state.path, **values))
+        conn.execute(insert(_C).values(account=state.account, path=state.path, **_facts(state)))
 
 
 def _facts(state: CollectionState) -> dict[str, Any]:
@@ -217,7 +252,8 @@ def _lease(
         new = CollectionState(account=account, path=path)
         conn.execute(insert(_C).values(account=account, path=path, **_facts(new)))
     free = or_(_C.c.lease_until.is_(None), _C.c.lease_until <= now)
-    taken = update(_C).where(*here, free).values(lease_owner=worker, lease_until=now + lease)
+    end = now + lease
+    taken = update(_C).where(*here, free).values(lease_owner=worker, lease_until=end, due=end)
     return conn.execute(taken).rowcount == 1
 
 

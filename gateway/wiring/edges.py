@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.accounts import mailbox
+from gateway.caldav.href import canonical
 from gateway.config import Config
 from gateway.errors import GatewayError
 from gateway.flows.showing import ShownCalendar, shown_calendar
@@ -22,6 +24,8 @@ from gateway.web.app import WebServer, application
 from gateway.web.app import bind as bind_web
 from gateway.web.demo import DemoView
 from gateway.web.demo import routes as demo_routes
+from gateway.web.hooks import Hasten
+from gateway.web.hooks import routes as hook_routes
 from gateway.wiring import meaning
 from gateway.wiring.channel import daemon_runs
 from gateway.wiring.parts import Parts, started
@@ -146,12 +150,36 @@ async def web(
     endpoint = parts.config.web.listen
     if endpoint is None:
         return None
-    pages = demo_routes(_demo_view(parts)) if demo else []
+    pages = [
+        *hook_routes(token=parts.config.web.hook_token, hasten=_hastening(parts)),
+        *(demo_routes(_demo_view(parts)) if demo else []),
+    ]
     app = application(health=parts.health, metrics=metrics or parts.log.exposition, pages=pages)
     inherited = doors.web if doors is not None else None
     server = WebServer(app, endpoint.host, endpoint.port, inherited=inherited)
     await server.start()
     return server
+
+
+def _hastening(parts: Parts) -> Hasten:
+    """A server names a path as it sees it itself: below the prefix under which we reach it."""
+    prefixes = {urlsplit(url).path.rstrip("/") for url in parts.urls.values()} | {""}
+
+    async def hasten(path: str, account: str) -> int:
+        snapshots = parts.store.snapshots
+        if path:
+            try:
+                whole = [canonical(f"{prefix}/{path.lstrip('/')}") for prefix in sorted(prefixes)]
+            except GatewayError:  # no path of any server
+                return 0
+            count = sum([await snapshots.hasten(path=one) for one in whole])
+        else:
+            known = parts.accounts.find(account)
+            count = await snapshots.hasten(account=known.address) if known is not None else 0
+        parts.rounds.wake()
+        return count
+
+    return hasten
 
 
 def _demo_view(parts: Parts) -> DemoView:

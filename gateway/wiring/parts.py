@@ -9,6 +9,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from gateway.accounts import Account, Accounts
 from gateway.caldav import embedded
@@ -22,6 +23,7 @@ from gateway.flows.messages import Messages
 from gateway.flows.proposals import Decided
 from gateway.flows.receive import Door, Receive
 from gateway.flows.relay import Relay
+from gateway.flows.rounds import Rounds
 from gateway.flows.watch import Watch, WatchSettings
 from gateway.flows.worker import Run, Worker, WorkerSettings
 from gateway.ical.event import CalendarObject
@@ -50,6 +52,7 @@ class Parts:
     hops: Mapping[str, NextHop]  # relay_to -> where it goes on; "" is the smarthost
     worker: Worker
     watch: Watch
+    rounds: Rounds
     door: Door
     spool: SpoolReader
     health: Health
@@ -116,15 +119,11 @@ def _assemble(
     )
     common = _Common(config=config, accounts=accounts, store=store, apply=apply, clock=clock, log=log)
     name = worker or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    receive = Receive(
-        queue=store.queue,
-        accounts=accounts,
-        tokens=tokens,
-        settings=meaning.receive_settings(config),
-        log=log,
+    settings = meaning.receive_settings(config)
+    receive = Receive(queue=store.queue, accounts=accounts, tokens=tokens, settings=settings, log=log)
+    deliver = _deliver(
+        common, hops[""], meaning.composer(config, accounts, tokens=tokens, letters=words.letters)
     )
-    compose = meaning.composer(config, accounts, tokens=tokens, letters=words.letters)
-    deliver = _deliver(common, hops[""], compose)
     working = Worker(
         name=name,
         queue=store.queue,
@@ -136,6 +135,7 @@ def _assemble(
         log=log,
         settings=WorkerSettings(retry_for=config.delivery.retry_for),
     )
+    watch = _watch(common, calendars, name)
     return Parts(
         config=config,
         accounts=accounts,
@@ -145,7 +145,8 @@ def _assemble(
         smarthost=hops[""],
         hops=hops,
         worker=working,
-        watch=_watch(common, calendars, name),
+        watch=watch,
+        rounds=_rounds(common, watch),
         door=Door(store.intake, accounts, log),
         spool=SpoolReader(config.gateway.state_dir),
         health=Health(),
@@ -242,6 +243,16 @@ def _watch(common: _Common, calendars: CalDavCalendars, name: str) -> Watch:
     )
 
 
+def _rounds(common: _Common, watch: Watch) -> Rounds:
+    return Rounds(
+        accounts=common.accounts,
+        snapshots=common.store.snapshots,
+        watch=watch,
+        clock=common.clock,
+        interval=common.config.watch.interval,
+    )
+
+
 def _decided(common: _Common, calendars: CalDavCalendars) -> Decided:
     policy = meaning.policy_of(common.config)
     return Decided(
@@ -299,7 +310,16 @@ async def _embedded(
         if share and (folder / "port").exists():
             urls[server.name] = f"http://{embedded.HOST}:{int((folder / 'port').read_text())}/"
             continue
-        child = embedded.EmbeddedRadicale(folder, (one for one in accounts if one.server == server.name))
+        own = (one for one in accounts if one.server == server.name)
+        child = embedded.EmbeddedRadicale(folder, own, tells=_hook_of(config))
         urls[server.name] = await child.start()
         stack.push_async_callback(child.stop)
     return urls
+
+
+def _hook_of(config: Config) -> tuple[str, Path] | None:
+    """Where an embedded server says what was saved."""
+    web = config.web
+    if web.listen is None or web.hook_token_file is None:
+        return None
+    return f"http://{web.listen}", web.hook_token_file

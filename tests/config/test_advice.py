@@ -50,7 +50,6 @@ def test_a_secret_that_everybody_can_read_is_told() -> None:
         (HEAD + "[trust]\nverify = true", "[trust] verify"),
         (QUIET + '[web]\nundo = "1s"', "[web] undo"),
         (QUIET + '[web]\nlink_lifetime = "1d"', "[web] link_lifetime"),
-        (QUIET + '[web]\nhook_token_file = "x"', "[web] hook_token_file"),
         (QUIET + '[web]\nstatus_token_file = "x"', "[web] status_token_file"),
         (QUIET + 'kind = "room"', '[[account]] alice@example.org kind = "room"'),
         (QUIET + "booking = { capacity = 3 }", "[[account]] alice@example.org booking"),

@@ -61,6 +61,7 @@ class Radicale:
             f"[auth]\ntype = htpasswd\nhtpasswd_filename = {folder}/users\nhtpasswd_encryption = plain\n"
             f"[storage]\nfilesystem_folder = {folder}/collections\n[logging]\nlevel = warning\n"
         )
+        self.environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         self.log = folder / "log"
         self.folder = folder
         self.restart()
@@ -74,6 +75,7 @@ class Radicale:
                 [sys.executable, "-m", "radicale", "--config", str(self.folder / "config")],
                 stdout=output,
                 stderr=output,
+                env=self.environment,
             )
         wait_for(lambda: httpx.get(self.url).status_code < 500, self.process, "radicale", self.log)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -172,6 +173,32 @@ def test_history_is_never_mailed(start: Any) -> None:
     assert gateway.letters() == []
     gateway.put("alice", UID, gateway.object("alice", UID).replace("SUMMARY:Planning", "SUMMARY:Planned"))
     gateway.settle()
+    assert to(gateway.letters()) == [DAVE, ERIN]
+
+
+def test_a_server_with_the_hook_is_not_waited_for(start: Any, tmp_path: Any) -> None:
+    """SPEC 1.3, 5.1: the watch would look again in an hour; Radicale says at once what was saved."""
+    gateway = start(begun=False)
+    token = tmp_path / "hook-token"
+    token.write_text("s3cret-token")
+    token.chmod(0o600)
+    text = gateway.config.read_text()
+    gateway.config.write_text(text.replace("[web]\n", f'[web]\nhook_token_file = "{token}"\n'))
+    radicale = gateway.radicale
+    with (radicale.folder / "config").open("a") as file:
+        file.write(
+            f"[hook]\ntype = gateway.radicale_hook\nimip_gateway_url = http://127.0.0.1:{gateway.web}\n"
+            f"imip_gateway_token_file = {token}\n"
+        )
+    radicale.stop()
+    radicale.restart()
+    gateway.start()
+    gateway.settle()
+    gateway.put("alice", UID, event())
+    for _ in range(300):
+        if len(gateway.letters()) == 2:
+            break
+        time.sleep(0.1)
     assert to(gateway.letters()) == [DAVE, ERIN]
 
 

@@ -113,12 +113,14 @@ async def test_the_lease_of_a_dead_watcher_runs_out_or_is_ended(store, clock) ->
 async def test_a_lease_keeps_what_is_known_of_the_collection(store, clock) -> None:
     await store.snapshots.synced(state(clock))
     await store.snapshots.lease_collection(ALICE, CAL, worker="1", lease=LEASE)
-    assert await store.snapshots.collections() == (state(clock),)
+    assert await store.snapshots.collections() == (state(clock, due=clock.now() + LEASE),)
 
 
-async def test_a_collection_that_was_never_read_through_has_no_baseline(store) -> None:
+async def test_a_collection_that_was_never_read_through_has_no_baseline(store, clock) -> None:
     await store.snapshots.lease_collection(ALICE, CAL, worker="1", lease=LEASE)
-    assert await store.snapshots.collections() == (CollectionState(account=ALICE, path=CAL),)
+    assert await store.snapshots.collections() == (
+        CollectionState(account=ALICE, path=CAL, due=clock.now() + LEASE),
+    )
     assert await store.snapshots.collections("bob") == ()
 
 
@@ -149,3 +151,43 @@ async def test_only_what_was_read_whole_and_lately_is_an_index(store, clock) -> 
         await store.snapshots.synced(CollectionState(account="alice", path=path, **facts))
     assert await store.snapshots.fresh("alice", timedelta(minutes=2)) == {"/new/"}
     assert await store.snapshots.fresh("bob", timedelta(minutes=2)) == frozenset()
+
+
+async def test_a_hook_makes_a_collection_due_by_its_path_or_one_below_it(store, clock) -> None:
+    await store.snapshots.synced(state(clock))
+    await store.snapshots.synced(state(clock, path="/alice/tasks/"))
+    assert await store.snapshots.due(clock.now()) == frozenset()
+    assert await store.snapshots.hasten(path=f"{CAL}meeting.ics") == 1
+    assert await store.snapshots.due(clock.now()) == {ALICE}
+    due = {one.path: one.due for one in await store.snapshots.collections()}
+    assert due[CAL] == clock.now() < due["/alice/tasks/"]
+    assert await store.snapshots.hasten(account=ALICE) == 2
+    assert await store.snapshots.hasten(path="/bob/cal/") == 0
+    assert await store.snapshots.hasten(path="") == 0
+
+
+async def test_what_was_due_already_stays_due_since_then(store, clock) -> None:
+    await store.snapshots.synced(state(clock, due=clock.now()))
+    before = clock.now()
+    clock.forward(seconds=5)
+    assert await store.snapshots.hasten(path=CAL) == 1
+    assert (await store.snapshots.collections())[0].due == before
+
+
+async def test_a_word_during_a_round_brings_another_round(store, clock) -> None:
+    await store.snapshots.synced(state(clock))
+    assert await store.snapshots.lease_collection(ALICE, CAL, worker="w", lease=LEASE)
+    assert await store.snapshots.due(clock.now()) == frozenset()
+    clock.forward(seconds=1)
+    assert await store.snapshots.hasten(path=CAL) == 1
+    said = clock.now()
+    clock.forward(seconds=1)
+    await store.snapshots.synced(state(clock))
+    assert (await store.snapshots.collections())[0].due == said
+
+
+async def test_the_collection_of_a_dead_watcher_is_due_again_at_once(store, clock) -> None:
+    await store.snapshots.synced(state(clock))
+    assert await store.snapshots.lease_collection(ALICE, CAL, worker="w", lease=LEASE)
+    await store.snapshots.recover("w")
+    assert await store.snapshots.due(clock.now()) == {ALICE}
