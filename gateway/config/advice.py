@@ -37,6 +37,8 @@ def _risks(config: Config) -> Iterator[str]:
     smarthost = config.delivery.smarthost
     if smarthost.startswith("smtp://") and "@" in smarthost and config.delivery.starttls == "never":
         yield "[delivery] smarthost: the password is sent without TLS"
+    if config.web.listen is not None and not config.links_url:
+        yield "[gateway] public_url: is not set, so letters carry no links to answer by"
     if not config.accounts and not config.directory.kind:
         yield "[[account]]: there is none, so every recipient is unknown"
     for path in config.exposed:
@@ -78,7 +80,7 @@ def _later_tables(config: Config) -> Iterator[str]:
     for name, table, default, keys in (
         ("delivery", config.delivery, Delivery(), ("mail_local_guests",)),
         ("trust", config.trust, Trust(), ("verify",)),
-        ("web", config.web, Web(), ("link_lifetime", "undo", "status_token_file")),
+        ("web", config.web, Web(), ("status_token_file",)),
     ):
         for key in keys:
             if getattr(table, key) != getattr(default, key):

@@ -11,6 +11,7 @@ from gateway.config.model import Config, Endpoint, Listener
 from gateway.config.values import nearest
 
 Fault = tuple[str, str]  # place, reason
+LONGEST_NAME = 38  # RFC 5321 4.5.3.1.1: of 64 octets a token takes 26 (imip/tokens)
 
 
 def contradictions(config: Config) -> Iterator[Fault]:
@@ -77,6 +78,9 @@ def _delivery(config: Config) -> Iterator[Fault]:
         yield "[delivery] service_address", f'"{domain}" is not one of [gateway] domains'
     if DELIMITER in local:
         yield "[delivery] service_address", f'must not hold "{DELIMITER}": tokens follow it'
+    if len(local.encode()) > LONGEST_NAME:
+        reason = f"more than {LONGEST_NAME} octets before the @ leave no room for the token of a bounce"
+        yield "[delivery] service_address", reason
 
 
 def _servers(config: Config) -> Iterator[Fault]:

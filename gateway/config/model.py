@@ -134,6 +134,7 @@ class Web:
     listen: Endpoint | None = Endpoint(host="127.0.0.1", port=8025)  # None: no web
     link_lifetime: timedelta = timedelta(days=400)
     undo: timedelta = timedelta(seconds=60)
+    dwell: timedelta = timedelta(seconds=2)
     hook_token_file: Path | None = None
     status_token_file: Path | None = None
     hook_token: str = field(default="", repr=False)  # no key: read from its file
@@ -232,6 +233,13 @@ class Config:
     directory: Directory = Directory()
     path: Path | None = None  # the file; None when the text came from elsewhere
     exposed: tuple[Path, ...] = ()  # files with secrets that everybody can read; `load` fills it
+
+    @property
+    def links_url(self) -> str:
+        """Where the links of letters lead, "" when they carry none: [web] is off, or nobody has said how guests reach it."""
+        untold = self.gateway.public_url == Gateway.__dataclass_fields__["public_url"].default
+        kept_here = self.delivery.smarthost.startswith("maildir:")
+        return "" if self.web.listen is None or (untold and not kept_here) else self.gateway.public_url
 
     def server(self, name: str) -> Server:
         """The server of that name; parsing has made sure that every account's exists."""

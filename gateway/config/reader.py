@@ -140,6 +140,7 @@ WEB = Table(
         "listen": v.optional(v.endpoint),
         "link_lifetime": v.some_time,
         "undo": v.duration,
+        "dwell": v.duration,
         "hook_token_file": v.optional(v.path),
         "status_token_file": v.optional(v.path),
     },

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from gateway.ical.tree import Component, Property, parse, prop, write
 from gateway.imip.fields import Mailbox, bare_id, mail_domain
+from gateway.imip.links import LinkTokens, Purpose
 from gateway.imip.sender import Identity, Mode, choose, identify
 from gateway.imip.tokens import Tokens
 from gateway.imip.write import LetterParts, with_method
@@ -61,6 +62,23 @@ class Worded:
     author: str
 
 
+ASKING = frozenset({"invitation", "update"})
+
+
+def answer_links(letter: Letter, summary: Summary, moment: datetime, *, signed: LinkTokens | None) -> Links:
+    """The ways to answer an invitation of our own user; there are none to what somebody else organizes."""
+    new = letter.letter
+    if (
+        signed is None
+        or new.method != "REQUEST"
+        or summary.kind not in ASKING
+        or not _organizes(summary, new.sender)
+    ):
+        return Links()
+    page = signed.link(Purpose.ANSWER, letter.sequence, moment)
+    return Links(page=page, accept=f"{page}?a=yes", tentative=f"{page}?a=maybe", decline=f"{page}?a=no")
+
+
 class Renderer(Protocol):
     def render(self, sheet: Sheet) -> Worded: ...
 
@@ -84,7 +102,7 @@ def compose(
     settings: LetterSettings,
     tokens: Tokens,
     renderer: Renderer,
-    links: Links = Links(),
+    signed: LinkTokens | None = None,
 ) -> LetterParts | Reason:
     """The parts of the mail; a Reason when this letter must not leave."""
     new = letter.letter
@@ -102,6 +120,7 @@ def compose(
     sender = Mailbox(address=new.sender, name=_name(summary, new.sender))
     recipient = Mailbox(address=new.recipient, name=new.recipient_name)
     site = mail_domain(tokens.service)
+    links = answer_links(letter, summary, moment, signed=signed)
     worded = renderer.render(
         Sheet(summary=summary, sender=sender, recipient=recipient, reader=reader, links=links, site=site)
     )
@@ -226,6 +245,7 @@ __all__ = [
     "Renderer",
     "Sheet",
     "Worded",
+    "answer_links",
     "automatic",
     "compose",
     "represented",

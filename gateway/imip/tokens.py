@@ -19,6 +19,9 @@ from hashlib import sha256
 MAC = 10
 BLOCK = 5  # base32 without padding
 LOCAL_PART = 64
+LONGEST_NAME = (
+    LOCAL_PART - len("+b") - 24
+)  # of the service address: 24 characters carry a row of 40 bits and a MAC
 
 
 class Purpose(StrEnum):
@@ -40,10 +43,11 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """Makes and reads the addresses; `secret` is the gateway's, `service` its service address."""
+    """Makes and reads the addresses; `secret` is the gateway's, `older` what it was before, `service` its service address."""
 
     secret: bytes = field(repr=False)
     service: str
+    older: tuple[bytes, ...] = field(default=(), repr=False)  # believed, but sign nothing more
 
     def bounce(self, row: int) -> str:
         """The envelope sender of the letter with this row number."""
@@ -68,9 +72,13 @@ class Tokens:
 
     def is_organizer(self, token: Token, account: str, uid: str) -> bool:
         """Whether the token is the one of this account and UID."""
-        return token.purpose is Purpose.ORGANIZER and hmac.compare_digest(
-            token.mac, self._organizer(account, uid)
-        )
+        if token.purpose is not Purpose.ORGANIZER:
+            return False
+        return any(hmac.compare_digest(token.mac, self._organizer(account, uid, key)) for key in self._keys)
+
+    @property
+    def _keys(self) -> tuple[bytes, ...]:
+        return (self.secret, *self.older)
 
     def _read(self, text: str) -> Token | None:
         if text[:1] not in set(Purpose):
@@ -83,7 +91,9 @@ class Tokens:
         if purpose is Purpose.ORGANIZER:
             return Token(purpose=purpose, mac=data) if len(data) == MAC else None
         row = int.from_bytes(data[:-MAC], "big")
-        if len(data) <= MAC or not hmac.compare_digest(data, self._row(purpose, row)):
+        if len(data) <= MAC or not any(
+            hmac.compare_digest(data, self._row(purpose, row, key)) for key in self._keys
+        ):
             return None
         return Token(purpose=purpose, row=row, mac=data[-MAC:])
 
@@ -94,17 +104,17 @@ class Tokens:
             raise ValueError(f"{self.service}: too long to carry a token")
         return f"{local}@{domain}"
 
-    def _row(self, purpose: Purpose, row: int) -> bytes:
+    def _row(self, purpose: Purpose, row: int, key: bytes = b"") -> bytes:
         blocks = max(1, -(-row.bit_length() // (8 * BLOCK)))
         number = row.to_bytes(blocks * BLOCK, "big")
-        return number + self._mac(purpose, number)
+        return number + self._mac(purpose, number, key)
 
-    def _organizer(self, account: str, uid: str) -> bytes:
-        return self._mac(Purpose.ORGANIZER, account.encode() + b"\0" + uid.encode())
+    def _organizer(self, account: str, uid: str, key: bytes = b"") -> bytes:
+        return self._mac(Purpose.ORGANIZER, account.encode() + b"\0" + uid.encode(), key)
 
-    def _mac(self, purpose: Purpose, data: bytes) -> bytes:
-        key = hmac.digest(self.secret, b"imip-gateway mail token " + purpose.encode(), sha256)
-        return hmac.digest(key, data, sha256)[:MAC]
+    def _mac(self, purpose: Purpose, data: bytes, key: bytes) -> bytes:
+        own = hmac.digest(key or self.secret, b"imip-gateway mail token " + purpose.encode(), sha256)
+        return hmac.digest(own, data, sha256)[:MAC]
 
 
-__all__ = ["Purpose", "Token", "Tokens"]
+__all__ = ["LONGEST_NAME", "Purpose", "Token", "Tokens"]

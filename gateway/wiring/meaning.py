@@ -23,6 +23,7 @@ from gateway.ical.bounds import Bounds
 from gateway.ical.tree import Limits
 from gateway.imip.letter import LetterSettings, Reader
 from gateway.imip.letter import compose as compose_letter
+from gateway.imip.links import LinkTokens
 from gateway.imip.read import MailLimits
 from gateway.imip.tokens import Tokens
 from gateway.imip.trust import TrustSettings
@@ -144,13 +145,28 @@ def tokens_of(config: Config) -> Tokens:
         with contextlib.suppress(FileExistsError):
             os.link(fresh, path)  # whoever was first has made the key
         fresh.unlink()
+    keys = _keys(path)
+    return Tokens(secret=keys[0], older=keys[1:], service=config.delivery.service_address)
+
+
+def _keys(path: Path) -> tuple[bytes, ...]:
+    """The newest first, one a line; a file that is no text is one key."""
     try:
-        secret = path.read_bytes().strip()
+        whole = path.read_bytes().strip()
     except OSError as error:
         raise ConfigError((f"[gateway] secret_key_file {path}: {error.strerror}",)) from error
-    if len(secret) < 16:
+    keys = tuple(filter(None, map(bytes.strip, whole.splitlines()))) if whole.isascii() else (whole,)
+    if not keys or any(len(one) < 16 for one in keys):
         raise ConfigError((f"[gateway] secret_key_file {path}: shorter than 16 octets",))
-    return Tokens(secret=secret, service=config.delivery.service_address)
+    return keys
+
+
+def links_of(config: Config, tokens: Tokens) -> LinkTokens | None:
+    """The links of letters; None when they carry none."""
+    if not config.links_url:
+        return None
+    keys = (tokens.secret, *tokens.older)
+    return LinkTokens(keys=keys, url=config.links_url, lifetime=config.web.link_lifetime)
 
 
 def composer(
@@ -162,12 +178,19 @@ def composer(
         mark_all=config.delivery.mark_all,
         zone=ZoneInfo(config.gateway.timezone),
     )
+    signed = links_of(config, tokens)
 
     def compose(letter: Letter, moment: datetime) -> OutgoingMail | Reason:
         account = accounts.find(letter.letter.recipient)
         reader = Reader(language=account.language, zone=account.timezone) if account else Reader()
         parts = compose_letter(
-            letter, moment, reader=reader, settings=settings, tokens=tokens, renderer=letters
+            letter,
+            moment,
+            reader=reader,
+            settings=settings,
+            tokens=tokens,
+            renderer=letters,
+            signed=signed,
         )
         return parts if isinstance(parts, Reason) else write(parts)
 

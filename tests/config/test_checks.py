@@ -41,6 +41,10 @@ ROOM = '[[account]]\naddress = "room@example.org"\nkind = "room"\n'
             HEAD + '[delivery]\nservice_address = "calendar@example.net"',
             '[delivery] service_address: "example.net" is not one of [gateway] domains',
         ),
+        (
+            HEAD + f'[delivery]\nservice_address = "{"c" * 39}@example.org"',
+            "service_address: more than 38 octets before the @",
+        ),
         (HEAD + '[delivery]\nservice_address = "cal+x@example.org"', 'service_address: must not hold "+"'),
         (HEAD + '[[server]]\nname = "a"\n[[server]]\nname = "a"', '[[server]] name: "a" is used twice'),
         (

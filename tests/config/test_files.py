@@ -10,7 +10,7 @@ from gateway.config import find, load, parse, warnings
 from gateway.config.files import complete, secrets_of
 from gateway.errors import ConfigError
 
-HEAD = '[gateway]\ndomains = ["example.org"]\n'
+HEAD = '[gateway]\ndomains = ["example.org"]\npublic_url = "https://cal.example.org"\n'
 TRUST = '[trust]\nauthserv_ids = ["mx.example.org"]\n'
 ALICE = '[[account]]\naddress = "alice@example.org"\n'
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.imip.letter import LetterSettings, Reader, compose
+from gateway.imip.links import LinkTokens
 from gateway.imip.tokens import Tokens
 from gateway.imip.write import LetterParts
 from gateway.itip.model import Facts, Guest, Reason, Summary, When
@@ -247,7 +248,9 @@ def renderer() -> Letters:
 def composed(renderer: Letters, tokens: Tokens) -> Callable[..., LetterParts | Reason]:
     """`compose` as wiring calls it, for our domain example.org."""
 
-    def make(letter: Letter, *, reader: Reader | None = None, **settings: Any) -> LetterParts | Reason:
+    def make(
+        letter: Letter, *, reader: Reader | None = None, signed: LinkTokens | None = None, **settings: Any
+    ) -> LetterParts | Reason:
         values: dict[str, Any] = {
             "domains": ("example.org",),
             "zone": timezone(timedelta(hours=1)),
@@ -260,6 +263,7 @@ def composed(renderer: Letters, tokens: Tokens) -> Callable[..., LetterParts | R
             settings=LetterSettings(**values),
             tokens=tokens,
             renderer=renderer,
+            signed=signed,
         )
 
     return make

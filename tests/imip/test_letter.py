@@ -23,6 +23,7 @@ from gateway.ical.address import address
 from gateway.ical.event import CalendarObject, parse_object
 from gateway.ical.tree import parse
 from gateway.imip.letter import Reader
+from gateway.imip.links import LinkTokens, Purpose
 from gateway.imip.lint import faults
 from gateway.imip.tokens import Tokens
 from gateway.imip.write import LetterParts, write
@@ -420,3 +421,28 @@ def test_a_local_part_beyond_ascii_needs_smtputf8(
 ) -> None:
     mail = sent(composed, a_letter(recipient="jürgen@bücher.example"))
     assert mail.smtputf8 and "<jürgen@xn--bcher-kva.example>".encode() in mail.content
+
+
+SIGNED = LinkTokens(keys=(b"a secret of the tests",), url="https://cal.example.org")
+
+
+def test_an_invitation_is_answered_by_links_that_name_its_row(
+    a_letter: Callable[..., Letter], composed: Composed
+) -> None:
+    letter = a_letter()
+    parts = composed(letter, signed=SIGNED)
+    assert isinstance(parts, LetterParts)
+    page = SIGNED.link(Purpose.ANSWER, letter.sequence, letter.created)
+    for answer in ("yes", "maybe", "no"):
+        assert f"{page}?a={answer}" in parts.text and f"{page}?a={answer}" in parts.html
+    assert b"cal.example.org/r/" not in parts.calendar, "a calendar part is passed on, and the link with it"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"method": "CANCEL"}, {"method": "REPLY"}, {"sender": "deputy@example.org"}, {"method": ""}]
+)
+def test_what_is_no_invitation_of_our_own_user_has_no_links(
+    changes: dict[str, str], a_letter: Callable[..., Letter], composed: Composed
+) -> None:
+    parts = composed(a_letter(**changes), signed=SIGNED)
+    assert isinstance(parts, LetterParts) and "cal.example.org/r/" not in parts.text + parts.html

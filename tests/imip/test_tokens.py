@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.imip.tokens import Purpose, Token, Tokens
+from gateway.imip.tokens import LONGEST_NAME, Purpose, Token, Tokens
 
 TOKENS = Tokens(secret=b"one", service="calendar@example.org")
 OTHER = Tokens(secret=b"two", service="calendar@example.org")
@@ -24,6 +24,22 @@ def test_a_row_comes_back_from_its_address(row: int) -> None:
 
 def test_another_secret_reads_nothing() -> None:
     assert OTHER.read(TOKENS.bounce(7)) is None
+
+
+def test_a_key_of_before_is_believed_and_signs_nothing_more() -> None:
+    turned = Tokens(secret=b"two", service="calendar@example.org", older=(b"one",))
+    assert turned.read(TOKENS.bounce(7)) == TOKENS.read(TOKENS.bounce(7))
+    assert turned.bounce(7) == OTHER.bounce(7)
+    token = turned.read(TOKENS.organizer("alice@example.org", "m1"))
+    assert token is not None and turned.is_organizer(token, "alice@example.org", "m1")
+    assert not OTHER.is_organizer(token, "alice@example.org", "m1")
+
+
+@given(st.integers(min_value=0, max_value=2**40 - 1))
+def test_the_longest_service_address_that_is_allowed_has_room_for_every_row(row: int) -> None:
+    tokens = Tokens(secret=b"one", service=f"{'c' * LONGEST_NAME}@example.org")
+    assert len(tokens.bounce(row).partition("@")[0]) == 64
+    assert len(tokens.organizer("a", "b").partition("@")[0]) <= 64
 
 
 def test_a_token_is_good_for_one_purpose() -> None:
