@@ -106,6 +106,9 @@ class Reason(StrEnum):
     NO_SUCH_INSTANCE = "no-such-instance"
     NOTHING_PROPOSED = "nothing-proposed"
     PROPOSAL_UNUSABLE = "proposal-unusable"
+    # given on a page, and never in force
+    WITHDRAWN = "withdrawn"
+    CONTRADICTORY = "contradictory"
     # form
     NO_CALENDAR_PART = "no-calendar-part"
     TOO_LARGE = "too-large"

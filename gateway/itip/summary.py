@@ -49,10 +49,10 @@ def facts(
         location=component.text("LOCATION") or "",
         url=component.value("URL") or "",
         conference=tuple(dict.fromkeys(one.value for name in _CONFERENCE for one in component.all(name))),
-        start=_when(times.start(component, zones), zones),
-        end=_when(times.end(component, zones), zones),
+        start=when_of(times.start(component, zones), zones),
+        end=when_of(times.end(component, zones), zones),
         rule=component.value("RRULE") or "",
-        recurrence=_when(times.moment(recurrence, zones), zones) if recurrence else None,
+        recurrence=when_of(times.moment(recurrence, zones), zones) if recurrence else None,
         next_dates=_next_dates(meeting, component, now),
         status=(component.value("STATUS") or "").strip().upper(),
         organizer=_organizer(component, meeting),
@@ -139,7 +139,8 @@ def load(data: Mapping[str, Any]) -> Summary:
     )
 
 
-def _when(moment: Moment | None, zones: Zones) -> When | None:
+def when_of(moment: Moment | None, zones: Zones) -> When | None:
+    """A moment of a calendar as a reader needs it."""
     if moment is None:
         return None
     zone = (zones.iana(moment.tzid) or moment.tzid) if moment.form is Form.ZONED else ""
@@ -149,7 +150,7 @@ def _when(moment: Moment | None, zones: Zones) -> When | None:
 def _next_dates(meeting: CalendarObject, component: Component, now: datetime) -> tuple[When, ...]:
     if component is not meeting.master or not meeting.recurring:
         return ()
-    found = (_when(one.start, meeting.zones) for one in recur.first(meeting, NEXT_DATES, after=now))
+    found = (when_of(one.start, meeting.zones) for one in recur.first(meeting, NEXT_DATES, after=now))
     return tuple(one for one in found if one is not None)
 
 
@@ -252,4 +253,4 @@ def _load_facts(data: Mapping[str, Any]) -> Facts:
     )
 
 
-__all__ = ["NEXT_DATES", "changed", "dump", "facts", "guest", "load", "summarize"]
+__all__ = ["NEXT_DATES", "changed", "dump", "facts", "guest", "load", "summarize", "when_of"]

@@ -17,6 +17,7 @@ from gateway.ports.mail import (
     pack_mail,
     unpack_mail,
 )
+from gateway.ports.pages import Pages, Shown, Visit
 from gateway.ports.proposals import ProposalRow, Proposals
 from gateway.ports.settle import Ledger, Letter, MarkRow, NewLetter, Plan, Plans
 from gateway.ports.snapshots import CollectionState, Snapshot, Snapshots
@@ -43,6 +44,7 @@ __all__ = [
     "NewLetter",
     "NextHop",
     "OutgoingMail",
+    "Pages",
     "PassedOn",
     "Peer",
     "Plan",
@@ -55,10 +57,12 @@ __all__ = [
     "Recipient",
     "Resource",
     "Sent",
+    "Shown",
     "Smarthost",
     "Snapshot",
     "Snapshots",
     "SyncResult",
+    "Visit",
     "pack_mail",
     "unpack_mail",
 ]

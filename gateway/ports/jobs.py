@@ -135,6 +135,10 @@ class Queue(Protocol):
 
     async def bury(self, job: Job, reason: str, *, entries: Sequence[Entry] = ()) -> None: ...
 
+    async def to_come(self, account: str, uid: str) -> tuple[Job, ...]:
+        """The APPLY jobs of one meeting that are to run by themselves and that nobody works on, without their bodies."""
+        ...
+
     async def next_due(self) -> datetime | None:
         """When the next job that is not leased or waiting comes due; None when there is none."""
         ...

@@ -103,6 +103,9 @@ class Plans(Protocol):
         ...
 
     async def letter(self, letter_id: str) -> Letter | None: ...
+    async def letter_of_row(self, number: int) -> Letter | None:
+        """The letter that a link or an address of ours names, whatever its state."""
+        ...
 
     async def letter_done(
         self, job: Job, letter_id: str, *, state: str, reason: str, entries: Sequence[Entry] = ()

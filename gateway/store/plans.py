@@ -164,6 +164,11 @@ class Plans:
         row = await self._db.read(lambda conn: conn.execute(select(_L).where(_L.c.id == letter_id)).first())
         return None if row is None else letters.letter_of(row)
 
+    async def letter_of_row(self, number: int) -> Letter | None:
+        """The letter that a link or an address of ours names, whatever its state."""
+        row = await self._db.read(lambda conn: conn.execute(select(_L).where(_L.c.number == number)).first())
+        return None if row is None else letters.letter_of(row)
+
     async def letter_done(
         self, job: Job, letter_id: str, *, state: str, reason: str, entries: Sequence[Entry] = ()
     ) -> None:

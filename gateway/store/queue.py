@@ -139,6 +139,12 @@ class Queue:
         )
         return await self._db.read(lambda conn: int(conn.execute(statement).scalar_one()))
 
+    async def to_come(self, account: str, uid: str) -> tuple[Job, ...]:
+        """The APPLY jobs of one meeting that are to run by themselves and that nobody works on, without their bodies."""
+        mine = (_T.c.account == account, _T.c.uid == uid, _T.c.kind == str(JobKind.APPLY))
+        statement = select(_T).where(*mine, _T.c.state == str(JobState.DUE)).order_by(_T.c.created, _T.c.id)
+        return await self._db.read(lambda conn: tuple(job_of(row) for row in conn.execute(statement)))
+
     async def next_due(self) -> datetime | None:
         """When the next job that is not leased or waiting comes due; None when there is none."""
         statement = select(func.min(_T.c.due, type_=_T.c.due.type)).where(

@@ -26,6 +26,8 @@ from gateway.web.demo import DemoView
 from gateway.web.demo import routes as demo_routes
 from gateway.web.hooks import Hasten
 from gateway.web.hooks import routes as hook_routes
+from gateway.web.links import Doorman
+from gateway.web.links import routes as link_routes
 from gateway.wiring import meaning
 from gateway.wiring.channel import daemon_runs
 from gateway.wiring.parts import Parts, started
@@ -154,6 +156,10 @@ async def web(
         *hook_routes(token=parts.config.web.hook_token, hasten=_hastening(parts)),
         *(demo_routes(_demo_view(parts)) if demo else []),
     ]
+    if parts.guests is not None:
+        speaking = voice("en", "", available=parts.words.translations)
+        style = parts.words.templates.render("web/pages.css", speaking)
+        pages += link_routes("r", parts.guests, style=style, doorman=Doorman())
     app = application(health=parts.health, metrics=metrics or parts.log.exposition, pages=pages)
     inherited = doors.web if doors is not None else None
     server = WebServer(app, endpoint.host, endpoint.port, inherited=inherited)

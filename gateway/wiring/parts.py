@@ -20,17 +20,20 @@ from gateway.flows.changed import Burst, Changed
 from gateway.flows.deliver import Compose, Deliver, DeliverSettings
 from gateway.flows.expiry import SOURCE, Expiry
 from gateway.flows.messages import Messages
+from gateway.flows.opened import Opener
 from gateway.flows.proposals import Decided
 from gateway.flows.receive import Door, Receive
 from gateway.flows.relay import Relay
 from gateway.flows.rounds import Rounds
+from gateway.flows.rsvp import Given, Rsvp, RsvpSettings
 from gateway.flows.watch import Watch, WatchSettings
 from gateway.flows.worker import Run, Worker, WorkerSettings
 from gateway.ical.event import CalendarObject
 from gateway.imip.tokens import Tokens
 from gateway.itip.model import Certainty, Method, Verdict
 from gateway.log import Log, configure
-from gateway.ports import Job, JobKind, NextHop, Smarthost
+from gateway.ports import Job, JobKind, NextHop, Pages, Smarthost
+from gateway.render.question import Questions
 from gateway.smtp.sender import ClosableSmarthost, open_smarthost
 from gateway.store.desk import Store
 from gateway.store.spool import SpoolReader
@@ -59,6 +62,7 @@ class Parts:
     tokens: Tokens
     words: meaning.Words
     urls: Mapping[str, str]  # server name -> where it answers
+    guests: Pages | None  # None: letters carry no links
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -153,6 +157,7 @@ def _assemble(
         tokens=tokens,
         words=words,
         urls=urls,
+        guests=_guests(common, tokens, words),
     )
 
 
@@ -208,6 +213,38 @@ def _messages(common: _Common) -> Messages:
         clock=common.clock,
         park_for=common.config.inbound.park_for,
         bounds=meaning.expansion(common.config),
+    )
+
+
+def _guests(common: _Common, tokens: Tokens, words: meaning.Words) -> Rsvp | None:
+    config, store = common.config, common.store
+    links = meaning.links_of(config, tokens)
+    if links is None:
+        return None
+    opener = Opener(
+        accounts=common.accounts,
+        plans=store.plans,
+        queue=store.queue,
+        ledger=store.ledger,
+        snapshots=store.snapshots,
+        apply=common.apply,
+        policy=meaning.policy_of(config),
+        links=links,
+        clock=common.clock,
+    )
+    return Rsvp(
+        opener=opener,
+        queue=store.queue,
+        links=links,
+        pages=Questions(
+            words.templates,
+            words.translations,
+            language=config.gateway.language,
+            zone=config.gateway.timezone,
+        ),
+        clock=common.clock,
+        log=common.log,
+        settings=RsvpSettings(undo=config.web.undo, dwell=config.web.dwell),
     )
 
 
@@ -271,6 +308,7 @@ def _journeys(
     common: _Common, calendars: CalDavCalendars, *, receive: Receive, deliver: Deliver
 ) -> dict[str, Run]:
     messages, changed, decided = _messages(common), _changed(common, calendars), _decided(common, calendars)
+    given = Given(queue=common.store.queue, messages=messages)
     expiry = Expiry(accounts=common.accounts, queue=common.store.queue, apply=common.apply)
 
     async def apply(job: Job) -> None:
@@ -280,6 +318,8 @@ def _journeys(
             await expiry.run(job)
         elif "proposal" in job.payload:
             await decided.run(job)
+        elif "page" in job.payload:
+            await given.run(job)
         else:
             await messages.run(job)
 

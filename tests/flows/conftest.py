@@ -27,14 +27,17 @@ from gateway.flows.changed import Burst, Changed
 from gateway.flows.deliver import Deliver, DeliverSettings
 from gateway.flows.expiry import SOURCE, Expiry
 from gateway.flows.messages import Messages
+from gateway.flows.opened import Opener
 from gateway.flows.proposals import Decided
 from gateway.flows.receive import Door, Receive, ReceiveSettings
+from gateway.flows.rsvp import Given, Rsvp, RsvpSettings
 from gateway.flows.watch import Round, Watch, WatchSettings
 from gateway.flows.worker import Worker, WorkerSettings
 from gateway.ical.event import CalendarObject
 from gateway.ical.tree import DEFAULT_LIMITS
 from gateway.imip.letter import LetterSettings, Reader
 from gateway.imip.letter import compose as compose_letter
+from gateway.imip.links import LinkTokens
 from gateway.imip.read import MailLimits
 from gateway.imip.tokens import Tokens
 from gateway.imip.trust import TrustSettings
@@ -58,6 +61,7 @@ from gateway.ports import (
 )
 from gateway.render.catalog import catalogues
 from gateway.render.letters import FILTERS, Letters
+from gateway.render.question import Questions
 from gateway.render.templates import Templates
 from gateway.store.db import Database
 from gateway.store.desk import Store
@@ -382,6 +386,7 @@ class World:
     processes: int = 0
     folder: Path = Path()
     log: Log = field(default_factory=Log)
+    rsvp: Rsvp = field(init=False)
 
     def __post_init__(self) -> None:
         self.process = self.begin()
@@ -411,6 +416,8 @@ class World:
             clock=clock,
             park_for=timedelta(hours=72),
         )
+        given = Given(queue=queue, messages=messages)  # type: ignore[arg-type]
+        self.rsvp = self._rsvp(queue, plans, ledger, snapshots, apply=apply)
         expiry = Expiry(accounts=accounts, queue=queue, apply=apply)  # type: ignore[arg-type]
         changed = Changed(
             accounts=accounts,
@@ -452,6 +459,8 @@ class World:
                 if job.payload.get("source") == SOURCE
                 else decided.run(job)
                 if "proposal" in job.payload
+                else given.run(job)
+                if "page" in job.payload
                 else messages.run(job)
             )
 
@@ -478,6 +487,28 @@ class World:
             schedules=self._schedules,
         )
         return Process(worker=worker, watch=watch, door=Door(intake, accounts, log), fate=fate)  # type: ignore[arg-type]
+
+    def _rsvp(self, queue: Any, plans: Any, ledger: Any, snapshots: Any, *, apply: Apply) -> Rsvp:
+        opener = Opener(
+            accounts=self.accounts,
+            plans=plans,
+            queue=queue,
+            ledger=ledger,
+            snapshots=snapshots,
+            apply=apply,
+            policy=lambda account, verdict, method, component="": self.policy,
+            links=LINKS,
+            clock=self.clock,
+        )
+        return Rsvp(
+            opener=opener,
+            queue=queue,
+            links=LINKS,
+            pages=PAGES,
+            clock=self.clock,
+            log=self.log,
+            settings=RsvpSettings(undo=timedelta(seconds=60), dwell=timedelta(seconds=2)),
+        )
 
     def _schedules(self, account: Account, meeting: CalendarObject) -> bool:
         owner = self.accounts.addresses(account)
@@ -596,6 +627,19 @@ class World:
 
 LOG = Log()
 TOKENS = Tokens(secret=b"a secret of the tests", service="calendar@example.org")
+LINKS = LinkTokens(keys=(b"a secret of the tests",), url="http://pages")
+PAGES = Questions(
+    Templates(
+        {
+            one.relative_to(TEMPLATES).as_posix(): one.read_text("utf-8")
+            for one in TEMPLATES.glob("web/*.html")
+        },
+        filters=FILTERS,
+    ),
+    catalogues({"de": (TEMPLATES / "locale" / "de.po").read_bytes()}),
+    language="en",
+    zone="UTC",
+)
 RECEIVING = ReceiveSettings(
     trust=TrustSettings(authserv_ids=frozenset({"mx.example.org"})),
     mail_limits=MailLimits(),
@@ -705,7 +749,13 @@ def composing() -> Callable[[Letter, datetime], OutgoingMail | Reason]:
 
     def compose(letter: Letter, moment: datetime) -> OutgoingMail | Reason:
         parts = compose_letter(
-            letter, moment, reader=Reader(), settings=settings, tokens=TOKENS, renderer=renderer
+            letter,
+            moment,
+            reader=Reader(),
+            settings=settings,
+            tokens=TOKENS,
+            renderer=renderer,
+            signed=LINKS,
         )
         return parts if isinstance(parts, Reason) else write(parts)
 

@@ -25,11 +25,12 @@ KEYWORDS = {
 
 
 def extracted() -> set[str]:
-    """Every sentence of the code and the templates of letters."""
+    """Every sentence of the code and the templates of letters and pages."""
     found: set[str] = set()
     for folder, methods in (
         ("gateway/render", [("**.py", "python")]),
         ("templates/mail", [("**.html", "jinja2"), ("**.txt", "jinja2")]),
+        ("templates/web", [("**.html", "jinja2")]),
     ):
         for _, _, message, *_ in extract_from_dir(ROOT / folder, methods, keywords=KEYWORDS):
             found.add(message[0] if isinstance(message, tuple) else message)

@@ -1,0 +1,318 @@
+"""The guest's page: what it shows is read anew each time, what it is told becomes a message like any other (SPEC 7).
+
+    GET    the meeting as the organizer's calendar holds it now, and a form with a nonce; changes nothing
+    POST   an APPLY job that lies in the queue until the undo time is over: REPLY or COUNTER, as from a calendar program
+
+An answer that waits can be replaced and taken back; a crash loses none. Whoever sends an older form with another answer
+than the one that waits is a machine that follows every link: then neither counts, and the page asks once more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.errors import LimitExceeded, MalformedCalendar
+from gateway.flows.messages import Messages
+from gateway.flows.opened import SOURCE, Opened, Opener
+from gateway.flows.receive import lane, pack_verdict
+from gateway.ical import onward
+from gateway.ical.event import CalendarObject
+from gateway.imip.links import LinkTokens, Purpose
+from gateway.imip.write import with_method
+from gateway.itip import answers, invited
+from gateway.itip.model import Method, Outcome, Reason
+from gateway.log import Event, Log
+from gateway.ports import Clock, Entry, Job, JobKind, NewJob, Queue, Shown, Visit
+from gateway.render.question import Pending, Question, Questions
+from gateway.render.text import lines
+from gateway.render.voice import zone_of
+
+ANSWERS = {"accepted": "ACCEPTED", "tentative": "TENTATIVE", "declined": "DECLINED"}
+COUNTER, UNDO = "counter", "undo"
+OPEN_FOR = timedelta(days=1)  # a form that was fetched longer ago is asked for again
+COMMENT = 500
+FARTHEST = timedelta(days=3660)
+_FORMS = ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RsvpSettings:
+    """The keys of `[web]` that concern answers."""
+
+    undo: timedelta
+    dwell: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """An answer that can be acted on."""
+
+    method: Method
+    answer: str  # PARTSTAT, or ""
+    key: str
+    message: CalendarObject
+
+
+class _Refused(Exception):
+    """The form cannot be taken; `problem` is what the page says about it."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+class Rsvp:
+    """Implements `ports.Pages` for guests."""
+
+    def __init__(
+        self,
+        *,
+        opener: Opener,
+        queue: Queue,
+        links: LinkTokens,
+        pages: Questions,
+        clock: Clock,
+        log: Log,
+        settings: RsvpSettings,
+    ) -> None:
+        self._opener = opener
+        self._queue = queue
+        self._links = links
+        self._pages = pages
+        self._clock = clock
+        self._log = log
+        self._settings = settings
+
+    async def show(self, visit: Visit) -> Shown:
+        """The question, or what has become of it."""
+        opened = await self._opener.open(Purpose.ANSWER, visit.token)
+        if opened is None:
+            return Shown(status=404, html=self._pages.nothing(visit))
+        return Shown(status=200, html=self._page(visit, opened, visit.query))
+
+    async def calendar(self, visit: Visit) -> bytes | None:
+        """The meeting for a calendar program of his that has no mail: nobody answers what is only published."""
+        opened = await self._opener.open(Purpose.ANSWER, visit.token)
+        meeting = opened.calendar() if opened is not None else None
+        return None if meeting is None else with_method(meeting.data, "PUBLISH")
+
+    async def take(self, visit: Visit) -> Shown:
+        """Queue what the form says, and show the page again."""
+        opened = await self._opener.open(Purpose.ANSWER, visit.token)
+        if opened is None:
+            return Shown(status=404, html=self._pages.nothing(visit))
+        try:
+            done = await self._taken(visit.form, opened)
+        except _Refused as refused:
+            status = 403 if refused.problem == "stale" else 409 if refused.problem == "closed" else 422
+            return Shown(status=status, html=self._page(visit, opened, visit.form, problem=refused.problem))
+        return Shown(status=303, location=done)
+
+    async def _taken(self, form: Mapping[str, str], opened: Opened) -> str:
+        nonce = self._links.read_nonce(Purpose.ANSWER, opened.row, form.get("csrf", ""))
+        now = self._clock.now()
+        if nonce is None or now - nonce.made > OPEN_FOR:
+            raise _Refused("stale")
+        if form.get("answer") == UNDO:
+            live = [one for one in opened.waiting if not one.payload.get("void")]
+            await self._queue.add([_void(one, Reason.WITHDRAWN, None) for one in live])
+            return "n=undone" if live else "n=late"
+        if now - nonce.made < self._settings.dwell:
+            return f"n=again&a={_short(form.get('answer', ''))}"
+        said = _said(form, opened)
+        before = next((one for one in opened.waiting if one.payload["key"] == _place(said)), None)
+        if before is not None and nonce.seen != _digest(opened) and before.payload["answer"] != said.answer:
+            await self._queue.add([_void(before, Reason.CONTRADICTORY, now + self._settings.undo)])
+            return "n=both"
+        await self._queue.add([self._job(opened, said, form)])
+        self._log.emit(Event.ANSWER_GIVEN, uid=opened.letter.letter.uid, method=str(said.method))
+        return "n=proposed" if said.method is Method.COUNTER else "n=given"
+
+    def _job(self, opened: Opened, said: Said, form: Mapping[str, str]) -> NewJob:
+        new, now = opened.letter.letter, self._clock.now()
+        verdict = opened.context.verdict
+        return NewJob(
+            kind=JobKind.APPLY,
+            lane=lane(opened.account.address, new.uid),
+            account=opened.account.address,
+            uid=new.uid,
+            message_id=opened.letter.message_id,
+            body=said.message.data,
+            payload={
+                "source": SOURCE,
+                "page": opened.row,
+                "who": opened.who,
+                "key": _place(said),
+                "answer": said.answer,
+                "date": onward.anchor(said.key),
+                "start": form.get("start", "") if said.method is Method.COUNTER else "",
+                "given": now.isoformat(),
+                "method": str(said.method),
+                "verdict": pack_verdict(verdict) if verdict is not None else {},
+                "mail_date": None,
+                "arrived": now.isoformat(),
+            },
+            due=now + self._settings.undo,
+            reason="undo",
+            key=f"page:{opened.account.address}:{new.uid}:{opened.who}:{_place(said)}",
+        )
+
+    def _page(self, visit: Visit, opened: Opened, values: Mapping[str, str], *, problem: str = "") -> str:
+        now = self._clock.now()
+        new = opened.letter.letter
+        question = Question(
+            summary=opened.told(),
+            recipient=opened.who,
+            recipient_name=new.recipient_name,
+            account=opened.account,
+            action=f"/{Purpose.ANSWER}/{visit.token}",
+            nonce=self._links.nonce(Purpose.ANSWER, opened.row, now, seen=_digest(opened)),
+            closed=opened.closed,
+            reachable=opened.reachable,
+            standing=opened.standing,
+            date=new.recurrence_id,
+            pending=tuple(_pending(one) for one in opened.waiting),
+            problem=problem or visit.query.get("n", ""),
+            values=values,
+        )
+        return self._pages.question(question, visit)
+
+
+class Given:
+    """Handles the APPLY jobs that answers on pages became."""
+
+    def __init__(self, *, queue: Queue, messages: Messages) -> None:
+        self._queue = queue
+        self._messages = messages
+
+    async def run(self, job: Job) -> None:
+        """The undo time is over: what was said takes the road of every message."""
+        void = job.payload.get("void")
+        if not void:
+            await self._messages.run(job)
+            return
+        entry = Entry(
+            job=job.id,
+            kind=SOURCE,
+            outcome=str(Outcome.IGNORED),
+            reason=str(void),
+            message_id=job.message_id,
+            uid=job.uid,
+            account=job.account,
+            method=str(job.payload["method"]),
+            sender=str(job.payload["who"]),
+        )
+        await self._queue.finish(job, entries=(entry,))
+
+
+def _said(form: Mapping[str, str], opened: Opened) -> Said:
+    """What the form says, against the meeting as it is now. Raise _Refused."""
+    if opened.stored is None or opened.closed:
+        raise _Refused("closed")
+    answer, comment = form.get("answer", ""), "\n".join(lines(form.get("comment", ""), limit=40))[:COMMENT]
+    scope = form.get("scope") or ("series" if opened.standing.whole else "instance")
+    date = form.get("instance", "") if scope != "series" else ""
+    if scope not in ("series", "instance", "following") or (scope != "series" and not date):
+        raise _Refused("date")
+    if not opened.standing.whole and scope == "series":
+        raise _Refused("date")
+    key = invited.key_of(scope, date)
+    if date and (onward.is_onward(date) or not answers.occurs(opened.stored, date)):
+        raise _Refused("date")
+    try:
+        if answer == COUNTER:
+            return _proposal(form, opened, opened.stored, key, comment)
+        if answer not in ANSWERS:
+            raise _Refused("choose")
+        partstat = ANSWERS[answer]
+        message = invited.reply(
+            opened.stored, opened.who, key, answer=partstat, comment=comment, context=opened.context
+        )
+    except (MalformedCalendar, LimitExceeded) as error:
+        raise _Refused("date") from error
+    if message is None:
+        raise _Refused("date")
+    return Said(method=Method.REPLY, answer=partstat, key=key, message=message)
+
+
+def _proposal(
+    form: Mapping[str, str], opened: Opened, stored: CalendarObject, key: str, comment: str
+) -> Said:
+    if onward.is_onward(key) or (not key and stored.recurring):
+        raise _Refused("one")
+    if not opened.standing.counters:
+        raise _Refused("closed")
+    start, end = _time(form.get("start", "")), _time(form.get("end", ""))
+    now = opened.context.now.replace(tzinfo=None)
+    if start is None or end is None or not now - timedelta(days=1) <= start <= now + FARTHEST:
+        raise _Refused("time")
+    if invited.is_all_day(stored, key):
+        start, end = (one.replace(hour=0, minute=0, second=0) for one in (start, end))
+        end += timedelta(days=1)
+    if not start < end <= start + FARTHEST:
+        raise _Refused("time")
+    zone = zone_of(form.get("tz", "")) or invited.zone_at(stored, key)
+    message = invited.counter(
+        stored, opened.who, key, times_=(start, end), zone=zone, comment=comment, context=opened.context
+    )
+    if message is None:
+        raise _Refused("date")
+    return Said(method=Method.COUNTER, answer="", key=key, message=message)
+
+
+def _time(text: str) -> datetime | None:
+    for form in _FORMS:
+        try:
+            return datetime.strptime(text.strip()[:25], form)  # noqa: DTZ007 - on the clock of the field `tz`
+        except ValueError:
+            continue
+    return None
+
+
+def _place(said: Said) -> str:
+    """One answer and one proposal can wait for each part of the meeting."""
+    return f"{COUNTER if said.method is Method.COUNTER else 'reply'} {said.key}"
+
+
+def _void(job: Job, reason: Reason, due: datetime | None) -> NewJob:
+    """In the place of an answer that shall not take effect."""
+    return NewJob(
+        kind=job.kind,
+        lane=job.lane,
+        account=job.account,
+        uid=job.uid,
+        message_id=job.message_id,
+        payload={**job.payload, "void": str(reason), "answer": ""},
+        due=due,
+        reason="undo",
+        key=f"page:{job.account}:{job.uid}:{job.payload['who']}:{job.payload['key']}",
+    )
+
+
+def _digest(opened: Opened) -> str:
+    """What waits, so that a form knows whether it has seen it."""
+    told = [f"{one.id} {one.payload.get('given')} {one.payload.get('void', '')}" for one in opened.waiting]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16] if told else ""
+
+
+def _pending(job: Job) -> Pending:
+    facts = job.payload
+    return Pending(
+        answer=str(facts["answer"]),
+        proposal=facts["method"] == str(Method.COUNTER),
+        date=str(facts.get("date", "")),
+        due=job.due,
+        void=bool(facts.get("void")),
+        start=str(facts.get("start", "")),
+    )
+
+
+def _short(answer: str) -> str:
+    """As the links of letters say it."""
+    return {"accepted": "yes", "tentative": "maybe", "declined": "no"}.get(answer, "")
+
+
+__all__ = ["Given", "Rsvp", "RsvpSettings"]

@@ -1,0 +1,42 @@
+"""The pages behind the links of letters: what the web asks of the journeys, and what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One request. `languages` is Accept-Language as it came."""
+
+    token: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] = field(default_factory=dict)
+    languages: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A page, or the way to one (`location`, as a query of the same page)."""
+
+    status: int
+    html: str = ""
+    location: str | None = None
+
+
+class Pages(Protocol):
+    """The pages of one kind of link. No call raises for what a visitor sent."""
+
+    async def show(self, visit: Visit) -> Shown:
+        """GET and HEAD: changes nothing, however often and by whomever it is asked (SPEC 7.1)."""
+        ...
+
+    async def take(self, visit: Visit) -> Shown:
+        """POST: the form of the page came back."""
+        ...
+
+    async def calendar(self, visit: Visit) -> bytes | None:
+        """The meeting as its guest may see it, for his calendar program; None where there is none."""
+        ...

@@ -1,0 +1,412 @@
+"""The guest's page in his language and on his clock: all of it is decided here, the template only lays it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from urllib.parse import urlencode
+
+from babel.core import Locale, get_global
+from babel.dates import get_timezone_location
+
+from gateway.accounts import Account
+from gateway.imip.fields import Mailbox
+from gateway.imip.letter import Reader, Sheet
+from gateway.itip.invited import Standing
+from gateway.itip.model import Summary
+from gateway.ports import Visit
+from gateway.render.dates import clock, short, shown
+from gateway.render.templates import Templates
+from gateway.render.text import lines
+from gateway.render.view import View, named, view
+from gateway.render.voice import Translations, Voice, fallbacks, voice, zone_of
+
+_ASKED = {"yes": "accepted", "maybe": "tentative", "no": "declined"}
+_TONES = {"ACCEPTED": ("yes", "✓"), "TENTATIVE": ("maybe", "?"), "DECLINED": ("no", "✕")}
+_OLD = frozenset({"US/", "Etc/", "SystemV/"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """An answer or a proposal that can still be taken back; `void`: it will never take effect."""
+
+    answer: str
+    proposal: bool
+    date: str
+    due: datetime
+    void: bool
+    start: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a page is made of. `values` are the fields of a form that came back, or what the link preselects."""
+
+    summary: Summary
+    recipient: str
+    recipient_name: str
+    account: Account
+    action: str
+    nonce: str
+    closed: str
+    reachable: bool
+    standing: Standing
+    date: str
+    pending: tuple[Pending, ...]
+    problem: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Banner:
+    """One thing to know before anything else: word and shape, never colour alone. `urgent`: it answers what was done."""
+
+    tone: str
+    symbol: str
+    text: str
+    urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One thing to choose."""
+
+    value: str
+    label: str
+    chosen: bool = False
+    note: str = ""
+    tone: str = ""
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionView:
+    """The page as the template sees it."""
+
+    v: View
+    banners: tuple[Banner, ...]
+    answering: str
+    action: str
+    nonce: str
+    open: bool
+    undo: bool
+    answers: tuple[Choice, ...]
+    scopes: tuple[Choice, ...]
+    dates: tuple[Choice, ...]
+    counters: bool
+    proposing: bool
+    all_day: bool
+    start: str
+    end: str
+    zone: str
+    zone_name: str
+    comment: str
+    problem: str
+    ics: str
+
+
+class Questions:
+    """Renders the pages of guests."""
+
+    def __init__(
+        self,
+        templates: Templates,
+        translations: Mapping[str, Translations],
+        *,
+        language: str,
+        zone: str,
+    ) -> None:
+        self._templates = templates
+        self._translations = translations
+        self._language = language
+        self._zone = zone
+
+    def nothing(self, visit: Visit) -> str:
+        """A link that leads nowhere: the same page for one that never was and one whose time is over."""
+        speaking = self.voice(visit, Reader())
+        return self._templates.render(
+            "web/nothing.html", speaking, lang=speaking.language, direction=speaking.direction
+        )
+
+    def question(self, question: Question, visit: Visit) -> str:
+        """The page."""
+        account = question.account
+        known = Reader(language="", zone="")
+        if question.recipient in (account.address, *account.aliases):
+            known = Reader(language=account.language, zone=account.timezone)
+        speaking = self.voice(visit, known)
+        return self._templates.render(
+            "web/question.html",
+            speaking,
+            q=_view(question, speaking, visit),
+            languages=languages(tuple(self._translations), speaking.language),
+            zones=zones(str(speaking.locale), _zone_name(speaking)),
+        )
+
+    def voice(self, visit: Visit, known: Reader) -> Voice:
+        """Chosen on the page, else the setting of one of ours, else what his browser asks for, else the gateway's."""
+        wanted = (visit.query.get("lang", ""), known.language, *accepted(visit.languages), self._language)
+        spoken = (one for one in wanted if any(each in self._translations for each in fallbacks(one)))
+        zone = next((one for one in (visit.query.get("tz", ""), known.zone) if one and zone_of(one)), "")
+        return voice(next(spoken, "en"), zone, available=self._translations, home=self._zone)
+
+
+def _view(question: Question, speaking: Voice, visit: Visit) -> QuestionView:
+    organizer = question.summary.now.organizer
+    sender = Mailbox(
+        address=organizer.address if organizer else question.account.address,
+        name=organizer.name if organizer else question.account.name,
+    )
+    recipient = Mailbox(address=question.recipient, name=question.recipient_name)
+    sheet = Sheet(summary=question.summary, sender=sender, recipient=recipient)
+    values = question.values
+    begin, end = _times(question, speaking)
+    chosen = {name: visit.query[name] for name in ("lang", "tz") if visit.query.get(name)}
+    return QuestionView(
+        v=view(sheet, speaking),
+        banners=_banners(question, speaking),
+        answering=named(recipient, speaking),
+        action=question.action + (f"?{urlencode(chosen)}" if chosen else ""),
+        nonce=question.nonce,
+        open=not question.closed,
+        undo=any(not one.void for one in question.pending),
+        answers=_answers(question, speaking),
+        scopes=_scopes(question, speaking),
+        dates=_dates(question, speaking),
+        counters=question.standing.counters and not question.closed,
+        proposing=values.get("answer") == "counter",
+        all_day=question.summary.now.start is not None and question.summary.now.start.form == "date",
+        start=values.get("start") or begin,
+        end=values.get("end") or end,
+        zone=_zone_name(speaking) or _event_zone(question),
+        zone_name=_city(_zone_name(speaking) or _event_zone(question), speaking),
+        comment="\n".join(lines(values.get("comment", ""), limit=40))[:500],
+        problem=_problem(question.problem, speaking),
+        ics=question.action + "/event.ics" if question.closed != "removed" else "",
+    )
+
+
+def _answers(question: Question, speaking: Voice) -> tuple[Choice, ...]:
+    """What was pressed in the letter, else what waits, else what holds."""
+    waits = next((one.answer.lower() for one in question.pending if one.answer), "")
+    asked = question.values.get("answer") or _ASKED.get(question.values.get("a", ""), "")
+    now = asked or waits or question.standing.partstat.lower()
+    words = {
+        "accepted": speaking.say("Accept"),
+        "tentative": speaking.say("Maybe"),
+        "declined": speaking.say("Decline"),
+    }
+    return tuple(
+        Choice(
+            value=value,
+            label=label,
+            chosen=value == now,
+            tone=_TONES[value.upper()][0],
+            symbol=_TONES[value.upper()][1],
+        )
+        for value, label in words.items()
+    )
+
+
+def _scopes(question: Question, speaking: Voice) -> tuple[Choice, ...]:
+    standing = question.standing
+    if not standing.repeats or not standing.dates:
+        return ()
+    words = {
+        "series": speaking.say("All dates"),
+        "instance": speaking.say("Only this date"),
+        "following": speaking.say("This date and all following"),
+    }
+    if not standing.whole:
+        del words["series"], words["following"]
+    told = question.values.get("scope", "")
+    usual = "instance" if question.date or not standing.whole else "series"
+    chosen = told if told in words else usual
+    return tuple(Choice(value=one, label=label, chosen=one == chosen) for one, label in words.items())
+
+
+def _dates(question: Question, speaking: Voice) -> tuple[Choice, ...]:
+    wanted = question.values.get("instance") or question.date
+    found = question.standing.dates
+    if wanted not in {one.key for one in found}:
+        wanted = found[0].key if found else ""
+    return tuple(
+        Choice(
+            value=one.key,
+            label=short(one.when, speaking),
+            chosen=one.key == wanted,
+            note=_word(one.partstat, speaking),
+        )
+        for one in found
+    )
+
+
+def _word(partstat: str, speaking: Voice) -> str:
+    words = {
+        "ACCEPTED": speaking.say("accepted"),
+        "TENTATIVE": speaking.say("maybe"),
+        "DECLINED": speaking.say("declined"),
+    }
+    return words.get(partstat, "")
+
+
+def _banners(question: Question, speaking: Voice) -> tuple[Banner, ...]:
+    found = [*_done(question, speaking), *_waiting(question, speaking)]
+    closed = {
+        "gone": speaking.say("This meeting is no longer in the organizer's calendar."),
+        "removed": speaking.say("You are no longer on the guest list of this meeting."),
+        "cancelled": speaking.say("This meeting was cancelled."),
+        "over": speaking.say("This meeting is over."),
+    }
+    if question.closed:
+        tone = "news" if question.closed == "over" else "no"
+        found.append(Banner(tone=tone, symbol="●" if tone == "news" else "✕", text=closed[question.closed]))
+    elif not question.reachable:
+        text = speaking.say(
+            "The organizer's calendar cannot be reached at the moment. You can answer all the same: your answer is kept."
+        )
+        found.append(Banner(tone="change", symbol="!", text=text))
+    if question.summary.changed:
+        text = speaking.say("This meeting has changed since the mail that brought you here.")
+        found.append(Banner(tone="change", symbol="↻", text=text))
+    status = question.standing.partstat
+    if status in _TONES and not question.closed:
+        tone, symbol = _TONES[status]
+        held = {
+            "ACCEPTED": speaking.say("You have accepted."),
+            "TENTATIVE": speaking.say("You have answered: maybe."),
+            "DECLINED": speaking.say("You have declined."),
+        }
+        found.append(Banner(tone=tone, symbol=symbol, text=held[status]))
+    return tuple(found)
+
+
+def _done(question: Question, speaking: Voice) -> list[Banner]:
+    """What became of what was just sent."""
+    good = {"undone": speaking.say("Taken back. The organizer was told nothing.")}
+    bad = {
+        "late": speaking.say("It was too late to take that back. You can answer anew."),
+        "both": speaking.say(
+            "Two different answers came at the same time, so neither of them counts. Please answer once more."
+        ),
+        "again": speaking.say(
+            "Please send your answer once more: it came so fast that it may have been a program and not you."
+        ),
+    }
+    if question.problem in good:
+        return [Banner(tone="news", symbol="↶", text=good[question.problem], urgent=True)]
+    if question.problem in bad:
+        return [Banner(tone="change", symbol="!", text=bad[question.problem], urgent=True)]
+    if _problem(question.problem, speaking):
+        return [Banner(tone="no", symbol="!", text=_problem(question.problem, speaking), urgent=True)]
+    return []
+
+
+def _waiting(question: Question, speaking: Voice) -> list[Banner]:
+    """What was said and has not taken effect."""
+    found = []
+    for one in question.pending:
+        if one.void:
+            continue
+        zone = speaking.zone or zone_of(_event_zone(question)) or speaking.home
+        at = clock(one.due.astimezone(zone), speaking)
+        if one.proposal:
+            text = speaking.say("Your proposal goes to the organizer at %(time)s.", time=at)
+            found.append(Banner(tone="maybe", symbol="↗", text=text, urgent=True))
+            continue
+        sentence = {
+            "ACCEPTED": speaking.say("You accept. The organizer is told at %(time)s.", time=at),
+            "TENTATIVE": speaking.say("You may come. The organizer is told at %(time)s.", time=at),
+            "DECLINED": speaking.say("You decline. The organizer is told at %(time)s.", time=at),
+        }
+        tone, symbol = _TONES.get(one.answer, ("news", "●"))
+        found.append(Banner(tone=tone, symbol=symbol, text=sentence.get(one.answer, ""), urgent=True))
+    return found
+
+
+def _problem(problem: str, speaking: Voice) -> str:
+    words = {
+        "stale": speaking.say(
+            "This page was open for too long. Nothing was sent; please send your answer once more."
+        ),
+        "choose": speaking.say("Please choose one of the answers."),
+        "date": speaking.say("Please choose one of the dates to which you are invited."),
+        "one": speaking.say("Please choose one date for which you propose another time."),
+        "time": speaking.say("Please give a beginning and an end that comes after it."),
+        "closed": speaking.say("This cannot be answered any more."),
+    }
+    return words.get(problem, "")
+
+
+def _times(question: Question, speaking: Voice) -> tuple[str, str]:
+    """Beginning and end as the fields of the proposal want them; of whole days the last one."""
+    now = question.summary.now
+    first = question.standing.dates[0].when if question.standing.dates else now.start
+    if now.start is None or first is None:
+        return "", ""
+    length = now.end.local - now.start.local if now.end is not None else timedelta()
+    begin = shown(first, speaking).local.replace(tzinfo=None)
+    if now.start.form == "date":
+        return f"{begin:%Y-%m-%d}", f"{begin + max(length - timedelta(days=1), timedelta()):%Y-%m-%d}"
+    return f"{begin:%Y-%m-%dT%H:%M}", f"{begin + length:%Y-%m-%dT%H:%M}"
+
+
+def _event_zone(question: Question) -> str:
+    start = question.summary.now.start
+    return start.zone if start is not None and start.form == "zoned" and zone_of(start.zone) else "UTC"
+
+
+def _zone_name(speaking: Voice) -> str:
+    return str(getattr(speaking.zone, "key", "UTC")) if speaking.zone is not None else ""
+
+
+def _city(zone: str, speaking: Voice) -> str:
+    return dict(_cities(str(speaking.locale))).get(zone, zone)
+
+
+def accepted(header: str) -> tuple[str, ...]:
+    """RFC 9110 12.5.4: the languages that a browser asks for, the best first."""
+    found = []
+    for part in header[:500].split(","):
+        tag, _, weight = part.strip().partition(";")
+        try:
+            quality = float(weight.strip().removeprefix("q=") or 1)
+        except ValueError:
+            continue
+        if tag and quality > 0:
+            found.append((-quality, tag.strip()))
+    return tuple(tag for _, tag in sorted(found, key=lambda one: one[0]))
+
+
+@lru_cache(maxsize=64)
+def languages(known: tuple[str, ...], spoken: str) -> tuple[Choice, ...]:
+    """Every language that we have, each in its own words."""
+    names = []
+    for one in sorted(known):
+        tag = one.replace("_", "-")
+        locale = Locale.parse(one)
+        name = (locale.get_display_name(locale) or tag).partition(" (")[0] if "_" not in one else tag
+        names.append(Choice(value=tag, label=name[:1].upper() + name[1:], chosen=tag == spoken))
+    return tuple(names)
+
+
+def zones(locale: str, chosen: str) -> tuple[Choice, ...]:
+    """The time zones by their cities."""
+    return tuple(Choice(value=name, label=city, chosen=name == chosen) for name, city in _cities(locale))
+
+
+@lru_cache(maxsize=32)
+def _cities(locale: str) -> tuple[tuple[str, str], ...]:
+    names = [
+        one
+        for one in get_global("zone_territories")
+        if "/" in one and not any(one.startswith(old) for old in _OLD) and zone_of(one)
+    ]
+    spoken = Locale.parse(locale)
+    found = [(one, get_timezone_location(zone_of(one), locale=spoken, return_city=True)) for one in names]
+    return (("UTC", "UTC"), *sorted(found, key=lambda one: one[1].casefold()))
+
+
+__all__ = ["Banner", "Choice", "Pending", "Question", "QuestionView", "Questions", "accepted"]

@@ -1,0 +1,174 @@
+"""The routes behind the links of letters: forms without script, strict headers, and an end to guessing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qsl
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from gateway.errors import GatewayError
+from gateway.ports import Pages, Shown, Visit
+from gateway.web.rates import Rate, network
+
+LARGEST = 16 * 1024  # octets of a form
+FIELDS = 40
+# Nothing but our own style; the demo may show its letters in frames, these pages are in nobody's (clickjacking).
+HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "x-frame-options": "DENY",
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+    "x-robots-tag": "noindex, nofollow, noarchive",
+    "x-content-type-options": "nosniff",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "vary": "Accept-Language",
+}
+FORM = "application/x-www-form-urlencoded"
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Doorman:
+    """Bounds on visits: of one link, of one address, and of what leads nowhere (SPEC 7.1)."""
+
+    def __init__(self) -> None:
+        self._link = Rate(burst=40, per_minute=30)
+        self._posts = Rate(burst=15, per_minute=6)
+        self._address = Rate(burst=120, per_minute=120)
+        self._wrong = Rate(burst=20, per_minute=6)
+
+    def lets_in(self, request: Request) -> bool:
+        address = _address(request)
+        link = hashlib.sha256(request.path_params["token"].encode()).hexdigest()
+        if self._wrong.is_empty(address) or not (self._address.allows(address) and self._link.allows(link)):
+            return False
+        return request.method != "POST" or self._posts.allows(link)
+
+    def was_wrong(self, request: Request) -> None:
+        """A link that leads nowhere: whoever tries many is guessing."""
+        self._wrong.allows(_address(request))
+
+
+def routes(place: str, pages: Pages, *, style: str, doorman: Doorman) -> list[BaseRoute]:
+    """`/PLACE/TOKEN` with its calendar file, and the style of all such pages."""
+
+    async def page(request: Request) -> Response:
+        if request.method == "POST":
+            return await _posted(request, pages)
+        return _answer(request, await pages.show(_visit(request)))
+
+    async def calendar(request: Request) -> Response:
+        text = await pages.calendar(_visit(request))
+        if text is None:
+            return _answer(request, await pages.show(_visit(request)), status=404)
+        headers = {"content-disposition": 'attachment; filename="event.ics"'}
+        return Response(text, media_type="text/calendar; charset=utf-8", headers=headers)
+
+    async def css(_: Request) -> Response:
+        headers = {"cache-control": "public, max-age=3600"}
+        return Response(style, media_type="text/css; charset=utf-8", headers=headers)
+
+    watched = _watched(doorman)
+    return [
+        Route(f"/{place}/{{token}}", watched(page), methods=["GET", "POST"]),
+        Route(f"/{place}/{{token}}/event.ics", watched(calendar), methods=["GET"]),
+        Route("/pages.css", css, methods=["GET"]),
+    ]
+
+
+def _watched(doorman: Doorman) -> Callable[[Endpoint], Endpoint]:
+    """Every answer of these pages has the headers; too many of them are none."""
+
+    def around(endpoint: Endpoint) -> Endpoint:
+        async def within(request: Request) -> Response:
+            if not doorman.lets_in(request):
+                response: Response = PlainTextResponse(
+                    "Too many requests; please wait a minute.\n",
+                    status_code=429,
+                    headers={"retry-after": "60"},
+                )
+            else:
+                response = await _kept(endpoint, request)
+            if response.status_code == 404:
+                doorman.was_wrong(request)
+            response.headers.update(HEADERS)
+            return response
+
+        return within
+
+    return around
+
+
+async def _kept(endpoint: Endpoint, request: Request) -> Response:
+    try:
+        return await endpoint(request)
+    except GatewayError:
+        words = "The calendar gateway has trouble; please try again in a minute.\n"
+        return PlainTextResponse(words, status_code=503, headers={"retry-after": "60"})
+
+
+async def _posted(request: Request, pages: Pages) -> Response:
+    """RFC 9110 15.4.4: an answer is taken once, and shown by the GET that follows."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return PlainTextResponse("This form belongs to another page.\n", status_code=403)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        return PlainTextResponse("A form is expected.\n", status_code=415)
+    body = await _body(request)
+    try:
+        fields = parse_qsl((body or b"").decode(), keep_blank_values=True, max_num_fields=FIELDS)
+    except ValueError:
+        body = None
+    if body is None:
+        return PlainTextResponse("That is too much for a form.\n", status_code=413)
+    return _answer(request, await pages.take(_visit(request, dict(fields))))
+
+
+async def _body(request: Request) -> bytes | None:
+    """The form; None when it is larger than any of ours."""
+    found = b""
+    try:
+        async for chunk in request.stream():
+            found += chunk
+            if len(found) > LARGEST:
+                return None
+    except ClientDisconnect:
+        return None
+    return found
+
+
+def _visit(request: Request, form: dict[str, str] | None = None) -> Visit:
+    return Visit(
+        token=request.path_params["token"],
+        query={name: value[:200] for name, value in request.query_params.items()},
+        form=form or {},
+        languages=request.headers.get("accept-language", ""),
+    )
+
+
+def _answer(request: Request, shown: Shown, *, status: int = 0) -> Response:
+    if shown.location is None:
+        return HTMLResponse(shown.html, status_code=status or shown.status)
+    kept = "".join(
+        f"&{name}={_plain(request.query_params[name])}"
+        for name in ("lang", "tz")
+        if request.query_params.get(name)
+    )
+    return RedirectResponse(f"{request.url.path}?{shown.location}{kept}", status_code=shown.status)
+
+
+def _plain(value: str) -> str:
+    """What a language tag or the name of a zone consists of."""
+    return "".join(one for one in value[:60] if one.isascii() and (one.isalnum() or one in "-_/+"))
+
+
+def _address(request: Request) -> str:
+    return network(request.client.host if request.client is not None else "")
+
+
+__all__ = ["HEADERS", "Doorman", "routes"]

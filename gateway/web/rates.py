@@ -1,0 +1,56 @@
+"""How often one visitor may ask: a bucket per name that fills again, bounded in number, kept in memory alone."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+MOST = 20_000  # names that are remembered; the one not heard of for longest goes first
+
+
+class Rate:
+    """`burst` at once, and `per_minute` in the long run."""
+
+    def __init__(
+        self, *, burst: int, per_minute: float, clock: Callable[[], float] = time.monotonic, most: int = MOST
+    ) -> None:
+        self._burst = float(burst)
+        self._speed = per_minute / 60
+        self._clock = clock
+        self._most = most
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def allows(self, name: str) -> bool:
+        """Whether this visit is within bounds; it counts if it is."""
+        left = self._now(name)
+        allowed = left >= 1
+        self._left[name] = (left - 1 if allowed else left, self._clock())
+        self._left.move_to_end(name)
+        while len(self._left) > self._most:
+            self._left.popitem(last=False)
+        return allowed
+
+    def is_empty(self, name: str) -> bool:
+        """Whether the next visit would be one too many."""
+        return self._now(name) < 1
+
+    def _now(self, name: str) -> float:
+        left, at = self._left.get(name, (self._burst, self._clock()))
+        return min(self._burst, left + (self._clock() - at) * self._speed)
+
+
+def network(host: str) -> str:
+    """Whom an address stands for: an IPv4 address alone, of IPv6 the /64 that one customer has."""
+    try:
+        found = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(found, ipaddress.IPv6Address):
+        mapped = found.ipv4_mapped
+        return str(mapped or ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
+
+
+__all__ = ["Rate", "network"]

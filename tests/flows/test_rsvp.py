@@ -1,0 +1,396 @@
+"""The guest's page: looking changes nothing, an answer waits, and what then takes effect went the road of every message."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from datetime import timedelta
+from itertools import permutations
+
+import pytest
+
+from gateway.flows.rsvp import Rsvp
+from gateway.ports import Shown, Visit
+
+BOB, CAROL = "bob@example.net", "carol@example.com"
+HREF = "/alice/calendar/m1.ics"
+NONCE = re.compile(r'name="csrf" value="([^"]+)"')
+
+
+class Guest:
+    """Somebody with the link of his letter, and no script."""
+
+    def __init__(self, world, token: str) -> None:
+        self.world = world
+        self.token = token
+        self.page = ""
+
+    @property
+    def rsvp(self) -> Rsvp:
+        return self.world.rsvp
+
+    async def look(self, **query: str) -> str:
+        shown = await self.rsvp.show(Visit(token=self.token, query=query))
+        assert shown.status == 200
+        self.page = shown.html
+        return shown.html
+
+    @property
+    def nonce(self) -> str:
+        found = NONCE.search(self.page)
+        return found[1] if found else ""
+
+    async def send(self, **form: str) -> Shown:
+        return await self.rsvp.take(Visit(token=self.token, form={"csrf": self.nonce, **form}))
+
+    async def answer(self, **form: str) -> Shown:
+        """As a person does: look, think, send."""
+        await self.look()
+        self.world.clock.forward(seconds=5)
+        return await self.send(**form)
+
+
+def token_of(world, to: str = BOB) -> str:
+    mail = next(one for one in reversed(world.outbox.mails) if one.recipient == to)
+    text = mail.content.decode().replace("=\r\n", "")
+    return re.search(r"http://pages/r/([^?\s]+)\?a=3Dyes", text)[1]  # type: ignore[index]
+
+
+@pytest.fixture
+async def invited(world, say):
+    """Alice has asked Bob and Carol to a lunch at ten."""
+    world.save(say.meeting(guests=f"{BOB} {CAROL}"))
+    await world.drain()
+    world.bob = Guest(world, token_of(world))
+    world.outbox.mails.clear()
+    return world
+
+
+@pytest.fixture
+async def weekly(world, say):
+    world.save(say.meeting(guests=f"{BOB} {CAROL}", RRULE="FREQ=WEEKLY;COUNT=4"))
+    await world.drain()
+    world.bob = Guest(world, token_of(world))
+    world.outbox.mails.clear()
+    return world
+
+
+async def after_undo(world) -> None:
+    world.clock.forward(seconds=61)
+    await world.work()
+
+
+async def journal(world) -> list[tuple[str, str]]:
+    story = await world.store.journal.story("m1")
+    return [(one["outcome"], one["reason"]) for one in story if one["kind"] == "answer"]
+
+
+async def test_looking_changes_nothing_however_often(invited):
+    before = invited.text(HREF)
+    for answer in ("yes", "maybe", "no", "<script>", "accepted"):
+        page = await invited.bob.look(a=answer)
+        assert "Lunch" in page and "<script>" not in page
+    assert await invited.waiting() == []
+    await after_undo(invited)
+    assert invited.text(HREF) == before and await journal(invited) == []
+
+
+async def test_the_link_of_the_letter_preselects_and_no_more(invited):
+    page = await invited.bob.look(a="maybe")
+    assert re.search(r'value="tentative" checked', page) and page.count(" checked") == 1
+    assert "checked" not in await invited.bob.look()
+
+
+async def test_an_answer_takes_effect_when_the_undo_time_is_over(invited):
+    sent = await invited.bob.answer(answer="accepted", comment="I bring\r\ncake")
+    assert (sent.status, sent.location) == (303, "n=given")
+    await invited.work()
+    assert "PARTSTAT=ACCEPTED:mailto:bob" not in invited.text(HREF).replace(";RSVP=TRUE", "")
+    assert "You accept. The organizer is told at" in await invited.bob.look()
+    await after_undo(invited)
+    assert "ATTENDEE;PARTSTAT=ACCEPTED" in line(invited, BOB) and "NEEDS-ACTION" in line(invited, CAROL)
+    assert await journal(invited) == [("applied", "answer-recorded")]
+    assert "You have accepted." in await invited.bob.look()
+    assert invited.outbox.mails == [], "a recorded answer invites nobody anew"
+
+
+def line(world, who: str) -> str:
+    return next(one for one in world.text(HREF).splitlines() if who in one and one.startswith("ATTENDEE"))
+
+
+async def test_one_may_change_ones_mind_while_it_waits_and_after(invited):
+    for answer, partstat in (("accepted", None), ("declined", "DECLINED"), ("tentative", "TENTATIVE")):
+        assert (await invited.bob.answer(answer=answer)).location == "n=given"
+        if partstat:
+            await after_undo(invited)
+            assert f"PARTSTAT={partstat}" in line(invited, BOB)
+    assert await journal(invited) == [("applied", "answer-recorded")] * 2
+
+
+async def test_an_answer_can_be_taken_back(invited):
+    before = invited.text(HREF)
+    await invited.bob.answer(answer="declined")
+    assert "Take it back" in await invited.bob.look()
+    assert (await invited.bob.send(answer="undo")).location == "n=undone"
+    await after_undo(invited)
+    assert invited.text(HREF) == before
+    assert await journal(invited) == [("ignored", "withdrawn")]
+    assert (await invited.bob.answer(answer="undo")).location == "n=late"
+
+
+async def test_a_form_that_comes_faster_than_a_person_is_asked_for_again(invited):
+    await invited.bob.look()
+    assert (await invited.bob.send(answer="accepted")).location == "n=again&a=yes"
+    invited.clock.forward(seconds=1)
+    assert (await invited.bob.send(answer="accepted")).location == "n=again&a=yes"
+    assert await invited.waiting() == []
+
+
+@pytest.mark.parametrize("order", list(permutations(("accepted", "tentative", "declined"))))
+async def test_a_scanner_that_sends_every_form_answers_nothing(order, invited):
+    """It renders each link of the letter, waits, and sends them all."""
+    before = invited.text(HREF)
+    pages = [Guest(invited, invited.bob.token) for _ in order]
+    for one in pages:
+        await one.look()
+    invited.clock.forward(seconds=4)
+    sent = [await one.send(answer=answer) for one, answer in zip(pages, order, strict=True)]
+    assert [one.location for one in sent] == ["n=given", "n=both", "n=both"]
+    assert "Take it back" not in await invited.bob.look()
+    await after_undo(invited)
+    assert invited.text(HREF) == before
+    assert await journal(invited) == [("ignored", "contradictory")]
+
+
+async def test_after_a_contradiction_the_next_answer_counts(invited):
+    one, other = Guest(invited, invited.bob.token), Guest(invited, invited.bob.token)
+    await one.look()
+    await other.look()
+    invited.clock.forward(seconds=4)
+    await one.send(answer="accepted")
+    await other.send(answer="declined")
+    assert (await invited.bob.answer(answer="tentative")).location == "n=given"
+    await after_undo(invited)
+    assert "PARTSTAT=TENTATIVE" in line(invited, BOB)
+
+
+@pytest.mark.parametrize("form", [{"csrf": ""}, {"csrf": "forged.x"}, {"csrf": "of another"}])
+async def test_a_form_without_the_nonce_of_its_page_is_refused(form, invited):
+    if form["csrf"] == "of another":
+        await invited.bob.look()
+        form = {"csrf": invited.bob.nonce[:-1] + ("0" if invited.bob.nonce[-1] != "0" else "1") + "f"}
+    shown = await invited.rsvp.take(Visit(token=invited.bob.token, form={**form, "answer": "accepted"}))
+    assert shown.status == 403 and await invited.waiting() == []
+
+
+async def test_a_form_from_yesterday_is_asked_for_again_and_keeps_its_words(invited):
+    await invited.bob.look()
+    invited.clock.forward(hours=25)
+    shown = await invited.bob.send(answer="accepted", comment="my long thoughts")
+    assert shown.status == 403 and "my long thoughts" in shown.html
+    assert await invited.waiting() == []
+
+
+@pytest.mark.parametrize(
+    "token", ["", "x", "WzEsMjExNzdd.AAAA", "a" * 5000, "../../etc/passwd", "WzEsMjExNzdd"]
+)
+async def test_a_guessed_link_leads_nowhere(token, invited):
+    for shown in (await invited.rsvp.show(Visit(token=token)), await invited.rsvp.take(Visit(token=token))):
+        assert shown.status == 404 and "Lunch" not in shown.html
+    assert await invited.rsvp.calendar(Visit(token=token)) is None
+
+
+async def test_a_link_ends_a_month_behind_the_meeting(invited):
+    invited.clock.forward(days=37)
+    assert "This meeting is over." in await invited.bob.look()
+    assert (await invited.bob.send(answer="accepted")).status == 403
+    invited.clock.forward(days=2)
+    assert (await invited.rsvp.show(Visit(token=invited.bob.token))).status == 404
+
+
+async def test_a_guest_who_was_struck_off_answers_nothing_more(invited):
+    await invited.bob.look()
+    invited.edit(HREF, (f"ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:{BOB}\r\n", ""))
+    await invited.drain()
+    before = invited.text(HREF)
+    assert (await invited.bob.send(answer="accepted")).status == 409
+    page = await invited.bob.look()
+    assert "no longer on the guest list" in page and 'name="answer"' not in page
+    assert await invited.rsvp.calendar(Visit(token=invited.bob.token)) is None
+    await after_undo(invited)
+    assert invited.text(HREF) == before
+
+
+async def test_an_answer_to_an_older_version_is_stale_when_its_time_comes(invited):
+    """SPEC 7.1: the event's revision is looked at again when the undo time is over."""
+    await invited.bob.answer(answer="accepted")
+    invited.edit(HREF, ("DTSTART:20261110T100000Z", "DTSTART:20261110T120000Z"), ("T110000Z", "T130000Z"))
+    await invited.sync()
+    invited.clock.forward(seconds=31)
+    await invited.work()  # the new time is told to the guests
+    await after_undo(invited)
+    assert "NEEDS-ACTION" in line(invited, BOB)
+    assert (await journal(invited))[-1][0] == "stale"
+    page = await invited.bob.look()
+    assert "has changed since the mail" in page and "10:00" in page and "12:00" in page
+
+
+async def test_a_cancelled_meeting_says_so(invited):
+    invited.edit(HREF, ("SUMMARY", "STATUS:CANCELLED\r\nSUMMARY"))
+    await invited.drain()
+    page = await invited.bob.look()
+    assert "This meeting was cancelled." in page and 'name="answer"' not in page
+
+
+async def test_a_meeting_that_is_gone_shows_what_the_letter_told(invited):
+    invited.calendars.remove(HREF)
+    await invited.drain()
+    page = await invited.bob.look()
+    assert "no longer in the organizer" in page and "Lunch" in page and 'name="answer"' not in page
+
+
+async def test_while_the_calendar_is_away_an_answer_is_kept(invited, say):
+    invited.calendars.fail("find", say.unavailable, times=50)
+    page = await invited.bob.look()
+    assert "cannot be reached at the moment" in page and "Lunch" in page
+    invited.clock.forward(seconds=5)
+    assert (await invited.bob.send(answer="accepted")).location == "n=given"
+    await after_undo(invited)
+    invited.calendars.faults.clear()
+    for _ in range(5):
+        invited.clock.forward(minutes=10)
+        await invited.work()
+    assert "PARTSTAT=ACCEPTED" in line(invited, BOB)
+
+
+async def test_a_crash_loses_no_answer_and_applies_none_twice(new_world, say):
+    """Killed at each step of the work in turn."""
+    for fatal in range(12):
+        world = await new_world()
+        world.save(say.meeting(guests=f"{BOB} {CAROL}"))
+        await world.drain()
+        bob = Guest(world, token_of(world))
+        await bob.answer(answer="accepted")
+        world.clock.forward(seconds=61)
+        world.process = world.begin(fatal)
+        with contextlib.suppress(say.Killed):
+            await world.work()
+        await world.restart()
+        await world.work()
+        assert "PARTSTAT=ACCEPTED" in line(world, BOB), fatal
+        assert (await journal(world)).count(("applied", "answer-recorded")) == 1, fatal
+
+
+async def test_one_date_and_the_rest_of_a_series_are_answered_apart(weekly):
+    page = await weekly.bob.look()
+    assert page.count('<option value="20261') == 4 and "This date and all following" in page
+    await weekly.bob.answer(answer="accepted", scope="series", instance="20261110T100000Z")
+    await weekly.bob.answer(answer="declined", scope="instance", instance="20261117T100000Z")
+    await after_undo(weekly)
+    text = weekly.text(HREF)
+    assert text.count("BEGIN:VEVENT") == 2
+    master, second = text.split("BEGIN:VEVENT")[1:]
+    assert "RECURRENCE-ID:20261117T100000Z" in second and "PARTSTAT=DECLINED" in second
+    assert "PARTSTAT=ACCEPTED" in next(one for one in master.splitlines() if BOB in one)
+    assert "(declined)" in await weekly.bob.look()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"answer": ""},
+        {"answer": "delegated"},
+        {"answer": "accepted", "scope": "instance"},
+        {"answer": "accepted", "scope": "instance", "instance": "20261118T100000Z"},
+        {"answer": "accepted", "scope": "following", "instance": "nonsense"},
+        {"answer": "accepted", "scope": "everything", "instance": "20261117T100000Z"},
+        {"answer": "accepted", "scope": "instance", "instance": "20261117T100000Z+"},
+        {"answer": "counter", "scope": "series", "start": "2026-11-18T10:00", "end": "2026-11-18T11:00"},
+        {"answer": "counter", "scope": "instance", "instance": "20261117T100000Z", "start": "x", "end": "y"},
+        {
+            "answer": "counter",
+            "scope": "instance",
+            "instance": "20261117T100000Z",
+            "start": "2026-11-18T11:00",
+            "end": "2026-11-18T10:00",
+        },
+        {
+            "answer": "counter",
+            "scope": "instance",
+            "instance": "20261117T100000Z",
+            "start": "9999-11-18T11:00",
+            "end": "9999-11-18T12:00",
+        },
+    ],
+)
+async def test_a_form_that_makes_no_sense_is_shown_again(form, weekly):
+    shown = await weekly.bob.answer(**form)
+    assert shown.status == 422 and 'role="status"' in shown.html
+    assert await weekly.waiting() == []
+
+
+async def test_a_proposal_becomes_a_counter_on_the_clock_of_the_page(invited):
+    form = {
+        "answer": "counter",
+        "start": "2026-11-10T15:00",
+        "end": "2026-11-10T16:00",
+        "tz": "Europe/Berlin",
+    }
+    assert (await invited.bob.answer(**form, comment="After lunch?")).location == "n=proposed"
+    assert "Your proposal goes to the organizer" in await invited.bob.look()
+    before = invited.text(HREF)
+    await after_undo(invited)
+    (row,) = await invited.store.proposals.list()
+    assert (row["from"], row["start"], row["end"]) == (BOB, "2026-11-10T14:00:00Z", "2026-11-10T15:00:00Z")
+    assert row["comment"] == "After lunch?" and invited.text(HREF) == before
+    await invited.drain()
+    assert [one.recipient for one in invited.outbox.mails] == ["alice@example.org"]
+
+
+async def test_where_no_proposals_are_taken_none_is_offered(invited):
+    invited.edit(HREF, ("SUMMARY", "X-MICROSOFT-DISALLOW-COUNTER:TRUE\r\nSUMMARY"))
+    await invited.drain()
+    assert "Propose another time" not in await invited.bob.look()
+    sent = await invited.bob.answer(answer="counter", start="2026-11-10T15:00", end="2026-11-10T16:00")
+    assert sent.status == 409
+
+
+async def test_the_page_shows_the_guest_no_more_than_his_letter_did(world, say):
+    world.policy = say.replace(world.policy, guest_list="self")
+    world.save(say.meeting(guests=f"{BOB} {CAROL}", more_private="x"))
+    await world.drain()
+    bob = Guest(world, token_of(world))
+    assert CAROL not in await bob.look()
+    text = await world.rsvp.calendar(Visit(token=bob.token))
+    assert text is not None and b"METHOD:PUBLISH" in text and CAROL.encode() not in text
+    assert BOB.encode() in text
+
+
+async def test_hostile_words_stay_words(world, say):
+    world.save(
+        say.meeting(guests=BOB, SUMMARY="<img src=x onerror=alert(1)>", LOCATION="javascript:alert(1)")
+    )
+    await world.drain()
+    bob = Guest(world, token_of(world))
+    page = await bob.look(a='"><script>', lang='"><script>', tz='"><script>', n="<script>")
+    assert "<img" not in page and "<script" not in page and "javascript:" not in page
+    again = await bob.answer(
+        answer="", comment="</textarea><script>", instance="<script>", start='"><script>'
+    )
+    assert again.status == 422 and "<script" not in again.html
+
+
+async def test_the_page_speaks_the_language_and_the_clock_that_are_chosen(invited):
+    page = await invited.bob.look(lang="de", tz="America/New_York")
+    assert '<html lang="de"' in page and "Ihre Antwort" in page and "05:00" in page
+    shown = await invited.rsvp.show(Visit(token=invited.bob.token, languages="fr, de-AT;q=0.8, en;q=0.5"))
+    assert '<html lang="de"' in shown.html
+    assert 'action="/r/' in page and "lang=de" in page and "tz=America" in page
+
+
+async def test_an_answer_waits_as_long_as_is_configured(invited):
+    (sent,) = [await invited.bob.answer(answer="accepted")]
+    assert sent.location == "n=given"
+    (job,) = await invited.store.queue.to_come("alice@example.org", "m1")
+    assert job.due - job.created == timedelta(seconds=60)
+    assert await invited.store.queue.drained(False) and not await invited.store.queue.drained(True)

@@ -1,0 +1,154 @@
+"""The doors to the pages: strict headers on every answer, forms of our own pages only, bounds on guessing."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from gateway.errors import BackendUnavailable
+from gateway.log import Log
+from gateway.ports import Shown, Visit
+from gateway.web.app import Health, application
+from gateway.web.links import Doorman, routes
+
+
+class Pages:
+    """Knows one link, and writes down what it was asked."""
+
+    def __init__(self) -> None:
+        self.taken: list[Visit] = []
+        self.shown: list[Visit] = []
+        self.trouble = False
+
+    async def show(self, visit: Visit) -> Shown:
+        if self.trouble:
+            raise BackendUnavailable("the database is away")
+        self.shown.append(visit)
+        good = visit.token == "good"  # noqa: S105
+        return Shown(status=200, html="<p>page</p>") if good else Shown(status=404, html="<p>nothing</p>")
+
+    async def take(self, visit: Visit) -> Shown:
+        self.taken.append(visit)
+        return Shown(status=303, location="n=given")
+
+    async def calendar(self, visit: Visit) -> bytes | None:
+        return b"BEGIN:VCALENDAR\r\n" if visit.token == "good" else None  # noqa: S105
+
+
+@pytest.fixture
+def pages() -> Pages:
+    return Pages()
+
+
+@pytest.fixture
+def client(pages: Pages) -> httpx.AsyncClient:
+    app = application(
+        health=Health(),
+        metrics=Log().exposition,
+        pages=routes("r", pages, style="p { color: red }", doorman=Doorman()),
+    )
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway")
+
+
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/r/good", 200),
+        ("HEAD", "/r/good", 200),
+        ("GET", "/r/bad", 404),
+        ("POST", "/r/good", 303),
+        ("GET", "/r/good/event.ics", 200),
+        ("GET", "/r/bad/event.ics", 404),
+        ("GET", "/r/" + "x" * 3000, 404),
+    ],
+)
+async def test_every_answer_has_the_strict_headers(
+    method: str, path: str, status: int, client: httpx.AsyncClient
+) -> None:
+    found = await client.request(method, path, content="a=b" if method == "POST" else None, headers=FORM)
+    assert found.status_code == status
+    policy = found.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe-inline" not in policy and "script-src" not in policy
+    assert "frame-ancestors 'none'" in policy and found.headers["x-frame-options"] == "DENY"
+    assert found.headers["cache-control"] == "no-store"
+    assert found.headers["referrer-policy"] == "no-referrer"
+    assert "noindex" in found.headers["x-robots-tag"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_looking_never_takes_anything(method: str, client: httpx.AsyncClient, pages: Pages) -> None:
+    await client.request(method, "/r/good?answer=accepted&csrf=x")
+    assert pages.taken == [] and pages.shown[0].query["answer"] == "accepted"
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_no_other_method_does_anything(method: str, client: httpx.AsyncClient, pages: Pages) -> None:
+    assert (await client.request(method, "/r/good")).status_code == 405
+    assert pages.taken == []
+
+
+async def test_a_form_is_answered_by_the_way_back_to_its_page(
+    client: httpx.AsyncClient, pages: Pages
+) -> None:
+    body = "csrf=n&answer=accepted&comment=%C3%A4+%0D%0Ab&answer=counter"
+    found = await client.post(
+        "/r/good?lang=de&tz=Europe/Berlin&x=%0d%0aSet-Cookie:a", content=body, headers=FORM
+    )
+    assert found.status_code == 303
+    assert found.headers["location"] == "/r/good?n=given&lang=de&tz=Europe/Berlin"
+    assert pages.taken[0].form == {"csrf": "n", "answer": "counter", "comment": "ä \r\nb"}
+
+
+async def test_nothing_from_outside_enters_a_header(client: httpx.AsyncClient) -> None:
+    found = await client.post(
+        "/r/good?lang=de%0d%0aSet-Cookie:%20a=b&tz=//evil.example/", content="a=b", headers=FORM
+    )
+    assert "set-cookie" not in found.headers
+    assert found.headers["location"] == "/r/good?n=given&lang=deSet-Cookieab&tz=//evilexample/"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({**FORM, "sec-fetch-site": "cross-site"}, "a=b", 403),
+        ({**FORM, "sec-fetch-site": "same-site"}, "a=b", 403),
+        ({"content-type": "text/plain"}, "a=b", 415),
+        ({"content-type": "multipart/form-data; boundary=x"}, "a=b", 415),
+        (FORM, "a=" + "b" * 20_000, 413),
+        (FORM, "&".join(f"a{number}=b" for number in range(100)), 413),
+        (FORM, b"a=\xff\xfe", 413),
+    ],
+)
+async def test_a_form_that_is_not_of_our_pages_is_refused(
+    headers: dict[str, str], body: str, status: int, client: httpx.AsyncClient, pages: Pages
+) -> None:
+    assert (await client.post("/r/good", content=body, headers=headers)).status_code == status
+    assert pages.taken == []
+
+
+async def test_a_link_answers_so_often_and_then_asks_to_wait(client: httpx.AsyncClient, pages: Pages) -> None:
+    codes = [(await client.post("/r/good", content="a=b", headers=FORM)).status_code for _ in range(30)]
+    assert codes[:10] == [303] * 10 and codes[-1] == 429
+    assert (await client.post("/r/good", content="a=b", headers=FORM)).headers["retry-after"] == "60"
+    assert len(pages.taken) < 20
+
+
+async def test_who_guesses_links_is_soon_answered_no_more(client: httpx.AsyncClient, pages: Pages) -> None:
+    codes = [(await client.get(f"/r/guess{number}")).status_code for number in range(40)]
+    assert codes[:15] == [404] * 15 and codes[-1] == 429
+    assert (await client.get("/r/good")).status_code == 429
+    assert len(pages.shown) <= 21
+
+
+async def test_the_style_is_our_own_file(client: httpx.AsyncClient) -> None:
+    found = await client.get("/pages.css")
+    assert found.headers["content-type"].startswith("text/css") and "red" in found.text
+
+
+async def test_trouble_of_ours_is_no_trace_back(client: httpx.AsyncClient, pages: Pages) -> None:
+    pages.trouble = True
+    found = await client.get("/r/good")
+    assert found.status_code == 503 and "database" not in found.text and found.headers["retry-after"]
