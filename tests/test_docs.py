@@ -133,6 +133,11 @@ def test_a_command_that_comes_later_says_so() -> None:
         assert about.startswith("Comes later") is not works, name
 
 
+def test_every_problem_that_doctor_names_is_documented_and_no_other() -> None:
+    source = (ROOT / "gateway" / "flows" / "doctor.py").read_text()
+    assert sorted(first(section("doctor.md"))) == sorted(set(re.findall(r'code="([a-z-]+)"', source)))
+
+
 def test_every_option_is_documented() -> None:
     pages = section("commands.md")
     options = {

@@ -25,7 +25,9 @@ COMMANDS = {
     "serve": Command(about="the daemon, in the foreground; logs to stderr", module="serve"),
     "demo": Command(about="the daemon with a calendar server and three accounts, to try it", module="demo"),
     "check": Command(about="every error of the configuration at once", module="check"),
-    "doctor": Command(about="per account: addresses, calendars, who sends, and why"),
+    "doctor": Command(
+        about="per account: addresses, calendars, who sends, and what is wrong", module="doctor"
+    ),
     "submit": Command(about="one mail on standard input into the spool", module="submit"),
     "explain": Command(about="decide on a mail offline, write nothing", module="explain"),
     "replay": Command(about="an mbox, Maildir or folder through explain"),

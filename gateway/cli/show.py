@@ -45,5 +45,9 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, list):
         return ",".join(_cell(one) for one in value)
-    text = str(value)
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Nothing that a terminal would obey."""
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -59,11 +58,10 @@ def reply(stored: CalendarObject, message: Message, context: Context) -> Decisio
     there = [not why for why in missing]
     new = stored
     marks: dict[MarkKey, Mark] = {}
-    known = ChainMap(marks, dict(context.marks))
     notes: list[Note] = []
     for answer, rank, why in zip(answers, ranks, missing, strict=True):
         if rank.order is Order.NEWER and not why:
-            new = _apply(new, answer, known)
+            new = _apply(new, answer, {**context.marks, **marks})
             key, mark = _mark(answer, context)
             marks[key] = mark
         notes += _notes(answer, rank, why)
@@ -253,7 +251,11 @@ def _follows_range(
 
 def _derive(stored: CalendarObject, key: str) -> Component | None:
     stamp = stored.dtstamp()
-    return recur.derive_instance(stored, key, dtstamp=stamp) if stamp else version.derived(stored, key)
+    return (
+        recur.derive_instance(stored, key, dtstamp=stamp)
+        if stamp
+        else version.derived(stored, version.components(stored), key)
+    )
 
 
 def _follows_series(

@@ -18,6 +18,7 @@ from gateway.config import Config, accounts_of
 from gateway.flows.apply import Apply
 from gateway.flows.changed import Burst, Changed
 from gateway.flows.deliver import Compose, Deliver, DeliverSettings
+from gateway.flows.doctor import Doctor
 from gateway.flows.expiry import SOURCE, Expiry
 from gateway.flows.messages import Messages
 from gateway.flows.opened import Opener
@@ -56,6 +57,7 @@ class Parts:
     worker: Worker
     watch: Watch
     rounds: Rounds
+    doctor: Doctor
     door: Door
     spool: SpoolReader
     health: Health
@@ -151,6 +153,7 @@ def _assemble(
         worker=working,
         watch=watch,
         rounds=_rounds(common, watch),
+        doctor=_doctor(common, calendars),
         door=Door(store.intake, accounts, log),
         spool=SpoolReader(config.gateway.state_dir),
         health=Health(),
@@ -277,6 +280,16 @@ def _watch(common: _Common, calendars: CalDavCalendars, name: str) -> Watch:
         ),
         worker=name,
         schedules=lambda account, meeting: _schedules(common.accounts, account, meeting),
+    )
+
+
+def _doctor(common: _Common, calendars: CalDavCalendars) -> Doctor:
+    return Doctor(
+        accounts=common.accounts,
+        calendars=calendars,
+        snapshots=common.store.snapshots,
+        clock=common.clock,
+        domains=common.config.gateway.domains,
     )
 
 

@@ -1,0 +1,70 @@
+"""`doctor`: per account its addresses and calendars, who sends for it, and the next step for every trouble."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from gateway import config as configuration
+from gateway.cli.show import as_json, config_option, json_option, load, printable
+
+TROUBLE, NO_USER = 69, 67
+WORDS = {
+    "gateway": "the gateway",
+    "server": "the calendar server; the gateway only takes mail in",
+    "nobody": "nobody; the gateway leaves this server alone",
+}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    config_option(parser)
+    json_option(parser)
+    parser.add_argument("accounts", nargs="*", metavar="ACCOUNT")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Looks and changes nothing; 69 when an account has a trouble."""
+    from gateway.flows.doctor import findings_json
+
+    config = load(arguments)
+    accounts = configuration.accounts_of(config)
+    unknown = [one for one in arguments.accounts if accounts.find(one) is None]
+    if unknown:
+        sys.stderr.write(f"imip-gateway doctor: no account {unknown[0]}\n")
+        return NO_USER
+    found = findings_json(asyncio.run(_findings(config, arguments.accounts)))
+    if arguments.json:
+        as_json(found)
+    else:
+        sys.stdout.write("\n".join(line for one in found for line in _lines(one)) + "\n")
+    return TROUBLE if any(one["problems"] for one in found) else 0
+
+
+async def _findings(config: configuration.Config, names: list[str]) -> list[Any]:
+    from gateway.wiring import channel, parts
+
+    quiet = replace(config, log=replace(config.log, level="error"))
+    async with parts.started(quiet, share=channel.daemon_runs(config)) as running:
+        wanted = [running.accounts.find(one) for one in names] or list(running.accounts)
+        examined = (running.doctor.examine(one) for one in wanted if one is not None)
+        return [await one for one in examined]
+
+
+def _lines(finding: dict[str, Any]) -> Iterable[str]:
+    addresses, calendars = finding["addresses"], finding["calendars"]
+    yield printable(finding["account"])
+    if len(addresses) > 1:
+        yield f"    also       {printable(', '.join(addresses[1:]))}"
+    if finding["profile"]:
+        yield f"    server     {printable(finding['profile'])}"
+        yield f"    sends      {WORDS[finding['sends']]}"
+        yield f"    calendars  {printable(', '.join(calendars)) or 'none'}"
+    for one in finding["problems"]:
+        yield f"    problem    {one['code']}: {printable(one['text'])}"
+        yield f"               -> {printable(one['next_step'])}"
+    if not finding["problems"]:
+        yield "    no problem"

@@ -1,0 +1,203 @@
+"""What an administrator must know of one account: who sends, and for every trouble the one next step (SPEC 10.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Final
+
+from gateway.accounts import Account, Accounts
+from gateway.errors import BackendRefused, BackendUnavailable, GatewayError, MalformedCalendar
+from gateway.flows.sorting import owner_of
+from gateway.flows.stored import read_stored
+from gateway.ical.address import Address, domain, is_mail
+from gateway.ical.event import CalendarObject
+from gateway.itip.model import Role
+from gateway.itip.roles import identities, role
+from gateway.ports import Calendars, Clock, Collection, ProfileFacts, Snapshots
+
+PAST, AHEAD = timedelta(days=31), timedelta(days=92)  # the meetings that are looked at
+NAMED = 3  # examples in one line
+
+_SENDS: Final = {"gateway": "gateway", "inbound": "server", "nobody": "nobody"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One trouble; `code` is closed and documented."""
+
+    code: str
+    text: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One account (INTERFACE 7, `doctor --json`)."""
+
+    account: str
+    addresses: tuple[str, ...]
+    calendars: tuple[str, ...] = ()
+    profile: str = ""
+    sends: str = "nobody"  # gateway | server | nobody
+    problems: tuple[Problem, ...] = ()
+
+
+class Doctor:
+    """Looks, and changes nothing."""
+
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        calendars: Calendars,
+        snapshots: Snapshots,
+        clock: Clock,
+        domains: Sequence[str],
+    ) -> None:
+        self._accounts = accounts
+        self._calendars = calendars
+        self._snapshots = snapshots
+        self._clock = clock
+        self._domains = frozenset(domains)
+
+    async def examine(self, account: Account) -> Finding:
+        """Everything of one account that can be told from here; a server that is silent is a finding too."""
+        addresses = tuple(sorted(self._accounts.addresses(account), key=lambda one: one != account.address))
+        try:
+            facts = await self._calendars.profile(account)
+            watched = await self._calendars.collections(account)
+        except (BackendUnavailable, BackendRefused) as error:
+            return Finding(
+                account=account.address, addresses=addresses, problems=(_no_server(account, error),)
+            )
+        problems = [
+            *_of_profile(facts),
+            *await self._of_calendars(account, watched),
+            *await self._of_meetings(account),
+            *await self._of_rounds(account),
+        ]
+        return Finding(
+            account=account.address,
+            addresses=addresses,
+            calendars=tuple(one.path for one in watched),
+            profile=facts.name,
+            sends=_SENDS[facts.sends],
+            problems=tuple(problems),
+        )
+
+    async def _of_calendars(self, account: Account, watched: Sequence[Collection]) -> list[Problem]:
+        found = []
+        if not watched:
+            words = f"no calendar of the account fits watch = {list(account.watch)}"
+            step = 'set watch = ["*"] for this account, or name a calendar that is there'
+            found.append(Problem(code="nothing-watched", text=words, next_step=step))
+        try:
+            place = await self._calendars.invitations(account)
+        except GatewayError as error:
+            step = "make a calendar for events on the server, or name one as calendar of the account"
+            return [*found, Problem(code="no-calendar", text=error.detail, next_step=step)]
+        if not place.writable:
+            words = f"invitations would go to {place.path}, which this login may not write"
+            step = "grant the login write access, or name another calendar"
+            found.append(Problem(code="read-only-calendar", text=words, next_step=step))
+        return found
+
+    async def _of_meetings(self, account: Account) -> list[Problem]:
+        """What the last meetings say of their organizer, and whether we know him by it."""
+        now = self._clock.now()
+        owner = owner_of(self._accounts, account)
+        broken, strange = 0, []
+        try:
+            texts = await self._calendars.overlapping(account, now - PAST, now + AHEAD)
+        except (BackendUnavailable, BackendRefused) as error:
+            return [_no_server(account, error)]
+        for text in texts:
+            try:
+                meeting = read_stored(text)
+            except MalformedCalendar:
+                broken += 1
+                continue
+            if meeting.organizer_prop is not None and role(meeting, owner) is Role.STRANGER:
+                strange.append(meeting)
+        found = list(self._of_organizers(strange))
+        if broken:
+            words = f"objects that cannot be understood: {broken}; nothing is sent for them"
+            step = "open them in a calendar program and save or delete them"
+            found.append(Problem(code="malformed-calendar", text=words, next_step=step))
+        return found
+
+    def _of_organizers(self, meetings: Sequence[CalendarObject]) -> Iterator[Problem]:
+        names = [identities(one.organizer_prop) for one in meetings if one.organizer_prop is not None]
+        nameless = sorted({str(next(iter(one))) for one in names if not any(is_mail(two) for two in one)})
+        if nameless:
+            yield Problem(
+                code="organizer-without-address",
+                text=f"meetings whose ORGANIZER is no mail address: {_some(nameless)}; nobody is invited to them",
+                next_step="enter the mail address of the account in the calendar program",
+            )
+        near = sorted({one for two in names for one in two if is_mail(one) and self._ours(one)})
+        if near:
+            yield Problem(
+                code="organizer-not-ours",
+                text=f"meetings organized by {_some(near)}, which is no address of this account; nobody is invited to them",
+                next_step=f'if that is the same person: aliases = ["{near[0]}"] for this account',
+            )
+
+    def _ours(self, who: Address) -> bool:
+        """An address of our domains that no account bears: those of other accounts are shared calendars."""
+        return domain(who) in self._domains and self._accounts.find(who) is None
+
+    async def _of_rounds(self, account: Account) -> list[Problem]:
+        states = await self._snapshots.collections(account.address)
+        found = [
+            Problem(
+                code="round-failed",
+                text=f"the last round over {one.path} failed: {one.error}",
+                next_step=f"imip-gateway sync {account.address}",
+            )
+            for one in states
+            if one.error
+        ]
+        if not any(one.baseline for one in states):
+            words = "no calendar of this account was ever read through; what is in it by then is never mailed"
+            step = f"start the daemon, or imip-gateway sync {account.address}"
+            found.append(Problem(code="never-looked-at", text=words, next_step=step))
+        return found
+
+
+def _no_server(account: Account, error: GatewayError) -> Problem:
+    if isinstance(error, BackendRefused):
+        return Problem(
+            code="login-refused",
+            text=error.detail,
+            next_step=f"check username and password_file of {account.address}, and the url of the server {account.server}",
+        )
+    return Problem(
+        code="server-silent",
+        text=error.detail,
+        next_step=f"check that the server {account.server} runs, and its url",
+    )
+
+
+def _of_profile(facts: ProfileFacts) -> Iterator[Problem]:
+    for text in facts.problems:
+        yield Problem(
+            code="who-sends",
+            text=text,
+            next_step="set the profile of the server as docs/calendar-servers.md says",
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def findings_json(findings: Sequence[Finding]) -> list[dict[str, object]]:
+    """`doctor --json` (INTERFACE 7)."""
+    return [asdict(one) for one in findings]
+
+
+__all__ = ["Doctor", "Finding", "Problem", "findings_json"]
