@@ -7,7 +7,9 @@ to another one. The two messages come in either order. What tells that they belo
     CalendarServer    X-CALENDARSERVER-SPLIT-OLDER-UID, or -NEWER-UID, with the other half's UID
     Apple             RELATED-TO;RELTYPE=X-CALENDARSERVER-RECURRENCE-SET, the same in both
     Open-Xchange      X-OX-SPLIT-FROM with the old UID
-    everybody else    the same organizer and title, beginning where the old series has, or had until lately, an occurrence
+    Nextcloud         RELATED-TO;RELTYPE=SIBLING with the other half's UID
+    everybody else    the same organizer and title, and either it takes up where he has ended the old series lately, or it is
+                      at all times when the old one is, for the same people
 
 The old series, from that occurrence on, is then taken for our copy of the new one, and the organizer's word for his last:
 what follows is the merge of any update (SPEC 4.2), so that whatever moved asks for an answer anew.
@@ -25,7 +27,7 @@ from gateway.errors import MalformedCalendar
 from gateway.ical import onward, recur, times
 from gateway.ical.address import Address
 from gateway.ical.agree import with_distinct_zones
-from gateway.ical.event import CalendarObject, RecurrenceKey, build, key_in, partstat
+from gateway.ical.event import CalendarObject, RecurrenceKey, build, key_in, partstat, person
 from gateway.ical.rules import rule_parts
 from gateway.ical.times import Moment
 from gateway.ical.tree import Component, Property, prop
@@ -49,6 +51,7 @@ from gateway.itip.model import (
 )
 from gateway.itip.order import Standing
 from gateway.itip.roles import acts_as_organizer, identities, line_in, role, same_person
+from gateway.itip.significance import read_facts
 from gateway.itip.views import is_cancelled
 
 CUT: Final = "cut"  # the ledger's line of a series that was ended earlier than it was to be
@@ -163,7 +166,7 @@ def _origin(kin: Kin, new: CalendarObject, context: Context) -> Origin | None:
     begin = times.start(new.master, new.zones) if new.master is not None else None
     named = stamp or begin
     at = _place(_endless(old), named, exact=stamp is not None) if named is not None else None
-    if at is None or not (told or _had(kin, at, context.now)):
+    if at is None or not (told or _takes_up(kin, at, context.now) or _stands_over(kin, new)):
         return None
     return Origin(kin=kin, at=at, told=told)
 
@@ -185,13 +188,20 @@ def _says_so(kin: Kin, new: CalendarObject) -> bool:
     names = {new.tree.text(name) for name in _SPLIT_UIDS}
     names |= {text for part in new.components for text in (part.text("X-OX-SPLIT-FROM"), *_sets(part))}
     states = (kin.object,) if kin.base is None else (kin.object, kin.base)
+    siblings = {text for part in new.components for text in _related(part, "SIBLING")}
+    if kin.object.uid in siblings:
+        return True
     known = {kin.object.uid, *(text for state in states for part in state.components for text in _sets(part))}
     return bool(names & known)
 
 
 def _sets(component: Component) -> tuple[str, ...]:
+    return _related(component, _SET)
+
+
+def _related(component: Component, kind: str) -> tuple[str, ...]:
     lines = component.all("RELATED-TO")
-    return tuple(line.text for line in lines if (line.param("RELTYPE") or "").upper() == _SET and line.text)
+    return tuple(line.text for line in lines if (line.param("RELTYPE") or "").upper() == kind and line.text)
 
 
 def _same_title(kin: Kin, new: CalendarObject) -> bool:
@@ -221,10 +231,43 @@ def _had(kin: Kin, at: RecurrenceKey, now: datetime) -> bool:
     """Whether the old series has this occurrence, or had it before it was ended a short while ago."""
     if recur.is_occurrence(_alone(kin.object), at):
         return True
+    cut = _cut(kin, now)
+    return bool(cut) and recur.is_occurrence(_alone(kin.object, rule=cut), at)
+
+
+def _cut(kin: Kin, now: datetime) -> str:
+    """The rule that the old series had before its organizer ended it, if that was lately."""
     cut = kin.marks.get(MarkKey(recurrence_id="", party=CUT))
     if cut is None or cut.dtstamp is None or now - cut.dtstamp > _LATELY:
+        return ""
+    return cut.rule
+
+
+def _takes_up(kin: Kin, at: RecurrenceKey, now: datetime) -> bool:
+    """Whether this is the very next date that the old series would have had, had it not been ended."""
+    cut, last = _cut(kin, now), recur.last_end(_alone(kin.object))
+    if not cut or last is None:
         return False
-    return recur.is_occurrence(_alone(kin.object, rule=cut.rule), at)
+    out = read_facts(kin.object.components[0], kin.object).exdates
+    coming = recur.first(_alone(kin.object, rule=cut), len(out) + 1, last)
+    return at == next((each.key for each in coming if each.key == at or each.key not in out), "")
+
+
+def _stands_over(kin: Kin, new: CalendarObject) -> bool:
+    """Whether the new series leaves the old one no date of its own: nobody holds two meetings of one name with the same people
+    at one time, so the end of the old one is still on its way. One for others, or at another hour, is another meeting."""
+    old = kin.object
+    if old.master is None or new.master is None:
+        return False
+    begin = times.start(new.master, new.zones)
+    was, now = read_facts(old.master, old), read_facts(new.master, new)
+    ours, theirs = ({person(one) for one in of.master.all("ATTENDEE")} for of in (old, new) if of.master)
+    return (
+        begin is not None
+        and (was.rule, was.clock) == (now.rule, now.clock)
+        and recur.is_occurrence(_alone(old), key_in(times.start(old.master, old.zones), begin))
+        and (ours <= theirs or theirs <= ours)
+    )
 
 
 def _alone(of: CalendarObject, *, rule: str = "") -> CalendarObject:

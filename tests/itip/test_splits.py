@@ -73,13 +73,14 @@ def is_rest(decision) -> bool:
             rest(more="RELATED-TO;RELTYPE=X-CALENDARSERVER-RECURRENCE-SET:set"),
         ),
         (series(), rest(more=f"X-OX-SPLIT-FROM:{OLD}", SUMMARY="Otherwise")),
+        (series(), rest(more=f"RELATED-TO;RELTYPE=SIBLING:{OLD}", SUMMARY="Otherwise")),
         (series(), rest()),
         (
             series(DTSTART="20300107T100000Z", RRULE="FREQ=WEEKLY;COUNT=10"),
             rest(RRULE="FREQ=WEEKLY;COUNT=6"),
         ),
     ],
-    ids=["google", "google-twice", "apple", "open-xchange", "title-and-time", "count"],
+    ids=["google", "google-twice", "apple", "open-xchange", "nextcloud", "title-and-time", "count"],
 )
 def test_the_rest_of_a_series_is_recognised_and_keeps_the_answer(stage, old: str, new: str) -> None:
     desk = stage.desk(BOB)
@@ -188,6 +189,64 @@ def test_an_end_of_long_ago_is_no_cut(stage, desk) -> None:
     desk.turn_to("rest")
     ask(stage, desk, rest(), now=stage.now + timedelta(days=8))
     assert his(desk) == "NEEDS-ACTION"
+
+
+GUEST = "ATTENDEE:mailto:{}@example.com"
+
+
+@pytest.mark.parametrize(
+    ("new", "same"),
+    [
+        (rest(), True),
+        (rest(more=GUEST.format("carol")), True),
+        (rest(more=GUEST.format("dora")), False),
+        (rest(DTSTART="20300204T140000Z", DTEND="20300204T150000Z"), False),
+        (rest(RRULE="FREQ=WEEKLY;INTERVAL=2"), False),
+        (rest(RRULE="FREQ=WEEKLY;BYDAY=MO,TU"), False),
+    ],
+    ids=["the same", "fewer people", "other people", "another hour", "every other week", "more days"],
+)
+def test_a_meeting_of_the_same_name_beside_one_that_goes_on_inherits_nothing(
+    stage, new: str, same: bool
+) -> None:
+    desk = stage.desk(BOB)
+    desk.stored = stage.object(series(more=f"{GUEST.format('carol')} CATEGORIES:Work"))
+    desk.turn_to("beside")
+    assert is_rest(ask(stage, desk, new)) is same
+    assert his(desk) == ("ACCEPTED" if same else "NEEDS-ACTION")
+    assert (desk.stored.master.value("CATEGORIES") == "Work") is same
+
+
+@pytest.mark.parametrize(
+    ("new", "same"),
+    [
+        (rest(DTSTART="20300204T140000Z", DTEND="20300204T150000Z"), True),
+        (rest(more=GUEST.format("dora")), True),
+        (rest(DTSTART="20300211T100000Z", DTEND="20300211T110000Z"), False),
+        (rest(DTSTART="20300121T100000Z", DTEND="20300121T110000Z", more=GUEST.format("dora")), False),
+    ],
+    ids=[
+        "the next date, moved",
+        "the next date, more people",
+        "a week later",
+        "before the end, other people",
+    ],
+)
+def test_where_the_old_series_was_ended_only_its_next_date_takes_it_up(stage, new: str, same: bool) -> None:
+    desk = stage.desk(BOB)
+    desk.stored = stage.object(series(more=GUEST.format("carol")))
+    ask(stage, desk, series(partstat="NEEDS-ACTION", more=GUEST.format("carol"), **ENDED))
+    desk.turn_to("rest")
+    assert is_rest(ask(stage, desk, new)) is same
+
+
+def test_a_next_date_that_was_off_anyway_is_passed_over(stage) -> None:
+    desk = stage.desk(BOB)
+    out = "EXDATE:20300204T100000Z"
+    desk.stored = stage.object(series(more=out))
+    ask(stage, desk, series(partstat="NEEDS-ACTION", more=out, **ENDED))
+    desk.turn_to("rest")
+    assert is_rest(ask(stage, desk, rest(DTSTART="20300211T100000Z", DTEND="20300211T110000Z")))
 
 
 @pytest.mark.parametrize(
