@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
-from bench.stage import ROOT, Gateway, Peer, Postfix, cpu, load, memory, postgresql, until
+from bench.stage import ROOT, Door, Gateway, Peer, Postfix, cpu, load, memory, postgresql, until
 
 Figures = dict[str, float]
 Measure = Callable[[Path, float], Figures]
@@ -38,7 +38,7 @@ def intake(folder: Path, scale: float) -> Figures:
     count = int(2000 * scale)
     words = ("--connections", "50", "--count", str(count))
     sink, postfix = Peer("aiosmtpd", folder), Postfix(folder / "postfix")
-    gateway = Gateway(folder / "gateway", caldav="http://127.0.0.1:1/")
+    gateway = Door(folder / "gateway", caldav="http://127.0.0.1:1/")
     found: Figures = {}
     with running(sink, postfix, gateway):
         for name, place in (("gateway", gateway), ("postfix", postfix), ("aiosmtpd", sink)):

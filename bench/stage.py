@@ -128,11 +128,12 @@ class Gateway(Process):
         self.start()
 
     def start(self) -> None:
-        super().__init__(
-            sys.executable, "-m", "gateway", "serve", "-c", str(self.config), log=self.folder / "log"
-        )
+        super().__init__(sys.executable, "-m", *self.words(), log=self.folder / "log")
         until(self.ready, "the gateway")
         self.command("sync")
+
+    def words(self) -> tuple[str, ...]:
+        return "gateway", "serve", "-c", str(self.config)
 
     def ready(self) -> bool:
         with urlopen(f"http://127.0.0.1:{self.web}/readyz") as reply:
@@ -161,6 +162,13 @@ class Gateway(Process):
             if time.monotonic() > deadline:
                 raise RuntimeError("the queue was not worked off")
             time.sleep(0.2)
+
+
+class Door(Gateway):
+    """What the daemon takes mail with, and nobody who works it off."""
+
+    def words(self) -> tuple[str, ...]:
+        return "bench.door", str(self.config)
 
 
 def load(port: int, *words: str) -> dict[str, float]:
@@ -259,6 +267,7 @@ def machine() -> dict[str, str]:
 
 
 __all__ = [
+    "Door",
     "Gateway",
     "Peer",
     "Postfix",

@@ -18,12 +18,13 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from gateway.store import schema
 from gateway.store.faults import translating
+from gateway.store.prepared import Prepared
 from gateway.store.writer import after_commit
 
 LARGE = 256 * 1024  # bytes; above it SQLite writes slower than the file system (research 1)
 _ORPHAN_SECONDS = 3600.0
 
-_INSERT = insert(schema.content)
+_INSERT = Prepared(insert(schema.content))
 _FIND = select(schema.content).where(schema.content.c.job.in_(bindparam("jobs", expanding=True)))
 
 
@@ -48,7 +49,7 @@ class Bodies:
             {"job": job, "data": None if file else body, "file": file} for job, body, file in rows if body
         ]
         if filled:
-            conn.execute(_INSERT, filled)
+            _INSERT.run(conn, filled)
 
     def replace(self, conn: Connection, job: str, *, body: bytes, file: str) -> None:
         """Another body for a job that is queued already."""

@@ -25,9 +25,11 @@ class Ids:
     def new(self, now: datetime) -> str:
         """48 bits of milliseconds, 50 of chance."""
         with self._lock:
-            fresh = (micros(now) // 1000) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
-            same_moment = fresh >> _RANDOM_BITS == self._last >> _RANDOM_BITS
-            self._last = self._last + 1 if same_moment else fresh
+            moment = micros(now) // 1000
+            if moment == self._last >> _RANDOM_BITS:
+                self._last += 1
+            else:
+                self._last = moment << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
             return _written(self._last)
 
 

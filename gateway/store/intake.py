@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
@@ -23,16 +23,26 @@ from gateway.store import schema
 from gateway.store.bodies import LARGE
 from gateway.store.db import Database
 from gateway.store.faults import translating
+from gateway.store.instants import EPOCH, micros
 from gateway.store.jobs import Jobs, Laid
+from gateway.store.prepared import Prepared
 
 _T = schema.accepted
-_KNOWN = select(_T.c.digest, _T.c.job).where(_T.c.digest.in_(bindparam("digests", expanding=True)))
-_FORGET = delete(_T).where(_T.c.at <= bindparam("before"))
-_REMEMBER = insert(_T)
+_FORGET = Prepared(delete(_T).where(_T.c.at <= bindparam("before")))
+_FORGOTTEN_EVERY = timedelta(minutes=1)
+_REMEMBER = Prepared(insert(_T))
 _COUNT = select(func.count()).select_from(schema.job)
+_LOOKED_AT_AFTER = 8_000_000  # bytes of mail between two looks at the disk
 _COUNTED_EVERY = 256  # mails between two counts of the queue
 
 _RECEIVED = re.compile(rb"received[ \t]*:.*\r?\n(?:[ \t].*\r?\n)*", re.IGNORECASE)
+
+
+@lru_cache(maxsize=16)
+def _known(count: int) -> Prepared:
+    """The question which of so many digests are known."""
+    names = [bindparam(str(place), type_=_T.c.digest.type) for place in range(count)]
+    return Prepared(select(_T.c.digest, _T.c.job, _T.c.at).where(_T.c.digest.in_(names)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +75,8 @@ class Intake:
         self._jobs = jobs
         self._limits = limits or IntakeLimits()
         self._free_bytes = free_bytes or _free_bytes
+        self._spare = 0  # bytes that may come until the disk is looked at again; used in the event loop only
+        self._forgotten = EPOCH  # what was accepted before this is gone; used in the writer thread only
         self._room = 0  # mails until the queue is counted again; used in the writer thread only
 
     async def accept(
@@ -93,9 +105,7 @@ class Intake:
 
     def _insert(self, conn: Connection, arrivals: Sequence[_Arrival]) -> list[str]:
         now = self._jobs.now()
-        conn.execute(_FORGET, {"before": now - self._limits.window})
-        rows = conn.execute(_KNOWN, {"digests": [one.digest for one in arrivals]})
-        known: dict[str, str] = {row.digest: row.job for row in rows}
+        known = self._known(conn, [one.digest for one in arrivals], now - self._limits.window)
         fresh = []
         for one in arrivals:
             if one.digest in known:
@@ -107,9 +117,20 @@ class Intake:
         if fresh:
             self._check_room(conn, len(fresh))
             self._jobs.queue(conn, [laid for one in fresh for laid in one.laid])
-            seen = [{"digest": one.digest, "job": one.laid[0].id, "at": now} for one in fresh]
-            conn.execute(_REMEMBER, seen)
+            _REMEMBER.run(conn, [{"digest": one.digest, "job": one.laid[0].id, "at": now} for one in fresh])
         return [known[one.digest] for one in arrivals]
+
+    def _known(self, conn: Connection, digests: Sequence[str], before: datetime) -> dict[str, str]:
+        """digest -> job of those that came after `before`. What is older goes now and then, and when it is met."""
+        # A power of two, so that there are few statements.
+        size = 1 << (len(digests) - 1).bit_length()
+        padded = [*digests, *[digests[-1]] * (size - len(digests))]
+        rows = _known(len(padded)).ask(conn, {str(place): one for place, one in enumerate(padded)})
+        oldest = micros(before)
+        if before - self._forgotten > _FORGOTTEN_EVERY or any(at <= oldest for _, _, at in rows):
+            _FORGET.run(conn, [{"before": before}])
+            self._forgotten = before
+        return {digest: job for digest, job, at in rows if at > oldest}
 
     def _check_room(self, conn: Connection, wanted: int) -> None:
         """Counting costs more than a mail does: it is done now and then, and for each mail once the queue is full."""
@@ -122,18 +143,23 @@ class Intake:
         self._room -= wanted
 
     def _check_disk(self, size: int) -> None:
-        with translating():
-            free = self._free_bytes(self._db.state_dir)
-        if free - size < self._limits.min_free:
-            raise QueueFull(f"{free} bytes are free on the disk of the state directory")
+        """Asking the system for each mail would cost as much as its digest does: it is asked again after some megabytes."""
+        if size > self._spare:
+            with translating():
+                free = self._free_bytes(self._db.state_dir)
+            if free - size < self._limits.min_free:
+                self._spare = 0
+                raise QueueFull(f"{free} bytes are free on the disk of the state directory")
+            self._spare = max(size, min((free - self._limits.min_free) // 4, _LOOKED_AT_AFTER))
+        self._spare -= size
 
 
 def _digest(mail: ReceivedMail) -> str:
     """Who sent what to whom, without the Received line that we put on top: that one differs each time."""
     envelope, peer = mail.envelope, mail.peer
     to = sorted(one.address for one in envelope.recipients)
-    facts = [peer.role, peer.after, envelope.sender, envelope.envid, to]
-    digest = hashlib.sha256(json.dumps(facts).encode())
+    facts = (peer.role, peer.after, envelope.sender, envelope.envid, *to)  # none of them holds a line end
+    digest = hashlib.sha256("\n".join(facts).encode())
     ours = _RECEIVED.match(mail.content)
     digest.update(memoryview(mail.content)[ours.end() if ours else 0 :])
     return digest.hexdigest()

@@ -19,11 +19,12 @@ from gateway.store.bell import Bell
 from gateway.store.bodies import Bodies
 from gateway.store.ear import tell_others
 from gateway.store.ids import Ids, bounded
+from gateway.store.prepared import Prepared
 from gateway.store.schema import LEASED
 from gateway.store.writer import after_commit, is_promised
 
 _T = schema.job
-_INSERT = insert(_T)
+_INSERT = Prepared(insert(_T))
 _INSERT_ENTRY = insert(schema.journal)
 _SAME_KEY = select(_T.c.id, _T.c.state).where(
     _T.c.key == bindparam("same"), _T.c.state != LEASED, _T.c.key != schema.NOTHING
@@ -82,7 +83,7 @@ class Jobs:
         self.ring(conn)
         fresh = [one for one in laid if not one.job.key]
         if fresh:
-            conn.execute(_INSERT, [self._row(one, origin) for one in fresh])
+            _INSERT.run(conn, [self._row(one, origin) for one in fresh])
             self.bodies.put(conn, [(one.id, one.job.body, one.file) for one in fresh])
         keyed = {one.id: self._queue_keyed(conn, one, origin) for one in laid if one.job.key}
         return tuple(keyed.get(one.id, one.id) for one in laid)
@@ -91,7 +92,7 @@ class Jobs:
         old = conn.execute(_SAME_KEY, {"same": bounded(laid.job.key)}).first()
         row = self._row(laid, origin)
         if old is None:
-            conn.execute(_INSERT, [row])
+            _INSERT.run(conn, [row])
             self.bodies.put(conn, [(laid.id, laid.job.body, laid.file)])
             return laid.id
         kept = {"id", "origin"}

@@ -74,6 +74,14 @@ async def test_after_the_window_the_same_mail_is_another(store, new_mail, clock)
     assert await store.intake.accept(new_mail()) != name
 
 
+async def test_the_window_ends_on_time_though_what_is_over_goes_now_and_then(store, new_mail, clock) -> None:
+    name = await store.intake.accept(new_mail())
+    clock.forward(hours=1, minutes=59, seconds=30)
+    await store.intake.accept(new_mail("else"))
+    clock.forward(seconds=30)
+    assert await store.intake.accept(new_mail()) != name
+
+
 async def test_other_words_other_people_or_another_way_are_another_mail(store, new_mail) -> None:
     mail = new_mail()
     others = (
