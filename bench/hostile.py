@@ -6,6 +6,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench.stage import ROOT
@@ -68,6 +69,34 @@ def parts() -> Iterator[tuple[str, bytes]]:
     yield "bytes", bytes(range(256)) * (MIB // 256)
 
 
+def about_a_series() -> Iterator[tuple[str, bytes]]:
+    """(name, calendar text) of messages that speak of each of 1 900 dates of the meeting that the account has."""
+    head = "UID:u\r\nSEQUENCE:2\r\nDTSTAMP:20290201T000000Z\r\nORGANIZER:mailto:carol@example.com\r\n"
+    head += "ATTENDEE:mailto:alice@example.org\r\nSUMMARY:s\r\n"
+    days = [datetime(2030, 1, 1, 10, tzinfo=UTC) + timedelta(days=day) for day in range(1900)]
+
+    def told(method: str, *lines: str, shift: int = 0) -> bytes:
+        parts = []
+        for day in days:
+            named, begin = (f"{at:%Y%m%dT%H%M%SZ}" for at in (day, day + timedelta(hours=shift)))
+            own = "\r\n".join(lines).replace("NAMED", named).replace("BEGIN", begin)
+            parts.append(f"BEGIN:VEVENT\r\n{head}{own}\r\nEND:VEVENT\r\n")
+        body = "".join(parts)
+        text = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nMETHOD:{method}\r\n{body}END:VCALENDAR\r\n"
+        return text.encode()
+
+    yield "dates called off", told("CANCEL", "RECURRENCE-ID:NAMED", "DTSTART:BEGIN", "STATUS:CANCELLED")
+    yield "dates moved", told("REQUEST", "RECURRENCE-ID:NAMED", "DTSTART:BEGIN", shift=1)
+    yield "dates added", told("ADD", "DTSTART:BEGIN", shift=3)
+
+
+SERIES = (
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:u\r\nSEQUENCE:1\r\nDTSTAMP:20290101T000000Z\r\n"
+    "DTSTART:20300101T100000Z\r\nRRULE:FREQ=DAILY;COUNT=1990\r\nORGANIZER:mailto:carol@example.com\r\n"
+    "ATTENDEE:mailto:alice@example.org\r\nSUMMARY:s\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+)
+
+
 def main() -> None:
     import contextlib
     import io
@@ -83,14 +112,18 @@ def main() -> None:
             'url = "http://127.0.0.1:1/"\n[[account]]\naddress = "alice@example.org"\nusername = "a"\npassword = "b"\n'
         )
         config.chmod(0o600)
-        for name, text in parts():
+        stored = Path(place) / "stored.ics"
+        stored.write_text(SERIES)
+        whole = [(name, text, []) for name, text in parts()]
+        whole += [(name, text, ["--stored", str(stored)]) for name, text in about_a_series()]
+        for name, text, beside in whole:
             mail = Path(place) / "mail.eml"
             mail.write_bytes(
                 b"From: carol@example.com\r\nTo: alice@example.org\r\nMessage-ID: <x@y>\r\nMIME-Version: 1.0\r\n"
                 b"Content-Type: text/calendar; method=REQUEST\r\nContent-Transfer-Encoding: binary\r\n\r\n"
                 + text
             )
-            words = ["explain", "-c", str(config), "--sender-certainty", "proven", str(mail)]
+            words = ["explain", "-c", str(config), "--sender-certainty", "proven", *beside, str(mail)]
             begun = time.process_time()
             with (
                 contextlib.redirect_stdout(io.StringIO()),

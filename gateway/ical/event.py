@@ -97,11 +97,24 @@ class CalendarObject:
         if key is not None:
             component = self.component(key)
             return () if component is None else component.all("ATTENDEE")
-        seen: dict[Address, Property] = {}
-        for component in self.components:
-            for found in component.all("ATTENDEE"):
-                seen.setdefault(person(found), found)
-        return tuple(seen.values())
+        return self._read()[0]
+
+    @property
+    def ranges(self) -> tuple[RecurrenceKey, ...]:
+        """The keys of the overrides that speak of an occurrence and all behind it (RANGE)."""
+        return self._read()[1]
+
+    def _read(self) -> tuple[tuple[Property, ...], tuple[RecurrenceKey, ...]]:
+        """The guests and the ranges: they are asked for with each of two thousand occurrences."""
+        known = self.tree.memo
+        if not isinstance(known, tuple):
+            seen: dict[Address, Property] = {}
+            for component in self.components:
+                for found in component.all("ATTENDEE"):
+                    seen.setdefault(person(found), found)
+            ranges = tuple(key for key in self.overrides if key.endswith(ONWARD))
+            known = self.tree.memo = (tuple(seen.values()), ranges)
+        return known
 
     def attendee(self, who: Address | Iterable[Address], key: RecurrenceKey = "") -> Property | None:
         """The ATTENDEE line of a person in one component, found by any of his addresses or its EMAIL parameter."""

@@ -97,14 +97,13 @@ def instance(of: CalendarObject, key: RecurrenceKey) -> Component | None:
     key = anchor(key)
     if of.master is None or not key:
         return None
-    alone = series(of)
-    plain = recur.derive_instance(alone, key, dtstamp=alone.dtstamp() or _NEVER)
+    plain = recur.derive_instance(of, key, dtstamp=of.dtstamp() or _NEVER)
     begin = _before(of, key)
-    to = times.start(plain, alone.zones) if plain is not None and begin else None
+    to = times.start(plain, of.zones) if plain is not None and begin else None
     named = times.read_key(anchor(begin), to) if to is not None else None
     if to is None or named is None:
         return plain
-    return moved(of.overrides[begin], alone.zones, named=named, to=to)
+    return moved(of.overrides[begin], of.zones, named=named, to=to)
 
 
 def speaking(of: CalendarObject, key: RecurrenceKey) -> Component | None:
@@ -114,7 +113,7 @@ def speaking(of: CalendarObject, key: RecurrenceKey) -> Component | None:
 
 
 def _before(of: CalendarObject, key: RecurrenceKey) -> RecurrenceKey:
-    return max((one for one in of.overrides if is_onward(one) and anchor(one) <= key), default="")
+    return max((one for one in of.ranges if anchor(one) <= key), default="")
 
 
 def rest(of: CalendarObject, key: RecurrenceKey) -> tuple[RecurrenceKey, ...]:

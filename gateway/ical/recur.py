@@ -9,18 +9,17 @@ All walking is bounded: candidate days, instances in a window, years behind the 
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import NamedTuple
 
 from gateway.errors import LimitExceeded, MalformedCalendar
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
-from gateway.ical.event import CalendarObject, RecurrenceKey, key_in
+from gateway.ical.event import CalendarObject, RecurrenceKey
 from gateway.ical.expand import Budget, times
 from gateway.ical.rules import Rule, read_rules
-from gateway.ical.stamp import EARLIEST, LATEST, plus, to_local
+from gateway.ical.series import Instance, Series, refuse_many_dates, series_of, until_of
+from gateway.ical.stamp import EARLIEST, LATEST, plus
 from gateway.ical.times import (
     Moment,
     end,
@@ -28,12 +27,10 @@ from gateway.ical.times import (
     moments,
     parse_span,
     read_key,
-    readable,
     start,
     utc_prop,
 )
 from gateway.ical.tree import Component, prop
-from gateway.ical.zones import Zones
 
 _PROBE_STEPS = 20_000  # candidate days in which a rule must come once
 _DAY = timedelta(days=1)
@@ -49,105 +46,6 @@ class Occurrence:
     end: Moment
     component: Component
     overridden: bool
-
-
-class _Instance(NamedTuple):
-    start: Moment
-    end: Moment | None  # where an RDATE;VALUE=PERIOD has an end of its own
-
-
-def _series(source: CalendarObject, bounds: Bounds | None = None) -> _Series | None:
-    """The master as a series (of one, when it does not repeat); None without a master, or when it names no time."""
-    bounds = bounds or source.bounds
-    if source.master is None:
-        return None
-    _refuse_many_dates(source.master, bounds)
-    begin = start(source.master, source.zones)
-    return None if begin is None else _Series(source.master, begin, source.zones, bounds)
-
-
-def _local(instance: _Instance) -> datetime:
-    return instance.start.local
-
-
-class _Series:
-    """A master, read: its start, rules, dates and exceptions in the master's own terms."""
-
-    __slots__ = ("begin", "budget", "dates", "excluded", "exrules", "master", "rules", "zones")
-
-    def __init__(self, master: Component, begin: Moment, zones: Zones, bounds: Bounds) -> None:
-        self.master = master
-        self.zones = zones
-        self.budget = Budget(bounds.steps)
-        self.begin = begin
-        self.rules = self._rules("RRULE", bounds)
-        self.exrules = self._rules("EXRULE", bounds)  # RFC 2445 4.8.5.2
-        self.dates = self._dates()
-        self.excluded = frozenset(
-            key_in(begin, when, self._comes_at)
-            for found in self.master.all("EXDATE")
-            for when, _ in readable(found, self.zones)
-        )
-
-    @property
-    def endless(self) -> bool:
-        return any(rule.endless for rule in self.rules)
-
-    def instances(
-        self, after: datetime, before: datetime, rules: tuple[Rule, ...] | None = None
-    ) -> Iterator[_Instance]:
-        """What the dates and the rules (or only some) give, without exceptions, by wall clock from `after` up to `before`."""
-        dates = sorted(
-            (each for each in self.dates.values() if after <= each.start.local < before), key=_local
-        )
-        given = [self._expanded(rule, after, before) for rule in (self.rules if rules is None else rules)]
-        banned = heapq.merge(*(self._expanded(rule, after, before) for rule in self.exrules), key=_local)
-        never, last = next(banned, None), ""
-        for found in heapq.merge(dates, *given, key=_local):
-            while never is not None and never.start.local < found.start.local:
-                never = next(banned, None)
-            key = found.start.key
-            if key == last or key in self.excluded or (never is not None and never.start.key == key):
-                continue
-            last = key
-            yield found
-
-    def has(self, key: RecurrenceKey) -> bool:
-        named = read_key(key, self.begin)
-        if named is None:
-            return False
-        near = self.instances(plus(named.local, -_DAY), plus(named.local, _DAY))
-        return any(found.start.key == key for found in near)
-
-    def local(self, at: datetime) -> datetime:
-        """An instant on the series' wall clock."""
-        return to_local(at, self.begin.zone or UTC)
-
-    def _rules(self, name: str, bounds: Bounds) -> tuple[Rule, ...]:
-        return read_rules(self.master.all(name), self.begin.local, bounds)
-
-    def _dates(self) -> dict[RecurrenceKey, _Instance]:
-        """DTSTART, which is always an instance, and the RDATEs."""
-        found = {self.begin.key: _Instance(self.begin, None)}
-        for line in self.master.all("RDATE"):
-            for when, until in readable(line, self.zones):
-                key = key_in(self.begin, when, lambda _: True)
-                here = read_key(key, self.begin)
-                if here is not None:
-                    found[key] = _Instance(here, until)
-        return found
-
-    def _comes_at(self, when: Moment) -> bool:
-        return when.key in self.dates or any(
-            rule.part("BYHOUR")[1:] or rule.freq == "HOURLY" for rule in self.rules
-        )
-
-    def _expanded(self, rule: Rule, after: datetime, before: datetime) -> Iterator[_Instance]:
-        until = _until(rule, self.begin)
-        for local in times(rule, self.begin.local, (after, before), budget=self.budget):
-            if until is not None and local > until:
-                return
-            yield _Instance(self.begin.at_local(local), None)
 
 
 def guard(source: CalendarObject, bounds: Bounds | None = None) -> None:
@@ -181,7 +79,7 @@ def occurrences(
     """
     bounds = bounds or source.bounds
     found = [each for each in _overridden(source) if _overlaps(each, after, before, floating)]
-    if (series := _series(source, bounds)) is not None:
+    if (series := series_of(source, bounds)) is not None:
         length = _length(series, floating)
         low = plus(series.local(after), -(length + _DAY))
         high = _horizon(series, low, plus(series.local(before), _DAY), bounds)
@@ -200,7 +98,7 @@ def is_occurrence(source: CalendarObject, key: RecurrenceKey) -> bool:
     """Whether the object has this occurrence: an override, or an instance that the master gives and does not exclude."""
     if key in source.overrides:
         return True
-    series = _series(source) if key else None
+    series = series_of(source) if key else None
     return series is not None and series.has(key)
 
 
@@ -208,7 +106,7 @@ def absent(source: CalendarObject, keys: Iterable[RecurrenceKey]) -> tuple[Recur
     """Those of the keys at which the master gives no instance; what lies within a year of the next is sought in one walk."""
     begin, found = _begin(source), list[RecurrenceKey]()
     left = sorted((named.local, key) for key in keys if (named := read_key(key, begin)) is not None)
-    while left and (series := _series(source)) is not None:
+    while left and (series := series_of(source)) is not None:
         gaps = (place for place in range(1, len(left)) if left[place][0] - left[place - 1][0] > _YEAR)
         end = next(gaps, len(left))
         group, left = left[:end], left[end:]
@@ -226,7 +124,7 @@ def first(
     bounds = bounds or source.bounds
     since = EARLIEST if after is None else after
     found = [each for each in _overridden(source) if each.start.instant() >= since]
-    if (series := _series(source, bounds)) is not None:
+    if (series := series_of(source, bounds)) is not None:
         low = series.begin.local if after is None else plus(series.local(after), -_DAY)
         plain = 0
         for instance in series.instances(low, _horizon(series, low, datetime.max, bounds)):  # noqa: DTZ901 - wall clock
@@ -241,7 +139,7 @@ def first(
 def last_end(source: CalendarObject, bounds: Bounds | None = None) -> datetime | None:
     """When the last occurrence is over, aware UTC; None when the series is endless or has no times at all."""
     ends = [each.end.instant() for each in _overridden(source)]
-    series = _series(source, bounds)
+    series = series_of(source, bounds)
     if series is None:
         return max(ends, default=None)
     if series.endless:
@@ -255,29 +153,34 @@ def derive_instance(source: CalendarObject, key: RecurrenceKey, *, dtstamp: date
 
     Complete and valid for CalDAV (RFC 4791 4.1): only the recurrence set is gone, RECURRENCE-ID is in the master's form.
     """
-    series = _series(source) if source.recurring and key else None
-    if series is None or not series.has(key):
+    series = series_of(source) if source.recurring and key else None
+    if series is None:
         return None
+    if (key, dtstamp) not in series.derived:
+        series.derived[key, dtstamp] = _derived(series, key, dtstamp)
+    return series.derived[key, dtstamp]
+
+
+def _derived(series: Series, key: RecurrenceKey, dtstamp: datetime) -> Component | None:
     named = read_key(key, series.begin)
-    if named is None:
+    if named is None or not series.has(key):
         return None
-    instance = series.dates.get(key) or _Instance(named, None)
+    instance = series.dates.get(key) or Instance(named, None)
     each = _occurrence(series.master, series, instance)
-    derived = series.master.without("RRULE", "RDATE", "EXDATE", "EXRULE")
-    derived = derived.put(utc_prop("DTSTAMP", dtstamp)).put(moment_prop("RECURRENCE-ID", each.start))
+    derived = series.bare.put(utc_prop("DTSTAMP", dtstamp)).put(moment_prop("RECURRENCE-ID", each.start))
     if derived.first("DTSTART") is not None:
         derived = derived.put(moment_prop("DTSTART", each.start))
     ending = "DUE" if derived.name == "VTODO" else "DTEND"
     if derived.first(ending) is not None:
-        derived = derived.put(moment_prop(ending, each.end))
-    elif instance.end is not None:
-        derived = derived.without("DURATION").put(moment_prop(ending, each.end))
+        return derived.put(moment_prop(ending, each.end))
+    if instance.end is not None:
+        return derived.without("DURATION").put(moment_prop(ending, each.end))
     return derived
 
 
 def ended_before(source: CalendarObject, key: RecurrenceKey) -> Component | None:
     """The master with a series that ends before this occurrence (SPEC 4.7); None when nothing would be left of it."""
-    series = _series(source)
+    series = series_of(source)
     named = None if series is None else read_key(key, series.begin)
     if (
         series is None
@@ -305,7 +208,7 @@ def ended_before(source: CalendarObject, key: RecurrenceKey) -> Component | None
 
 def _guard(component: Component, source: CalendarObject, bounds: Bounds, budget: Budget) -> None:
     rules = (*component.all("RRULE"), *component.all("EXRULE"))
-    _refuse_many_dates(component, bounds)
+    refuse_many_dates(component, bounds)
     if rules:
         begin = start(component, source.zones)
         if begin is None:
@@ -314,12 +217,6 @@ def _guard(component: Component, source: CalendarObject, bounds: Bounds, budget:
             _probe(rule, begin, budget)
     for child in component.components:
         _guard(child, source, bounds, budget)
-
-
-def _refuse_many_dates(component: Component, bounds: Bounds) -> None:
-    for name in ("RDATE", "EXDATE"):
-        if sum(found.value.count(",") + 1 for found in component.all(name)) > bounds.instances:
-            raise LimitExceeded(f"too many {name}s", code="expansion-limit")
 
 
 def _probe(rule: Rule, begin: Moment, budget: Budget) -> None:
@@ -344,14 +241,14 @@ def _begin(source: CalendarObject) -> Moment | None:
     return None if source.master is None else start(source.master, source.zones)
 
 
-def _occurrence(master: Component, series: _Series, instance: _Instance) -> Occurrence:
-    ending = instance.end or _end_of(master, series, instance.start)
+def _occurrence(master: Component, series: Series, instance: Instance) -> Occurrence:
+    ending = instance.end or _end_of(series.bare, series, instance.start)
     return Occurrence(
         key=instance.start.key, start=instance.start, end=ending, component=master, overridden=False
     )
 
 
-def _end_of(master: Component, series: _Series, begin: Moment) -> Moment:
+def _end_of(master: Component, series: Series, begin: Moment) -> Moment:
     """RFC 5545 3.8.5.3: a DURATION is the same nominal one for every instance, a DTEND or DUE the same exact one."""
     last = end(master, series.zones)
     if last is None:
@@ -372,7 +269,7 @@ def _end_of(master: Component, series: _Series, begin: Moment) -> Moment:
     return last.at_instant(plus(begin.utc, last.utc - first_start.utc))
 
 
-def _length(series: _Series, floating: tzinfo) -> timedelta:
+def _length(series: Series, floating: tzinfo) -> timedelta:
     """The longest instance."""
     last = end(series.master, series.zones)
     longest = timedelta(0) if last is None else last.instant(floating) - series.begin.instant(floating)
@@ -384,15 +281,15 @@ def _length(series: _Series, floating: tzinfo) -> timedelta:
     return max(timedelta(0), longest, *own)
 
 
-def _last(series: _Series, source: CalendarObject) -> list[_Instance]:
+def _last(series: Series, source: CalendarObject) -> list[Instance]:
     """The last instances that the dates and each rule of a series that ends give."""
     alone = ((), *((rule,) for rule in series.rules))
     return [found for rules in alone for found in _tail(series, rules, source)]
 
 
-def _tail(series: _Series, rules: tuple[Rule, ...], source: CalendarObject) -> list[_Instance]:
+def _tail(series: Series, rules: tuple[Rule, ...], source: CalendarObject) -> list[Instance]:
     """A rule that counts is walked, of one with UNTIL the end is looked at, backwards in growing windows."""
-    until = [plus(last, _DAY) for rule in rules if (last := _until(rule, series.begin)) is not None]
+    until = [plus(last, _DAY) for rule in rules if (last := until_of(rule, series.begin)) is not None]
     high = min(until, default=LATEST.replace(tzinfo=None))
     size = 32 * _DAY
     low = plus(high, -size) if until else series.begin.local
@@ -405,20 +302,8 @@ def _tail(series: _Series, rules: tuple[Rule, ...], source: CalendarObject) -> l
         low = plus(high, -size)
 
 
-def _horizon(series: _Series, low: datetime, high: datetime, bounds: Bounds) -> datetime:
+def _horizon(series: Series, low: datetime, high: datetime, bounds: Bounds) -> datetime:
     return min(high, plus(max(low, series.begin.local), bounds.years * 366 * _DAY))
-
-
-def _until(rule: Rule, begin: Moment) -> datetime | None:
-    """UNTIL on the series' wall clock, inclusive; a date means that whole day (RFC 5545 3.3.10)."""
-    if rule.until is None:
-        return None
-    local = rule.until.local
-    if rule.until.is_date:
-        return local.replace(hour=23, minute=59, second=59)
-    if rule.until.is_utc and begin.utc is not None:
-        return begin.at_instant(local.replace(tzinfo=UTC)).local
-    return local
 
 
 def _overlaps(each: Occurrence, after: datetime, before: datetime, floating: tzinfo) -> bool:

@@ -171,10 +171,11 @@ class Property:
 class Component:
     """A calendar component: `name` in upper case, and its children (properties and components) in document order."""
 
-    __slots__ = ("_begin", "_end", "children", "name")
+    __slots__ = ("_begin", "_end", "children", "memo", "name")
 
     name: Final[str]
     children: Final[tuple[Property | Component, ...]]
+    memo: object  # what it was once read as, for him who reads it again: nothing that the children do not say
 
     def __init__(
         self,
@@ -186,6 +187,7 @@ class Component:
     ) -> None:
         self.name = name
         self.children = tuple(children)
+        self.memo = None
         self._begin = begin or f"BEGIN:{name}"  # as received: servers and clients differ in case and blanks
         self._end = end or f"END:{name}"
 

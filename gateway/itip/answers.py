@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -58,10 +59,11 @@ def reply(stored: CalendarObject, message: Message, context: Context) -> Decisio
     there = [not why for why in missing]
     new = stored
     marks: dict[MarkKey, Mark] = {}
+    known = ChainMap(marks, dict(context.marks))
     notes: list[Note] = []
     for answer, rank, why in zip(answers, ranks, missing, strict=True):
         if rank.order is Order.NEWER and not why:
-            new = _apply(new, answer, {**context.marks, **marks})
+            new = _apply(new, answer, known)
             key, mark = _mark(answer, context)
             marks[key] = mark
         notes += _notes(answer, rank, why)
@@ -251,11 +253,7 @@ def _follows_range(
 
 def _derive(stored: CalendarObject, key: str) -> Component | None:
     stamp = stored.dtstamp()
-    return (
-        recur.derive_instance(stored, key, dtstamp=stamp)
-        if stamp
-        else version.derived(stored, version.components(stored), key)
-    )
+    return recur.derive_instance(stored, key, dtstamp=stamp) if stamp else version.derived(stored, key)
 
 
 def _follows_series(

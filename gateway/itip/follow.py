@@ -76,10 +76,10 @@ def follow(
     now = version.fold(known, applied, standing=after, frame=frame)
     base = version.assemble(frame, now, *others)
     shown = _shown(base, scene.stored)
-    if scene.context.base is not None:
-        told = version.components(_shown(scene.context.base), whole)
+    was = _shown(scene.context.base) if scene.context.base is not None else None
+    told = told if was is None else version.components(was, whole)
     now = version.components(shown)
-    moved = _moved_keys(scene, shown)
+    moved = _moved_keys(scene, was, shown)
     merged = _merge_all(scene, after, shown, moved=moved, now=now, ours=ours, told=told, full=full)
     if not merged:
         return None, base, moved
@@ -117,16 +117,17 @@ def _merge_all(
     out: Components = {}
     again = _is_on_again(told, now)
     excluded = {} if again else _excluded(scene)
+    had = version.telling(scene.stored or frame, ours)
+    said = version.telling(scene.context.base or frame, told)
+    alone = version.assemble(frame, {"": now[""]} if "" in now else {})
     for key, new in now.items():
-        old = ours.get(key) or version.derived(scene.stored or frame, ours, key)
+        old = ours.get(key) or version.derived(had, key)
         if old is None and key in excluded and key not in moved:
             continue  # the owner took this occurrence out of his calendar, and it is as it was
         if key not in ours and key in told and onward.is_onward(key) and key not in moved:
             continue  # and so with a rest that only its tail told
-        was = told.get(key) or version.derived(scene.context.base or frame, told, key)
-        out[key] = merge(
-            was, old, _in_masters_terms(new, now, frame, key=key), mine=_mine(scene, key in moved)
-        )
+        was = told.get(key) or version.derived(said, key)
+        out[key] = merge(was, old, _in_masters_terms(new, alone, key), mine=_mine(scene, key in moved))
         if old is None:
             out[key] = _with_alarm(out[key], scene)
     kept = {key: old for key, old in ours.items() if key not in now and not after.cut(key)}
@@ -151,12 +152,11 @@ def _off_with_the_whole(component: Component, after: Standing, key: str) -> Comp
     return cancelled(component, sequence=whole.sequence)
 
 
-def _moved_keys(scene: Scene, shown: CalendarObject) -> frozenset[str]:
+def _moved_keys(scene: Scene, was: CalendarObject | None, shown: CalendarObject) -> frozenset[str]:
     """The instances whose answer is void, seen from the organizer's last version, or from our copy where we have none."""
-    before = scene.context.base
-    if before is None or (before.master is None and scene.stored is not None):
-        before = scene.stored
-    return rescheduled(None if before is None else _shown(before), shown)
+    if scene.stored is not None and (was is None or was.master is None):
+        was = _shown(scene.stored)
+    return rescheduled(was, shown)
 
 
 def _mine(scene: Scene, moved: bool) -> Mine:
@@ -180,12 +180,15 @@ def _personal(
 ) -> Components:
     """Overrides that the organizer does not know, or took back: what of them is the owner's own stays."""
     kept: Components = {}
+    ours = version.telling(frame, out)
+    plainly = version.telling(frame, version.components(frame))
+    said = version.telling(scene.context.base or frame, told)
     for key, old in left.items():
-        new = version.derived(frame, out, key)
-        plain = version.derived(frame, version.components(frame), key)
+        new = version.derived(ours, key)
+        plain = version.derived(plainly, key)
         if new is None or plain is None or key in moved:
             continue
-        was = told.get(key) or version.derived(scene.context.base or frame, told, key)
+        was = told.get(key) or version.derived(said, key)
         mine = merge(was, old, plain, mine=_mine(scene, again))
         if _canonical(mine, scene) != _canonical(new, scene):
             kept[key] = mine
@@ -200,9 +203,9 @@ def _canonical(component: Component, scene: Scene) -> str:
     return order.digest(plain)
 
 
-def _in_masters_terms(new: Component, now: Components, frame: CalendarObject, *, key: str) -> Component:
+def _in_masters_terms(new: Component, alone: CalendarObject, key: str) -> Component:
     """RFC 5545 3.8.4.4: a RECURRENCE-ID has the form of the master's DTSTART; Google and Exchange say it in UTC."""
-    master, said = now.get(""), new.first("RECURRENCE-ID")
+    master, said = alone.master, new.first("RECURRENCE-ID")
     if not key or master is None or said is None:
         return new
     start = master.first("DTSTART")
@@ -212,7 +215,7 @@ def _in_masters_terms(new: Component, now: Components, frame: CalendarObject, *,
         len(said.value),
     ):
         return new
-    model = version.derived(frame, {"": master}, key)
+    model = version.derived(alone, key)
     own = model.first("RECURRENCE-ID") if model is not None else None
     return new if own is None else new.put(own.with_params(RANGE=said.param("RANGE")))
 
@@ -291,8 +294,9 @@ def _excluding(
     there = _exdates(master, frame)
     back = set(version.overtaken(after, excluded))
     master = _readmitted(master, there.keys() & out.keys(), frame)
+    told = version.telling(frame, out)
     for key, moment in excluded.items():
-        if key not in there and key not in out and key not in back and version.derived(frame, out, key):
+        if key not in there and key not in out and key not in back and version.derived(told, key):
             master = master.add(times.moment_prop("EXDATE", moment))
     if scene.deletes:
         for key, _ in after.cancels_above(after.floor()):

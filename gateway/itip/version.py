@@ -123,13 +123,16 @@ def assemble(
     return out
 
 
-def derived(frame: CalendarObject, found: Mapping[str, Component], key: str) -> Component | None:
-    """The occurrence as the master, or a change of all behind another one, tells it; None when there is none."""
-    master = found.get("")
-    if master is None or not key:
+def telling(frame: CalendarObject, found: Mapping[str, Component]) -> CalendarObject:
+    """What tells the occurrences that have no component of their own: the master, and changes of all behind one."""
+    return assemble(frame, {key: one for key, one in found.items() if not key or onward.is_onward(key)})
+
+
+def derived(told: CalendarObject, key: str) -> Component | None:
+    """The occurrence as the others (`telling`) have it; None when there is none."""
+    if told.master is None or not key:
         return None
-    telling = {one: found[one] for one in found if not one or (onward.is_onward(one) and one != key)}
-    return onward.instance(assemble(frame, telling), key)
+    return onward.instance(told.without_component(key), key)
 
 
 def dated(frame: CalendarObject, found: Mapping[str, Component], keys: Iterable[str]) -> Components:
@@ -146,15 +149,20 @@ def dated(frame: CalendarObject, found: Mapping[str, Component], keys: Iterable[
     begin = times.start(master, alone.zones)
     single = [key for key in keys if key in out and key and not onward.is_onward(key)]
     onward.refuse_growth(alone, (key for key in single if out[key].first("ATTENDEE") is None))
-    for key in recur.absent(alone, single) if alone.recurring else sorted(single):
-        named = times.read_key(key, begin)
-        if named is None:
-            continue
-        out[""] = out[""].add(times.moment_prop("RDATE", named))
-        plain = derived(frame, {"": out[""]}, key)
+    named = {key: times.read_key(key, begin) for key in _beside(alone, single)}
+    lines = [times.moment_prop("RDATE", at) for at in named.values() if at is not None]
+    if lines:
+        out[""] = master.with_children((*master.properties, *lines, *master.components))
+    told = assemble(frame, {"": out[""]})
+    for key in named:
+        plain = derived(told, key)
         if plain is not None:
             out[key] = _completed(out[key], plain, alone.zones)
     return out
+
+
+def _beside(alone: CalendarObject, keys: Iterable[str]) -> Iterable[str]:
+    return recur.absent(alone, keys) if alone.recurring else sorted(keys)
 
 
 def _completed(component: Component, plain: Component, zones: Zones) -> Component:
@@ -190,16 +198,20 @@ def _strike(out: Components, standing: Standing, frame: CalendarObject) -> None:
     floor = standing.floor()
     off, gone = standing.cancels_above(floor), standing.removals_above(floor)
     onward.refuse_growth(assemble(frame, out), (key for key, _ in (*off, *gone)))
+    told = telling(frame, out)
     for key, cancel in off:
-        component = out.get(key) or derived(frame, out, key)
+        component = out.get(key) or derived(told, key)
         if component is not None:
             out[key] = cancelled(component, sequence=cancel.sequence)
+            told = telling(frame, out) if onward.is_onward(key) else told
     whole = standing.active_cancel("")
     for key, component in list(out.items()):
         if whole is not None and (not key or not standing.said_after(key, whole)):
             out[key] = cancelled(component, sequence=whole.sequence)
+    told = telling(frame, out)
     for key, guest in gone:
-        _uninvite(out, key, guest, standing, frame)
+        _uninvite(out, key, guest, standing, told=told)
+        told = telling(frame, out) if not key or onward.is_onward(key) else told
 
 
 def _cut(out: Components, standing: Standing, frame: CalendarObject) -> None:
@@ -223,10 +235,10 @@ def _cut(out: Components, standing: Standing, frame: CalendarObject) -> None:
         out[""] = ended
 
 
-def _uninvite(out: Components, key: str, guest: Address, standing: Standing, frame: CalendarObject) -> None:
+def _uninvite(out: Components, key: str, guest: Address, standing: Standing, *, told: CalendarObject) -> None:
     """RFC 5546 3.2.5: one who is removed from the series is removed from all its instances."""
     if key and key not in out:
-        component = derived(frame, out, key)
+        component = derived(told, key)
         if component is not None:
             out[key] = component
     for place in [key] if key else list(out):
@@ -250,5 +262,6 @@ __all__ = [
     "in_full",
     "overtaken",
     "parts",
+    "telling",
     "without_guest",
 ]
