@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.ical import onward
 from gateway.ical.address import Address, is_mail, mailto
 from gateway.ical.event import CalendarObject, attendee_of, partstat
 from gateway.ical.tree import Component, Property, prop
@@ -53,7 +54,10 @@ def leaving(component: Component) -> Component:
 
 
 def shareable(meeting: CalendarObject) -> CalendarObject:
-    """The meeting without what is nobody else's business."""
+    """The meeting without what is nobody else's business, and without RANGE, which hardly any program reads (SPEC 4.7)."""
+    if meeting.ranges and meeting.master is not None:
+        full = onward.spread(meeting, tail=True)
+        meeting = meeting.without_components(meeting.overrides.keys() - full.keys()).with_components(full)
     return meeting.with_components({key: leaving(one) for key, one in components_by_key(meeting)})
 
 

@@ -109,3 +109,12 @@ def test_a_principal_leaves_as_the_mail_address_that_it_has() -> None:
     organizer = leaving(event).first("ORGANIZER")
     assert organizer is not None
     assert organizer.value == "mailto:alice@example.org"
+
+
+def test_nobody_is_shown_a_range() -> None:
+    ranged = day(28, BOBS, "SUMMARY:Moved\n").replace("RECURRENCE-ID;", "RECURRENCE-ID;RANGE=THISANDFUTURE;")
+    shown = view(shareable(meeting(MASTER + BOBS, ranged)), BOB)
+    later = [f"202611{number}T100000Z" for number in (28, 29, 30)] + ["20261201T100000Z"]
+    assert set(shown) == {"", *later}
+    assert not any("RANGE" in line for one in shown.values() for line in one.lines())
+    assert {one.value("SUMMARY") for key, one in shown.items() if key} == {"Moved"}
