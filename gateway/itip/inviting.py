@@ -16,7 +16,7 @@ from typing import Final
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, attendee_of, partstat, person
 from gateway.ical.tree import Component, Property
-from gateway.itip import sequences
+from gateway.itip import forced, sequences
 from gateway.itip.circle import Circle, circle_of, only_instance, strict
 from gateway.itip.difference import Concern, Difference, difference
 from gateway.itip.model import Context, Decision, Mark, MarkKey, Outcome, Outgoing, Reason, Store
@@ -47,11 +47,19 @@ def inviting(
     found = difference(known, after, now=context.now, skip_past=context.policy.past_events == "skip")
     if known is None:
         found = replace(found, reset=_told_off(before, found, context))
-    concerns = {who: found.concern(who) for who in circle.guests}
+    again = forced.guests(known, after)
+    concerns = {who: _once_more(found.concern(who), who in again) for who in circle.guests}
     concerns = {who: one for who, one in concerns.items() if _worth_a_letter(one, circle.guests[who])}
     if not concerns:
         return Decision(outcome=Outcome.IGNORED, reason=_why_none(circle), notes=circle.notes)
     return _told(found, concerns, circle, states=(before, after))
+
+
+def _once_more(concern: Concern, ordered: bool) -> Concern:
+    """SPEC 12.17: all that he has, where nothing of it is news anyway."""
+    if not ordered or concern.asked or concern.lost or not concern.now:
+        return concern
+    return replace(concern, was=frozenset(), asked=concern.now, full="" in concern.now)
 
 
 def _told_off(before: CalendarObject | None, found: Difference, context: Context) -> frozenset[str]:
@@ -126,7 +134,7 @@ def _told(
     left = frozenset(key for one in concerns.values() if "" in one.lost for key in one.asked)
     wanted = sequences.due(before, found.after, marks, raised=raised | left)
     wanted |= sequences.beside_cancel(found.after, wanted, left)
-    ready = sequences.with_sequences(_with_answers_void(found, circle), wanted)
+    ready = forced.done(sequences.with_sequences(_with_answers_void(found, circle), wanted))
     shown = shareable(ready)
     letters: list[Outgoing] = []
     cancelled = sequences.lost(before, ready, gone, marks=marks) if before is not None else {}

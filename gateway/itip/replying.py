@@ -14,7 +14,7 @@ from gateway.ical import onward, times
 from gateway.ical.address import Address, is_mail
 from gateway.ical.event import CalendarObject, partstat
 from gateway.ical.tree import Component, Property
-from gateway.itip import compose, deputizing, roles, tasks
+from gateway.itip import compose, deputizing, forced, roles, tasks
 from gateway.itip.circle import only_instance, strict
 from gateway.itip.delegation import delegate_of
 from gateway.itip.model import (
@@ -99,8 +99,10 @@ def _replying(before: CalendarObject | None, after: CalendarObject | None, conte
         reason = Reason.NOTHING_TO_SEND if after is None or before is None else Reason.COSMETIC_CHANGE
         return Decision(outcome=Outcome.IGNORED, reason=reason)
     decision = _answered(source, parts, context)
-    done = _with_answers(after, parts, context) if decision.outgoing else None
-    return decision if done is None else replace(decision, change=Store(object=done))
+    if after is None or not decision.outgoing:
+        return decision
+    done = forced.done(_with_answers(after, parts, context) or after)
+    return decision if done is after else replace(decision, change=Store(object=done))
 
 
 def _with_answers(
@@ -175,6 +177,7 @@ def _new_answers(
             "" in found and answer != found[""]
         )  # said along, or the answer to the series would reach it
         otherwise = otherwise or _other_delegate(before, key, line, context)
+        otherwise = otherwise or forced.answers(before, after)
         if answer in _ANSWERS and (otherwise or progressed or answer != _old_answer(before, key, context)):
             found[key] = answer
     found.update(_declined_by_exclusion(before, after, context))

@@ -23,7 +23,7 @@ from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, partstat, person
 from gateway.ical.times import Moment, Span, Zones
 from gateway.ical.tree import Component, prop
-from gateway.itip import tasks
+from gateway.itip import forced, tasks
 
 _TOLD_TEXT: Final = ("SUMMARY", "DESCRIPTION", "LOCATION", "CONTACT", "RESOURCES")
 _TOLD_VALUE: Final = ("URL", "CONFERENCE", "ATTACH", "GEO", "PRIORITY")
@@ -70,7 +70,8 @@ class InstanceFacts:
 
 
 def fingerprint(meeting: CalendarObject) -> str:
-    """A hash of what matters, PARTSTATs included; without SEQUENCE, stamps, alarms, X-*, SCHEDULE-* (HOUSE 4, apply).
+    """A hash of what matters, PARTSTATs and orders to send included; without SEQUENCE, stamps, alarms, X-* and the other
+    SCHEDULE-* (HOUSE 4, apply).
 
     Never raises: where a date cannot be read, the lines themselves are hashed.
     """
@@ -85,6 +86,9 @@ def fingerprint(meeting: CalendarObject) -> str:
 
 
 def _digest_facts(meeting: CalendarObject, update: Callable[[bytes], None]) -> None:
+    ordered = sorted(line.line for component in meeting.components for line in forced.orders(component))
+    if ordered:
+        update(repr(ordered).encode("utf-8", "surrogateescape"))
     for key, facts in sorted(facts_by_key(meeting).items()):
         plain = (
             key,

@@ -71,6 +71,16 @@ async def test_a_cosmetic_change_mails_nothing_and_is_told_once(world, say):
     assert await world.told("m1") == [("applied", "invited"), ("ignored", "cosmetic-change")]
 
 
+async def test_what_the_program_orders_to_be_sent_again_is_sent_again_once(world, say):
+    href = world.save(say.meeting(guests="bob@example.net carol@example.com"))
+    await world.settle()
+    world.edit(href, (":mailto:bob@", ";SCHEDULE-FORCE-SEND=REQUEST:mailto:bob@"))
+    await world.settle()
+    await world.settle()
+    assert [one.to for one in world.got()[2:]] == ["bob@example.net"]
+    assert "FORCE" not in world.text(href)
+
+
 async def test_a_deletion_settles_longer_and_then_cancels(world, say):
     href = world.save(say.meeting())
     world.save(say.meeting("m2"), name="m2")
