@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ssl
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import aiosmtplib
 from aiosmtplib import SMTPException, SMTPHeloError, SMTPResponse, SMTPResponseException
 
-from gateway.ports import OutgoingMail, PassedOn, Recipient, Sent
+from gateway.ports import Envelope, OutgoingMail, PassedOn, Recipient, Sent
 from gateway.smtp.destination import Destination
+from gateway.smtp.talk import Reply, Talk
 
 _DATA_TIMEOUT = 600.0  # RFC 5321 4.5.3.2.6: giving up too early delivers twice
 _PROBE_TIMEOUT = 10.0
@@ -69,85 +72,44 @@ class _Lmtp(aiosmtplib.SMTP):
 class Connection:
     """A connection that has been greeted, secured and logged in."""
 
-    def __init__(self, client: aiosmtplib.SMTP) -> None:
+    def __init__(self, client: aiosmtplib.SMTP, timeout: float) -> None:
         self._client = client
+        self._offers = dict(client.esmtp_extensions)
+        self._timeout = timeout
+        self._talk = Talk(cast("asyncio.BaseTransport", client.transport))
         self.used_at = 0.0
 
     @property
     def alive(self) -> bool:
-        return self._client.is_connected
+        return self._talk.alive
 
     def close(self) -> None:
+        self._talk.close()
         self._client.close()
 
     async def quit(self) -> None:
-        try:
-            await self._client.quit(timeout=_PROBE_TIMEOUT)
-        except (SMTPException, OSError):
-            pass
-        finally:
-            self._client.close()
+        with contextlib.suppress(OSError):
+            await self._talk.ask(b"QUIT", _PROBE_TIMEOUT)
+        self.close()
 
     async def answers(self) -> bool:
         """Whether a long silent connection still works."""
         try:
-            return (await self._client.execute_command(b"RSET", timeout=_PROBE_TIMEOUT)).code == 250
-        except (SMTPException, OSError):
+            return (await self._talk.ask(b"RSET", _PROBE_TIMEOUT)).code == 250
+        except OSError:
             return False
-
-    async def send(self, mail: OutgoingMail) -> Sent:
-        """One transaction for one recipient. Raise Lost."""
-        options = self._mail_options(mail)
-        if isinstance(options, Sent):
-            return options
-        recipient = mail.recipient.encode()
-        late = False
-        try:
-            for command in (
-                (b"MAIL", b"FROM:<" + mail.sender.encode() + b">", *options),
-                (b"RCPT", b"TO:<" + recipient + b">"),
-            ):
-                response = await self._client.execute_command(*command)
-                if response.code not in (250, 251):
-                    return await self._refused(response)
-            late = True
-            return _sent(await self._client.data(mail.content, timeout=_DATA_TIMEOUT))
-        except SMTPResponseException as error:
-            return await self._refused(SMTPResponse(error.code, error.message))
-        except (SMTPException, OSError) as error:
-            self._client.close()
-            raise Lost(_clean(f"{type(error).__name__}: {error}"), late=late) from error
-
-    def _mail_options(self, mail: OutgoingMail) -> list[bytes] | Sent:
-        """The parameters of MAIL; a Sent when this hop cannot take such a mail, now or later."""
-        wide = mail.smtputf8 or not (mail.sender + mail.recipient).isascii()
-        return self._options(mail.content, eight_bit=not mail.content.isascii(), smtputf8=wide)
-
-    def _options(self, content: bytes, *, eight_bit: bool, smtputf8: bool) -> list[bytes] | Sent:
-        offers = self._client.supports_extension
-        options: list[bytes] = []
-        if offers("size"):
-            most = self._client.esmtp_extensions["size"].strip()
-            if most.isdigit() and 0 < int(most) < len(content):
-                return Sent(state="failed", code=552, text="5.3.4 message too big for the next hop")
-            options.append(b"SIZE=%d" % len(content))
-        if eight_bit:
-            # RFC 6152 3
-            if not offers("8bitmime"):
-                return Sent(state="failed", code=554, text="5.6.3 the next hop does not take 8-bit mail")
-            options.append(b"BODY=8BITMIME")
-        if smtputf8:
-            # RFC 6531 3.5
-            if not offers("smtputf8"):
-                return Sent(
-                    state="failed", code=550, text="5.6.7 the next hop does not take SMTPUTF8 addresses"
-                )
-            options.append(b"SMTPUTF8")
-        return options
 
     def offers(self) -> frozenset[str]:
         """The extensions of the next hop, lower case."""
-        return frozenset(self._client.esmtp_extensions)
+        return frozenset(self._offers)
+
+    async def send(self, mail: OutgoingMail) -> Sent:
+        """One transaction for one recipient. Raise Lost."""
+        smtputf8 = mail.smtputf8 or not (mail.sender + mail.recipient).isascii()
+        envelope = Envelope(
+            sender=mail.sender, recipients=(Recipient(address=mail.recipient),), smtputf8=smtputf8
+        )
+        return (await self._pass_on(PassedOn(envelope=envelope, content=mail.content)))[0]
 
     async def pass_on(self, mail: PassedOn) -> tuple[Sent, ...]:
         """One transaction for all recipients (RFC 5321 3.3); in LMTP one for each (RFC 2033 4.2). Raise Lost."""
@@ -158,51 +120,105 @@ class Connection:
 
     async def _pass_on(self, mail: PassedOn) -> tuple[Sent, ...]:
         envelope = mail.envelope
-        count = len(envelope.recipients)
         eight_bit = envelope.body == "8BITMIME" or not mail.content.isascii()
         options = self._options(mail.content, eight_bit=eight_bit, smtputf8=envelope.smtputf8)
         if isinstance(options, Sent):
-            return (options,) * count
+            return (options,) * len(envelope.recipients)
+        options += self._dsn(RET=envelope.ret, ENVID=envelope.envid)
         late = False
         try:
-            options += self._dsn(RET=envelope.ret, ENVID=envelope.envid)
-            response = await self._client.execute_command(
-                b"MAIL", b"FROM:<" + envelope.sender.encode() + b">", *options
-            )
-            if response.code != 250:
-                return (await self._refused(response),) * count
-            answers = [await self._recipient(one) for one in envelope.recipients]
+            begin, answers, go = await self._said(envelope, options)
+            if begin.code != 250:
+                return (await self._refused(begin),) * len(answers)
             if not any(one.state == "sent" for one in answers):
-                await self._refused(SMTPResponse(0, ""))
-                return tuple(answers)
+                await self._refused(go)
+                return answers
+            if go.code != 354:
+                refused = await self._refused(go)
+                return tuple(refused if one.state == "sent" else one for one in answers)
             late = True
-            end = _sent(await self._client.data(mail.content, timeout=_DATA_TIMEOUT))
-            return tuple(end if one.state == "sent" else one for one in answers)
-        except SMTPResponseException as error:
-            return (await self._refused(SMTPResponse(error.code, error.message)),) * count
-        except (SMTPException, OSError) as error:
-            self._client.close()
+            end = await self._talk.give(mail.content, _DATA_TIMEOUT)
+            if end.code == 421:
+                self.close()
+            return tuple(_sent(end) if one.state == "sent" else one for one in answers)
+        except OSError as error:
+            self.close()
             raise Lost(_clean(f"{type(error).__name__}: {error}"), late=late) from error
 
-    async def _recipient(self, one: Recipient) -> Sent:
+    async def _said(self, envelope: Envelope, options: list[bytes]) -> tuple[Reply, tuple[Sent, ...], Reply]:
+        """What is said to MAIL, to each RCPT and to DATA; at once where the next hop takes it so (RFC 2920 3.1)."""
+        first = b" ".join((b"MAIL FROM:<" + envelope.sender.encode() + b">", *options))
+        rest = [self._rcpt(one) for one in envelope.recipients]
+        at_once = "pipelining" in self._offers
+        if at_once:
+            self._talk.say(first, *rest, b"DATA")
+        begin = await self._heard(b"" if at_once else first)
+        if begin.code != 250:
+            if at_once and begin.code != 421:
+                await self._unheard(len(rest))
+            return begin, (_sent(begin),) * len(rest), begin
+        answers = tuple([_sent(await self._heard(b"" if at_once else one)) for one in rest])
+        taken = any(one.state == "sent" for one in answers)
+        if not taken and not at_once:
+            return begin, answers, begin
+        go = await self._heard(b"" if at_once else b"DATA")
+        if go.code == 354 and not taken:
+            # RFC 2920 3.1: a server may wait for a mail that is for nobody
+            go = await self._talk.give(b"", self._timeout)
+        return begin, answers, go
+
+    async def _unheard(self, count: int) -> None:
+        """What a peer that refused MAIL says to the rest of the group; it may hang up instead."""
+        with contextlib.suppress(OSError):
+            for _ in range(count):
+                await self._heard(b"")
+            if (await self._heard(b"")).code == 354:
+                await self._talk.give(b"", self._timeout)
+
+    async def _heard(self, command: bytes) -> Reply:
+        """The answer to this command, or to one that was sent before."""
+        if command:
+            self._talk.say(command)
+        return await self._talk.reply(self._timeout)
+
+    def _rcpt(self, one: Recipient) -> bytes:
         options = self._dsn(NOTIFY=one.notify, ORCPT=one.orcpt)
-        response = await self._client.execute_command(
-            b"RCPT", b"TO:<" + one.address.encode() + b">", *options
-        )
-        return _sent(response)
+        return b" ".join((b"RCPT TO:<" + one.address.encode() + b">", *options))
+
+    def _options(self, content: bytes, *, eight_bit: bool, smtputf8: bool) -> list[bytes] | Sent:
+        """The parameters of MAIL; a Sent when this hop cannot take such a mail, now or later."""
+        options: list[bytes] = []
+        if "size" in self._offers:
+            most = self._offers["size"].strip()
+            if most.isdigit() and 0 < int(most) < len(content):
+                return Sent(state="failed", code=552, text="5.3.4 message too big for the next hop")
+            options.append(b"SIZE=%d" % len(content))
+        if eight_bit:
+            # RFC 6152 3
+            if "8bitmime" not in self._offers:
+                return Sent(state="failed", code=554, text="5.6.3 the next hop does not take 8-bit mail")
+            options.append(b"BODY=8BITMIME")
+        if smtputf8:
+            # RFC 6531 3.5
+            if "smtputf8" not in self._offers:
+                return Sent(
+                    state="failed", code=550, text="5.6.7 the next hop does not take SMTPUTF8 addresses"
+                )
+            options.append(b"SMTPUTF8")
+        return options
 
     def _dsn(self, **words: str) -> list[bytes]:
         """RFC 3461 4: only for a next hop that takes them."""
-        if not self._client.supports_extension("dsn"):
+        if "dsn" not in self._offers:
             return []
         return [f"{name}={value}".encode() for name, value in words.items() if value]
 
-    async def _refused(self, response: SMTPResponse) -> Sent:
+    async def _refused(self, reply: Reply) -> Sent:
         """Leave the connection ready for the next mail, or close it."""
         # RFC 5321 3.8: 421 is the end of the connection
-        if response.code == 421 or not self._client.is_connected or not await self.answers():
-            self._client.close()
-        return _sent(response)
+        if reply.code == 421 or not self.alive or not await self.answers():
+            self.close()
+        return _sent(reply)
 
 
 async def connect(settings: SenderSettings) -> Connection:
@@ -234,7 +250,7 @@ async def _connect(settings: SenderSettings, *, starttls: str) -> Connection:
     except BaseException:
         client.close()
         raise
-    return Connection(client)
+    return Connection(client, settings.timeout)
 
 
 async def _secure(client: aiosmtplib.SMTP) -> None:
@@ -290,10 +306,10 @@ def _has_password(settings: SenderSettings) -> bool:
     return bool(settings.destination.username) and not settings.destination.is_near
 
 
-def _sent(response: SMTPResponse) -> Sent:
+def _sent(response: Reply) -> Sent:
     """RFC 5321 4.2.1: the first digit decides; what is no reply at all may be one the next time."""
     state = {2: "sent", 5: "failed"}.get(response.code // 100, "deferred")
-    return Sent(state=state, code=max(response.code, 0), text=_clean(response.message))
+    return Sent(state=state, code=max(response.code, 0), text=_clean(response.text))
 
 
 def _clean(text: str) -> str:

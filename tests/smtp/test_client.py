@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from aiosmtplib import SMTPResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.smtp.client import _clean, _sent
+from gateway.smtp.talk import Reply
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from gateway.smtp.client import _clean, _sent
     ],
 )
 def test_the_first_digit_decides(code: int, state: str) -> None:
-    assert _sent(SMTPResponse(code, "words")).state == state
+    assert _sent(Reply(code, "words")).state == state
 
 
 @given(st.text() | st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape")))

@@ -59,7 +59,8 @@ class Hop:
                     writer.write(b"this is no TLS\r\n")
                     return
                 if verb == "DATA" and reply.startswith("354"):
-                    await reader.readuntil(b"\r\n.\r\n")
+                    while await reader.readuntil(b"\r\n") != b".\r\n":
+                        pass
                     verb = "."
                     continue
                 line = (await reader.readuntil(b"\r\n")).decode().strip()
@@ -102,6 +103,59 @@ async def smarthost() -> AsyncIterator[Callable[..., ClosableSmarthost]]:
     yield start
     for one in opened:
         await one.close()
+
+
+GROUPS = "250-hop\r\n250-PIPELINING\r\n250 8BITMIME"
+
+
+async def test_a_hop_that_takes_groups_is_told_all_at_once(smarthost: Any) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hop\r\n")
+        await reader.readuntil(b"\r\n")
+        writer.write(GROUPS.encode() + b"\r\n")
+        await reader.readuntil(b"DATA\r\n")  # who waits for an answer before it waits for ever
+        writer.write(b"250 ok\r\n550 5.1.1 nobody\r\n250 ok\r\n354 go on\r\n")
+        await reader.readuntil(b"\r\n.\r\n")
+        writer.write(b"250 taken\r\n")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    host = smarthost(f"smtp://127.0.0.1:{port}", timeout=5.0)
+    answers = await host.pass_on(passed("nobody@example.org", "alice@example.org"))
+    assert [(sent.state, sent.code) for sent in answers] == [("failed", 550), ("sent", 250)]
+    await host.close()
+    server.close()
+
+
+@pytest.mark.parametrize("go", ["354 go on", "503 nobody to send it to"])
+async def test_a_group_in_which_nobody_is_taken_leaves_a_connection_for_the_next(
+    hop: Any, smarthost: Any, go: str
+) -> None:
+    one = await hop(EHLO=GROUPS, RCPT="550 5.1.1 nobody", DATA=go)
+    host = smarthost(f"smtp://{one.address}")
+    for _ in range(2):
+        (answer,) = await host.pass_on(passed("alice@example.org"))
+        assert (answer.state, answer.code) == ("failed", 550)
+    assert one.connections == 1
+
+
+async def test_a_refused_sender_is_refused_though_the_group_went_out(hop: Any, smarthost: Any) -> None:
+    one = await hop(EHLO=GROUPS, MAIL="550 5.7.1 not you", RCPT="503 MAIL first", DATA="503 MAIL first")
+    host = smarthost(f"smtp://{one.address}")
+    for _ in range(2):
+        (answer,) = await host.pass_on(passed("alice@example.org"))
+        assert (answer.state, answer.code, answer.text) == ("failed", 550, "5.7.1 not you")
+    assert one.connections == 1
+
+
+async def test_a_refused_sender_is_refused_though_the_hop_hangs_up_on_the_rest(
+    hop: Any, smarthost: Any
+) -> None:
+    one = await hop(EHLO=GROUPS, MAIL="550 5.7.1 not you", RCPT="hang up")
+    (answer,) = await smarthost(f"smtp://{one.address}").pass_on(passed("alice@example.org"))
+    assert (answer.state, answer.code) == ("failed", 550)
 
 
 async def test_a_mail_arrives_as_it_was_given(start: Any, smarthost: Any) -> None:
