@@ -226,6 +226,7 @@ class Apply:
                     for name, one in _named(job, decision)
                     if one.notice is not None
                 ),
+                *(notice_row(one, job, account) for one in decision.notices),
             ),
         )
 

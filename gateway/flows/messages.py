@@ -19,6 +19,7 @@ from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
 from gateway.itip import addresses, freebusy, order, splits
+from gateway.itip.confirming import confirmed
 from gateway.itip.decide import decide
 from gateway.itip.model import (
     Context,
@@ -92,6 +93,8 @@ class Messages:
             decision = govern(decide(seen.stored, message, context), context.policy)
             if decision.outgoing:
                 decision = without_servers(decision, profile_sends=await self._apply.sends(account))
+            if "page" in facts:
+                decision = confirmed(decision, message, context)
             return replace(decision, notes=(*noted, *decision.notes))
 
         try:

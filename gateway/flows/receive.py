@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.accounts import Accounts
 from gateway.errors import MalformedMail
@@ -17,7 +17,7 @@ from gateway.ical.address import Address, address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.imip import habits
 from gateway.imip import read as reading
-from gateway.imip.tokens import Tokens
+from gateway.imip.tokens import Purpose, Tokens
 from gateway.imip.trust import TrustSettings, judge, lower
 from gateway.itip.model import Certainty, Outcome, Reason, Verdict
 from gateway.log import Event, Log, Stage
@@ -73,12 +73,28 @@ class Door:
         return reading.may_hold_calendar(mail.content)
 
 
+class InWords(Protocol):
+    """What comes of a mail to the answer address of a letter: a line in the journal, or a job."""
+
+    async def __call__(
+        self, job: Job, received: ReceivedMail, mail: reading.Mail, *, verdict: Verdict, row: int
+    ) -> Entry | NewJob: ...
+
+
 class Receive:
     """Handles MAIL jobs."""
 
     def __init__(
-        self, *, queue: Queue, accounts: Accounts, tokens: Tokens, settings: ReceiveSettings, log: Log
+        self,
+        *,
+        queue: Queue,
+        accounts: Accounts,
+        tokens: Tokens,
+        settings: ReceiveSettings,
+        log: Log,
+        words: InWords | None = None,
     ) -> None:
+        self._words = words
         self._queue = queue
         self._accounts = accounts
         self._tokens = tokens
@@ -88,10 +104,10 @@ class Receive:
     async def run(self, job: Job) -> None:
         """Read, judge, and queue one job per account and UID; the mail's own job ends in the same transaction."""
         with self._log.timed(Stage.READ):
-            entries, spawn = self._sorted(job, unpack_mail(job.payload, job.body))
+            entries, spawn = await self._sorted(job, unpack_mail(job.payload, job.body))
         await self._end(job, entries, spawn)
 
-    def _sorted(self, job: Job, received: ReceivedMail) -> tuple[list[Entry], list[NewJob]]:
+    async def _sorted(self, job: Job, received: ReceivedMail) -> tuple[list[Entry], list[NewJob]]:
         try:
             mail = reading.read(received.content, self._settings.mail_limits)
         except MalformedMail as error:
@@ -102,6 +118,10 @@ class Receive:
         self._log.emit(
             Event.VERDICT_GIVEN, job=job.id, message_id=mail.message_id, certainty=str(verdict.certainty)
         )
+        row = self._answered(received, mail)
+        if row is not None and self._words is not None:
+            turned_to = await self._words(job, received, mail, verdict=verdict, row=row)
+            return ([turned_to], []) if isinstance(turned_to, Entry) else ([], [turned_to])
         to = guests(received.envelope, mail, self._accounts)
         found = sort_out(
             mail,
@@ -117,6 +137,13 @@ class Receive:
         entries = [_entry(job, mail, one) for one in found if isinstance(one, Turned)]
         spawn = [_job(job, received, mail, verdict, one) for one in found if isinstance(one, Addressed)]
         return entries, spawn
+
+    def _answered(self, received: ReceivedMail, mail: reading.Mail) -> int | None:
+        """Which letter is answered in plain words; a calendar part speaks for itself."""
+        if mail.parts:
+            return None
+        tokens = (self._tokens.read(one.address) for one in received.envelope.recipients)
+        return next((one.row for one in tokens if one is not None and one.purpose is Purpose.ANSWER), None)
 
     async def _end(self, job: Job, entries: Sequence[Entry], spawn: Sequence[NewJob] = ()) -> None:
         worth_a_row = tuple(one for one in entries if one.reason != Reason.NO_CALENDAR_PART)

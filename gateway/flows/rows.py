@@ -28,7 +28,7 @@ def letter_row(outgoing: Outgoing, job: Job, account: Account, *, answers: str) 
     )
 
 
-def notice_row(notice: Notice, job: Job, account: Account, *, name: str) -> NewLetter:
+def notice_row(notice: Notice, job: Job, account: Account, *, name: str = "") -> NewLetter:
     """SPEC 3.4: nobody's hand caused it, and it carries no calendar part."""
     return NewLetter(
         account=account.address,

@@ -65,18 +65,20 @@ class Worded:
 ASKING = frozenset({"invitation", "update"})
 
 
-def answer_links(letter: Letter, summary: Summary, moment: datetime, *, signed: LinkTokens | None) -> Links:
+def answer_links(
+    letter: Letter, summary: Summary, moment: datetime, *, tokens: Tokens, signed: LinkTokens | None
+) -> Links:
     """The ways to answer an invitation of our own user; there are none to what somebody else organizes."""
     new = letter.letter
-    if (
-        signed is None
-        or new.method != "REQUEST"
-        or summary.kind not in ASKING
-        or not _organizes(summary, new.sender)
-    ):
+    if new.method != "REQUEST" or summary.kind not in ASKING or not _organizes(summary, new.sender):
         return Links()
+    mail = tokens.answer(letter.sequence)
+    if signed is None:
+        return Links(mail=mail)
     page = signed.link(Purpose.ANSWER, letter.sequence, moment)
-    return Links(page=page, accept=f"{page}?a=yes", tentative=f"{page}?a=maybe", decline=f"{page}?a=no")
+    return Links(
+        page=page, accept=f"{page}?a=yes", tentative=f"{page}?a=maybe", decline=f"{page}?a=no", mail=mail
+    )
 
 
 class Renderer(Protocol):
@@ -109,7 +111,15 @@ def compose(
     if "@" not in new.recipient or "@" not in new.sender:
         return Reason.LETTER_FAILED
     if not new.method:
-        return _notice(letter, moment, reader=reader, settings=settings, tokens=tokens, renderer=renderer)
+        return _notice(
+            letter,
+            moment,
+            reader=reader,
+            settings=settings,
+            tokens=tokens,
+            renderer=renderer,
+            signed=signed,
+        )
     mode = choose(new.sender, new.method, domains=settings.domains, from_foreign=settings.from_foreign)
     summary = summaries.load(new.summary)
     if mode is Mode.AGENT and not _organizes(summary, new.sender):
@@ -120,7 +130,7 @@ def compose(
     sender = Mailbox(address=new.sender, name=_name(summary, new.sender))
     recipient = Mailbox(address=new.recipient, name=new.recipient_name)
     site = mail_domain(tokens.service)
-    links = answer_links(letter, summary, moment, signed=signed)
+    links = answer_links(letter, summary, moment, tokens=tokens, signed=signed)
     worded = renderer.render(
         Sheet(summary=summary, sender=sender, recipient=recipient, reader=reader, links=links, site=site)
     )
@@ -153,15 +163,26 @@ def _notice(
     settings: LetterSettings,
     tokens: Tokens,
     renderer: Renderer,
+    signed: LinkTokens | None,
 ) -> LetterParts:
-    """To our own user, about what somebody did: from the gateway, with the null sender, and no meeting in it (SPEC 3.4)."""
+    """About what somebody did: from the gateway, with the null sender, and no meeting in it (SPEC 3.4)."""
     new = letter.letter
     summary = summaries.load(new.summary)
     sender = Mailbox(address=new.sender, name=_name(summary, new.sender))
     recipient = Mailbox(address=new.recipient, name=new.recipient_name)
     site = mail_domain(tokens.service)
+    page = ""
+    if signed is not None and summary.kind == "answered":
+        page = signed.link(Purpose.ANSWER, letter.sequence, moment)
     worded = renderer.render(
-        Sheet(summary=summary, sender=sender, recipient=recipient, reader=reader, site=site)
+        Sheet(
+            summary=summary,
+            sender=sender,
+            recipient=recipient,
+            reader=reader,
+            links=Links(page=page),
+            site=site,
+        )
     )
     return LetterParts(
         envelope_sender="",

@@ -10,6 +10,7 @@ first key signs, all of them are believed: a key that leaves the file makes what
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -19,6 +20,7 @@ from typing import Any
 from itsdangerous import BadData, URLSafeSerializer
 
 LONGEST = 200  # characters of a token that are looked at
+_TOKEN = re.compile(r"\.?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _EPOCH = date(1970, 1, 1)
 _LARGEST = 2**63
 
@@ -73,7 +75,7 @@ class LinkTokens:
         return None if facts is None else Nonce(made=datetime.fromtimestamp(facts[0] / 1000, UTC), seen=seen)
 
     def _read(self, salt: str, token: str, count: int) -> list[int] | None:
-        if len(token) > LONGEST or not token.isascii():
+        if len(token) > LONGEST or not _TOKEN.fullmatch(token):  # base64 of two alphabets would be read
             return None
         try:
             facts: Any = self._signer(salt).loads(token)

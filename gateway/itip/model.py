@@ -107,6 +107,7 @@ class Reason(StrEnum):
     NOTHING_PROPOSED = "nothing-proposed"
     PROPOSAL_UNUSABLE = "proposal-unusable"
     # given on a page, and never in force
+    WORDS_FORWARDED = "words-forwarded"
     WITHDRAWN = "withdrawn"
     CONTRADICTORY = "contradictory"
     # form
@@ -406,6 +407,7 @@ class Decision:
     held_kind: str = ""  # mail | crasher when outcome is HELD
     recurrence_id: str = ""  # when the message speaks of exactly one instance
     proposals: tuple[Proposal, ...] = ()  # to be kept for the organizer
+    notices: tuple[Notice, ...] = ()  # letters about it that carry no message
 
 
 __all__ = [

@@ -20,6 +20,8 @@ KINDS = (
     "freebusy",
     "proposal",
     "proposal-declined",
+    "message",
+    "answered",
 )
 
 

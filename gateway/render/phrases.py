@@ -41,6 +41,8 @@ def phrases(sheet: Sheet, voice: Voice) -> Phrases:
         "freebusy": _freebusy,
         "proposal": _proposal,
         "proposal-declined": _proposal_declined,
+        "message": _message,
+        "answered": _answered,
     }
     band, symbol, tone, verb, intro = make.get(kind, _invitation)(sheet, who, voice)
     return Phrases(
@@ -209,6 +211,29 @@ def _proposal_declined(sheet: Sheet, who: str, voice: Voice) -> _Made:
     return voice.say("It stays as it is"), "✕", "no", voice.say("As planned: %(title)s"), (sentence, stays)
 
 
+def _message(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    who = person(sheet.summary.attendee, voice) or who
+    sentence = voice.say("%(who)s writes to you about this meeting.", who=who)
+    goes = voice.say("This is no answer to the invitation. What you reply goes to %(who)s.", who=who)
+    return voice.say("A message"), "●", "news", voice.say("Message: %(title)s"), (sentence, goes)
+
+
+def _answered(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    known = {
+        "ACCEPTED": ("✓", "yes", voice.say("You have accepted.")),
+        "DECLINED": ("✕", "no", voice.say("You have declined.")),
+        "TENTATIVE": ("?", "maybe", voice.say("You have answered: maybe.")),
+    }
+    status = sheet.summary.partstat.upper()
+    symbol, tone, sentence = known.get(status, ("●", "news", voice.say("Your answer has arrived.")))
+    one_date = sheet.summary.now.recurrence is not None
+    scope = voice.say("This answer is for this one date of the series only.") if one_date else ""
+    told = voice.say(
+        "%(who)s knows. If it was not you, or if you have changed your mind, answer anew.", who=who
+    )
+    return _band(status, voice), symbol, tone, voice.say("Your answer: %(title)s"), (sentence, scope, told)
+
+
 def _band(status: str, voice: Voice) -> str:
     known = {
         "ACCEPTED": voice.say("Accepted"),
@@ -275,13 +300,15 @@ def _footer(sheet: Sheet, who: str, voice: Voice) -> tuple[str, ...]:
     named = who if who == address else f"{who} <{address}>"
     organizer = sheet.summary.now.organizer
     other = organizer is not None and organizer.address.casefold() != sheet.recipient.address.casefold()
-    if sheet.summary.kind in {"reply", "refresh", "proposal"} and not other:
+    if sheet.summary.kind in {"reply", "refresh", "proposal", "message"} and not other:
         why = voice.say("You receive this because you organize this meeting.")
+    elif sheet.summary.kind == "answered":
+        why = voice.say("You receive this because an answer was given in your name.")
     else:
         why = voice.say("%(who)s sent this to %(reader)s.", who=named, reader=reader)
     site = voice.say("Delivered by the calendar gateway of %(site)s.", site=sheet.site) if sheet.site else ""
     forward = ""
-    if sheet.links.accept:
+    if sheet.links.accept or sheet.links.page:
         forward = voice.say("The links answer in your name: do not forward this mail.")
     return tuple(one for one in (why, forward, site) if one)
 

@@ -20,6 +20,7 @@ from gateway.flows.changed import Burst, Changed
 from gateway.flows.deliver import Compose, Deliver, DeliverSettings
 from gateway.flows.doctor import Doctor
 from gateway.flows.expiry import SOURCE, Expiry
+from gateway.flows.mailed import WORDS, Mailed
 from gateway.flows.messages import Messages
 from gateway.flows.opened import Opener
 from gateway.flows.proposals import Decided
@@ -35,6 +36,7 @@ from gateway.itip.model import Certainty, Method, Verdict
 from gateway.log import Log, configure
 from gateway.ports import Job, JobKind, NextHop, Pages, Smarthost
 from gateway.render.question import Questions
+from gateway.render.vocabulary import vocabulary
 from gateway.smtp.sender import ClosableSmarthost, open_smarthost
 from gateway.store.desk import Store
 from gateway.store.spool import SpoolReader
@@ -126,7 +128,10 @@ def _assemble(
     common = _Common(config=config, accounts=accounts, store=store, apply=apply, clock=clock, log=log)
     name = worker or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     settings = meaning.receive_settings(config)
-    receive = Receive(queue=store.queue, accounts=accounts, tokens=tokens, settings=settings, log=log)
+    guests, mailed = _answers(common, tokens, words)
+    receive = Receive(
+        queue=store.queue, accounts=accounts, tokens=tokens, settings=settings, log=log, words=mailed.turn
+    )
     deliver = _deliver(
         common, hops[""], meaning.composer(config, accounts, tokens=tokens, letters=words.letters)
     )
@@ -134,7 +139,7 @@ def _assemble(
         name=name,
         queue=store.queue,
         journeys={
-            **_journeys(common, calendars, receive=receive, deliver=deliver),
+            **_journeys(common, calendars, receive=receive, deliver=deliver, mailed=mailed),
             str(JobKind.RELAY): _relay(common, hops).run,
         },
         clock=clock,
@@ -160,7 +165,7 @@ def _assemble(
         tokens=tokens,
         words=words,
         urls=urls,
-        guests=_guests(common, tokens, words),
+        guests=guests,
     )
 
 
@@ -219,11 +224,10 @@ def _messages(common: _Common) -> Messages:
     )
 
 
-def _guests(common: _Common, tokens: Tokens, words: meaning.Words) -> Rsvp | None:
+def _answers(common: _Common, tokens: Tokens, words: meaning.Words) -> tuple[Rsvp | None, Mailed]:
+    """The answers of guests by link, where letters carry any, and by plain mail."""
     config, store = common.config, common.store
     links = meaning.links_of(config, tokens)
-    if links is None:
-        return None
     opener = Opener(
         accounts=common.accounts,
         plans=store.plans,
@@ -235,20 +239,24 @@ def _guests(common: _Common, tokens: Tokens, words: meaning.Words) -> Rsvp | Non
         links=links,
         clock=common.clock,
     )
-    return Rsvp(
+    spoken = vocabulary(words.translations)
+    mailed = Mailed(opener=opener, apply=common.apply, plans=store.plans, vocabulary=spoken)
+    if links is None:
+        return None, mailed
+    pages = Questions(
+        words.templates, words.translations, language=config.gateway.language, zone=config.gateway.timezone
+    )
+    settings = RsvpSettings(undo=config.web.undo, dwell=config.web.dwell)
+    guests = Rsvp(
         opener=opener,
         queue=store.queue,
         links=links,
-        pages=Questions(
-            words.templates,
-            words.translations,
-            language=config.gateway.language,
-            zone=config.gateway.timezone,
-        ),
+        pages=pages,
         clock=common.clock,
         log=common.log,
-        settings=RsvpSettings(undo=config.web.undo, dwell=config.web.dwell),
+        settings=settings,
     )
+    return guests, mailed
 
 
 def _changed(common: _Common, calendars: CalDavCalendars) -> Changed:
@@ -318,7 +326,7 @@ def _decided(common: _Common, calendars: CalDavCalendars) -> Decided:
 
 
 def _journeys(
-    common: _Common, calendars: CalDavCalendars, *, receive: Receive, deliver: Deliver
+    common: _Common, calendars: CalDavCalendars, *, receive: Receive, deliver: Deliver, mailed: Mailed
 ) -> dict[str, Run]:
     messages, changed, decided = _messages(common), _changed(common, calendars), _decided(common, calendars)
     given = Given(queue=common.store.queue, messages=messages)
@@ -331,6 +339,8 @@ def _journeys(
             await expiry.run(job)
         elif "proposal" in job.payload:
             await decided.run(job)
+        elif WORDS in job.payload:
+            await mailed.run(job)
         elif "page" in job.payload:
             await given.run(job)
         else:

@@ -26,6 +26,7 @@ from gateway.flows.apply import Apply
 from gateway.flows.changed import Burst, Changed
 from gateway.flows.deliver import Deliver, DeliverSettings
 from gateway.flows.expiry import SOURCE, Expiry
+from gateway.flows.mailed import WORDS, Mailed
 from gateway.flows.messages import Messages
 from gateway.flows.opened import Opener
 from gateway.flows.proposals import Decided
@@ -63,6 +64,7 @@ from gateway.render.catalog import catalogues
 from gateway.render.letters import FILTERS, Letters
 from gateway.render.question import Questions
 from gateway.render.templates import Templates
+from gateway.render.vocabulary import vocabulary
 from gateway.store.db import Database
 from gateway.store.desk import Store
 
@@ -406,7 +408,16 @@ class World:
         smarthost: Any = Mortal(self.outbox, "smarthost", fate)
         clock, log, accounts = self.clock, self.log, self.accounts
         apply = Apply(queue=queue, plans=plans, snapshots=snapshots, calendars=calendars, log=log)  # type: ignore[arg-type]
-        receive = Receive(queue=queue, accounts=accounts, tokens=TOKENS, settings=RECEIVING, log=log)  # type: ignore[arg-type]
+        opener = self._opener(queue, plans, ledger, snapshots, apply=apply)
+        mailed = Mailed(opener=opener, apply=apply, plans=plans, vocabulary=VOCABULARY)  # type: ignore[arg-type]
+        receive = Receive(
+            queue=queue,  # type: ignore[arg-type]
+            accounts=accounts,
+            tokens=TOKENS,
+            settings=RECEIVING,
+            log=log,
+            words=mailed.turn,
+        )
         messages = Messages(
             accounts=accounts,
             queue=queue,  # type: ignore[arg-type]
@@ -417,7 +428,7 @@ class World:
             park_for=timedelta(hours=72),
         )
         given = Given(queue=queue, messages=messages)  # type: ignore[arg-type]
-        self.rsvp = self._rsvp(queue, plans, ledger, snapshots, apply=apply)
+        self.rsvp = self._rsvp(queue, opener)
         expiry = Expiry(accounts=accounts, queue=queue, apply=apply)  # type: ignore[arg-type]
         changed = Changed(
             accounts=accounts,
@@ -459,6 +470,8 @@ class World:
                 if job.payload.get("source") == SOURCE
                 else decided.run(job)
                 if "proposal" in job.payload
+                else mailed.run(job)
+                if WORDS in job.payload
                 else given.run(job)
                 if "page" in job.payload
                 else messages.run(job)
@@ -488,8 +501,8 @@ class World:
         )
         return Process(worker=worker, watch=watch, door=Door(intake, accounts, log), fate=fate)  # type: ignore[arg-type]
 
-    def _rsvp(self, queue: Any, plans: Any, ledger: Any, snapshots: Any, *, apply: Apply) -> Rsvp:
-        opener = Opener(
+    def _opener(self, queue: Any, plans: Any, ledger: Any, snapshots: Any, *, apply: Apply) -> Opener:
+        return Opener(
             accounts=self.accounts,
             plans=plans,
             queue=queue,
@@ -500,6 +513,8 @@ class World:
             links=LINKS,
             clock=self.clock,
         )
+
+    def _rsvp(self, queue: Any, opener: Opener) -> Rsvp:
         return Rsvp(
             opener=opener,
             queue=queue,
@@ -628,6 +643,7 @@ class World:
 LOG = Log()
 TOKENS = Tokens(secret=b"a secret of the tests", service="calendar@example.org")
 LINKS = LinkTokens(keys=(b"a secret of the tests",), url="http://pages")
+LOCALES = {"de": (TEMPLATES / "locale" / "de.po").read_bytes()}
 PAGES = Questions(
     Templates(
         {
@@ -636,10 +652,11 @@ PAGES = Questions(
         },
         filters=FILTERS,
     ),
-    catalogues({"de": (TEMPLATES / "locale" / "de.po").read_bytes()}),
+    catalogues(LOCALES),
     language="en",
     zone="UTC",
 )
+VOCABULARY = vocabulary(catalogues(LOCALES))
 RECEIVING = ReceiveSettings(
     trust=TrustSettings(authserv_ids=frozenset({"mx.example.org"})),
     mail_limits=MailLimits(),
