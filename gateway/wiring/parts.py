@@ -127,11 +127,8 @@ def _assemble(
     )
     common = _Common(config=config, accounts=accounts, store=store, apply=apply, clock=clock, log=log)
     name = worker or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    settings = meaning.receive_settings(config)
     guests, mailed = _answers(common, tokens, words)
-    receive = Receive(
-        queue=store.queue, accounts=accounts, tokens=tokens, settings=settings, log=log, words=mailed.turn
-    )
+    receive = _receive(common, tokens, mailed)
     deliver = _deliver(
         common, hops[""], meaning.composer(config, accounts, tokens=tokens, letters=words.letters)
     )
@@ -179,6 +176,17 @@ class _Common:
     apply: Apply
     clock: SystemClock
     log: Log
+
+
+def _receive(common: _Common, tokens: Tokens, mailed: Mailed) -> Receive:
+    return Receive(
+        queue=common.store.queue,
+        accounts=common.accounts,
+        tokens=tokens,
+        settings=meaning.receive_settings(common.config),
+        log=common.log,
+        words=mailed.turn,
+    )
 
 
 def _deliver(common: _Common, smarthost: Smarthost, compose: Compose) -> Deliver:

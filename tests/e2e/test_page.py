@@ -112,6 +112,7 @@ def test_an_answer_on_the_page_reaches_the_organizers_calendar(gateway: Any) -> 
     assert ("answer", "ignored", "withdrawn") in story
 
 
+@pytest.mark.slow
 def test_a_proposal_on_the_page_becomes_a_counter_and_the_organizer_decides(gateway: Any) -> None:
     link = invited(gateway)
     later = START + timedelta(hours=3)
@@ -138,6 +139,7 @@ def test_a_proposal_on_the_page_becomes_a_counter_and_the_organizer_decides(gate
     assert f"DTSTART:{instant(later)}" in gateway.object("alice", "page-1")
 
 
+@pytest.mark.slow
 def test_a_series_is_answered_date_by_date(gateway: Any) -> None:
     link = invited(gateway, "RRULE:FREQ=WEEKLY;COUNT=6")
     second, fourth = START + timedelta(days=7), START + timedelta(days=21)
@@ -167,6 +169,7 @@ def test_a_series_is_answered_date_by_date(gateway: Any) -> None:
     assert "PARTSTAT=ACCEPTED" in line_of(gateway, DAVE)
 
 
+@pytest.mark.slow
 def test_an_answer_that_waits_survives_a_crash(gateway: Any) -> None:
     link = invited(gateway)
     post(link, answer="accepted")
@@ -177,6 +180,7 @@ def test_an_answer_that_waits_survives_a_crash(gateway: Any) -> None:
     assert "PARTSTAT=ACCEPTED" in line_of(gateway, DAVE)
 
 
+@pytest.mark.slow
 def test_a_cancelled_meeting_says_so_and_takes_no_answer(gateway: Any) -> None:
     link = invited(gateway)
     page = httpx.get(link)
