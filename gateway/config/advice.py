@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.accounts import Account, Booking
-from gateway.config.model import Config, Delivery, Directory, Listener, PolicyRule, Trust, Web
+from gateway.config.model import Config, Directory, Listener, PolicyRule, Trust, Web
 
 WORKING_ACTIONS = ("store", "hold", "ignore", "refuse")
 
@@ -78,7 +78,6 @@ def _later(config: Config) -> Iterator[str]:
 
 def _later_tables(config: Config) -> Iterator[str]:
     for name, table, default, keys in (
-        ("delivery", config.delivery, Delivery(), ("mail_local_guests",)),
         ("trust", config.trust, Trust(), ("verify",)),
         ("web", config.web, Web(), ("status_token_file",)),
     ):

@@ -14,6 +14,7 @@ from gateway.flows.messages import marks_of
 from gateway.flows.sorting import owner_of
 from gateway.flows.stored import read_stored
 from gateway.flows.watch import GOING, SETTLING
+from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.itip.changes import changes
 from gateway.itip.model import Context, Decision, Mark, MarkKey, Method, Note, Outcome, Policy, Reason
@@ -136,6 +137,7 @@ class Changed:
             after=seen.stored,
             profile_sends=profile.sends,
             schedules=profile.schedules,
+            served=self._neighbours(account, decision),
         )
         if (
             decision.outgoing
@@ -144,6 +146,11 @@ class Changed:
         ):
             return replace(decision, outcome=Outcome.HELD, reason=Reason.BURST, change=None, outgoing=())
         return decision
+
+    def _neighbours(self, account: Account, decision: Decision) -> frozenset[Address]:
+        """Those of the recipients who have their calendars on the same server."""
+        found = ((one.recipient, self._accounts.find(one.recipient)) for one in decision.outgoing)
+        return frozenset(who for who, other in found if other is not None and other.server == account.server)
 
     async def _bursts(self, job: Job, account: Account, seen: Seen, decision: Decision) -> bool:
         """SPEC 5.3: too many changed meetings at once, a quarter of that for CANCELs and declines, look like an accident.

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gateway.accounts import Account, Accounts
+from gateway.flows.receive import lane, pack_verdict
 from gateway.flows.worker import delay
+from gateway.ical.address import address
 from gateway.imip import lint
-from gateway.itip.model import Outcome, Reason
+from gateway.itip.model import Certainty, Outcome, Reason, Verdict
 from gateway.log import Event, Log, Stage
-from gateway.ports import Clock, Entry, Job, Letter, OutgoingMail, Plans, Queue, Smarthost
+from gateway.ports import Clock, Entry, Job, JobKind, Letter, NewJob, OutgoingMail, Plans, Queue, Smarthost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverSettings:
     retry_for: timedelta
+    mail_local: bool = False  # guests whose calendars are ours get a mail beside (SPEC 12.7)
 
 
 Compose = Callable[[Letter, datetime], OutgoingMail | Reason]
@@ -27,6 +31,7 @@ class Deliver:
     def __init__(
         self,
         *,
+        accounts: Accounts,
         plans: Plans,
         queue: Queue,
         smarthost: Smarthost,
@@ -35,6 +40,7 @@ class Deliver:
         log: Log,
         settings: DeliverSettings,
     ) -> None:
+        self._accounts = accounts
         self._plans = plans
         self._queue = queue
         self._smarthost = smarthost
@@ -49,6 +55,11 @@ class Deliver:
         if letter is None or letter.state in ("sent", "failed", "dropped"):
             await self._queue.finish(job)
             return
+        guest = self._guest(letter)
+        spawn = (self._by_hand(letter, guest),) if guest is not None else ()
+        if spawn and not self._settings.mail_local:
+            await self._sent(job, letter, spawn)
+            return
         mail = self._compose(letter, letter.created)
         if isinstance(mail, Reason):
             await self._fail(job, letter, mail, "")
@@ -60,8 +71,7 @@ class Deliver:
         with self._log.timed(Stage.DELIVER):
             sent = await self._smarthost.send(mail)
         if sent.state == "sent":
-            await self._plans.letter_done(job, letter.id, state="sent", reason="")
-            self._log.emit(Event.LETTER_SENT, job=job.id, letter=letter.id, method=letter.letter.method)
+            await self._sent(job, letter, spawn)
         elif sent.state == "deferred" and self._clock.now() - job.created < self._settings.retry_for:
             due = self._clock.now() + delay(job.attempts)
             await self._plans.letter_deferred(job, letter.id, due=due, reason=f"{sent.code} {sent.text}")
@@ -69,6 +79,36 @@ class Deliver:
         else:
             reason = Reason.GIVEN_UP if sent.state == "deferred" else Reason.LETTER_FAILED
             await self._fail(job, letter, reason, f"{sent.code} {sent.text}")
+
+    async def _sent(self, job: Job, letter: Letter, spawn: Sequence[NewJob]) -> None:
+        await self._plans.letter_done(job, letter.id, state="sent", reason="", spawn=spawn)
+        self._log.emit(Event.LETTER_SENT, job=job.id, letter=letter.id, method=letter.letter.method)
+
+    def _guest(self, letter: Letter) -> Account | None:
+        """The account of whom the letter is for, if it is another of ours: he is served from calendar to calendar (SPEC 5.6)."""
+        found = self._accounts.find(letter.letter.recipient) if letter.letter.method else None
+        return None if found is None or found.address == letter.letter.account else found
+
+    def _by_hand(self, letter: Letter, guest: Account) -> NewJob:
+        """The message as it would come by mail; that it comes from here proves its sender."""
+        one = letter.letter
+        verdict = Verdict(sender=address(one.sender), certainty=Certainty.PROVEN, reasons=("local",))
+        return NewJob(
+            kind=JobKind.APPLY,
+            lane=lane(guest.address, one.uid),
+            account=guest.address,
+            uid=one.uid,
+            message_id=letter.message_id,
+            body=one.calendar,
+            payload={
+                "source": "mail",
+                "method": one.method,
+                "invited_as": one.recipient,
+                "verdict": pack_verdict(verdict),
+                "arrived": self._clock.now().isoformat(),
+                "auto_submitted": "auto-replied" if one.automatic else "",
+            },
+        )
 
     async def _fail(self, job: Job, letter: Letter, reason: Reason, text: str) -> None:
         entry = Entry(

@@ -108,9 +108,11 @@ def filter_outgoing(
     after: CalendarObject | None,
     profile_sends: str,
     schedules: bool = False,
+    served: frozenset[Address] = frozenset(),
     witnessed: frozenset[Address] = frozenset(),
 ) -> Decision:
-    """The decision with the letters that are ours to send, and a note for each that is not.
+    """The decision with the letters that are ours to send, and a note for each that is not. `served`: who has a calendar on
+    the same server, which reaches him where it schedules.
 
     When none is left, neither SEQUENCE nor PARTSTATs are written: whoever sends sees to them.
     """
@@ -124,6 +126,7 @@ def filter_outgoing(
                 status=_changed_status(letter, before, after),
                 schedules=schedules,
                 profile_sends=profile_sends,
+                served_locally=schedules and letter.recipient in served,
                 witnessed=letter.recipient in witnessed,
             )
         )

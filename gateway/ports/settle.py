@@ -108,9 +108,16 @@ class Plans(Protocol):
         ...
 
     async def letter_done(
-        self, job: Job, letter_id: str, *, state: str, reason: str, entries: Sequence[Entry] = ()
+        self,
+        job: Job,
+        letter_id: str,
+        *,
+        state: str,
+        reason: str,
+        entries: Sequence[Entry] = (),
+        spawn: Sequence[NewJob] = (),
     ) -> None:
-        """End a LETTER job: state sent or failed. One transaction."""
+        """End a LETTER job: state sent or failed, and begin what comes of it. One transaction."""
         ...
 
     async def letter_deferred(self, job: Job, letter_id: str, *, due: datetime, reason: str) -> None: ...

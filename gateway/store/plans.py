@@ -170,14 +170,23 @@ class Plans:
         return None if row is None else letters.letter_of(row)
 
     async def letter_done(
-        self, job: Job, letter_id: str, *, state: str, reason: str, entries: Sequence[Entry] = ()
+        self,
+        job: Job,
+        letter_id: str,
+        *,
+        state: str,
+        reason: str,
+        entries: Sequence[Entry] = (),
+        spawn: Sequence[NewJob] = (),
     ) -> None:
-        """End a LETTER job: state sent or failed. One transaction."""
+        """End a LETTER job: state sent or failed, and begin what comes of it. One transaction."""
+        laid = await self._jobs.lay(spawn)
 
         def change(conn: Connection) -> None:
             lease = self._jobs.lease(conn, job)
             self._mark(conn, letter_id, state, reason)
             self._jobs.tell(conn, entries, origin=lease.origin)
+            self._jobs.queue(conn, laid, origin=lease.origin)
             self._jobs.remove(conn, lease)
 
         await self._db.write(change)

@@ -191,13 +191,17 @@ def _receive(common: _Common, tokens: Tokens, mailed: Mailed) -> Receive:
 
 def _deliver(common: _Common, smarthost: Smarthost, compose: Compose) -> Deliver:
     return Deliver(
+        accounts=common.accounts,
         plans=common.store.plans,
         queue=common.store.queue,
         smarthost=smarthost,
         compose=compose,
         clock=common.clock,
         log=common.log,
-        settings=DeliverSettings(retry_for=common.config.delivery.retry_for),
+        settings=DeliverSettings(
+            retry_for=common.config.delivery.retry_for,
+            mail_local=common.config.delivery.mail_local_guests,
+        ),
     )
 
 

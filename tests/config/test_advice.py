@@ -47,7 +47,6 @@ def test_a_secret_that_everybody_can_read_is_told() -> None:
     ("text", "place"),
     [
         (QUIET + '[[listener]]\nrole = "outgoing"', '[[listener]] 1 role = "outgoing"'),
-        (QUIET + "[delivery]\nmail_local_guests = true", "[delivery] mail_local_guests"),
         (HEAD + "[trust]\nverify = true", "[trust] verify"),
         (QUIET + '[web]\nstatus_token_file = "x"', "[web] status_token_file"),
         (QUIET + 'kind = "room"', '[[account]] alice@example.org kind = "room"'),

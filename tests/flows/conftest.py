@@ -453,6 +453,7 @@ class World:
             clock=clock,
         )
         deliver = Deliver(
+            accounts=accounts,
             plans=plans,  # type: ignore[arg-type]
             queue=queue,  # type: ignore[arg-type]
             smarthost=smarthost,

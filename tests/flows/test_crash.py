@@ -234,6 +234,21 @@ async def delete_the_tail(world, say):
     world.calendars.remove(TAIL)
 
 
+async def serve_locally(world, say):
+    """A guest whose calendar is ours too: no mail carries the invitation."""
+    world.calendars.collection("dora@example.org", "calendar")
+    world.save(say.meeting(guests="bob@example.net dora@example.org"))
+
+
+async def answer_locally(world, say):
+    await serve_locally(world, say)
+    await world.drain()
+    world.edit(
+        "/dora/calendar/m1.ics",
+        ("PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:dora", "PARTSTAT=ACCEPTED:mailto:dora"),
+    )
+
+
 JOURNEYS = [
     invite,
     update,
@@ -263,6 +278,8 @@ JOURNEYS = [
     remove_both,
     answer_in_the_tail,
     delete_the_tail,
+    serve_locally,
+    answer_locally,
 ]
 IN_TIME = [edit_and_reply]  # where eleven minutes more let the edit settle before the answer is read
 STAMPS = re.compile(r"^(?:DTSTAMP|LAST-MODIFIED|CREATED):.*\n?", re.MULTILINE)
