@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.lock-installed
 JOBS   ?= 2
 UV     ?= uv
 
-.PHONY: run test test-all lint types units format lock itip-table corpus corpus-golden bench clean
+.PHONY: run test test-all lint types units format lock itip-table corpus corpus-golden bench crash clean
 
 run: $(STAMP)
 	$(BIN)/imip-gateway demo
@@ -29,6 +29,12 @@ test-all: lint types $(STAMP)
 # Ratios, measured side by side; bench/README.md.
 bench: $(STAMP)
 	$(BIN)/python -m bench --json docs/performance.json
+
+# Processes and machines that die at random moments, a hundred runs: docs/architecture.md. SEED=17 RUNS=1 repeats one.
+SEED ?= 1
+RUNS ?= 100
+crash: $(STAMP)
+	$(BIN)/python -m tests.crash --seed $(SEED) --runs $(RUNS)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -16,7 +16,7 @@ from gateway.caldav.client import DavClient
 from gateway.caldav.href import as_collection, canonical, last_segment, parent
 from gateway.caldav.profiles import Evidence, Profile, judge
 from gateway.caldav.xml import CALDAV, DAV, NEXTCLOUD, Member, MultiStatus, propfind
-from gateway.errors import BackendRefused, NoFittingCalendar, PreconditionFailed
+from gateway.errors import BackendRefused, BackendUnavailable, NoFittingCalendar, PreconditionFailed
 from gateway.ports import Collection, ProfileFacts
 
 WELL_KNOWN = "/.well-known/caldav"
@@ -86,6 +86,8 @@ async def discover(client: DavClient, account: Account, *, profile: str) -> Surr
             calendars.update((one.collection.path, one) for one in map(_calendar, found.members) if one)
     default = await _server_default(client, inbox) if inbox else ""
     options = await client.request("OPTIONS", homes[0])
+    if options.status >= 400 and isinstance(trouble := options.error(), BackendUnavailable):
+        raise trouble  # a server that is busy has not said that it schedules by itself
     token = next((one.sync_token for one in calendars.values() if one.sync_token), "")
     seen = Evidence(headers=options.headers if options.status < 400 else {}, home=homes[0], sync_token=token)
     known, facts = judge(profile, seen)

@@ -222,6 +222,16 @@ async def test_a_server_that_will_not_say_is_not_sent_for(look, nextcloud):
     assert found.facts.sends == INBOUND and found.facts.problems
 
 
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_who_sends_is_not_guessed_from_a_moment_s_trouble(look, nextcloud, status: int):
+    """Else every change until the next discovery would be told to nobody."""
+    answers = nextcloud._answers["OPTIONS", "/remote.php/dav/calendars/alice/"]
+    answers.clear()
+    nextcloud.on("OPTIONS", "/remote.php/dav/calendars/alice/", status=status)
+    with pytest.raises(BackendUnavailable):
+        await look("http://host/remote.php/dav/")
+
+
 @pytest.mark.parametrize(("word", "takes_none"), [("transparent", True), ("opaque", False)])
 async def test_a_calendar_whose_owner_lets_it_take_no_time_says_so(
     look, scripted, word: str, takes_none: bool
