@@ -11,7 +11,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -25,7 +25,13 @@ LARGE = 256 * 1024  # bytes; above it SQLite writes slower than the file system 
 _ORPHAN_SECONDS = 3600.0
 
 _INSERT = Prepared(insert(schema.content))
-_FIND = select(schema.content).where(schema.content.c.job.in_(bindparam("jobs", expanding=True)))
+
+
+@lru_cache(maxsize=16)
+def _of(count: int) -> Prepared:
+    """The question for the bodies of so many jobs."""
+    names = [bindparam(str(place), type_=schema.content.c.job.type) for place in range(count)]
+    return Prepared(select(schema.content).where(schema.content.c.job.in_(names)))
 
 
 class Bodies:
@@ -69,7 +75,10 @@ class Bodies:
 
     def find(self, conn: Connection, jobs: Sequence[str]) -> dict[str, tuple[bytes, str]]:
         """job -> (data, file) of those that carry something."""
-        rows = conn.execute(_FIND, {"jobs": list(jobs)})
+        # a power of two, so that there are few statements
+        size = 1 << (len(jobs) - 1).bit_length()
+        padded = [*jobs, *[jobs[-1]] * (size - len(jobs))]
+        rows = _of(size).ask(conn, {str(place): one for place, one in enumerate(padded)})
         return {row.job: (row.data or b"", row.file) for row in rows}
 
     async def load(self, data: bytes, file: str) -> bytes:

@@ -6,16 +6,19 @@ the leased jobs of a lane makes that true across processes and nodes, whatever t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, Row, Select, Update, and_, bindparam, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.ports import JobKind, JobState
 from gateway.store import schema
 from gateway.store.ids import token
+from gateway.store.prepared import Prepared, plain
 from gateway.store.schema import LEASED
 
 MOST_DEATHS = 5  # workers that may die with a job before a person must look at it
@@ -69,7 +72,7 @@ _TAKE = (
 
 def poison(conn: Connection, now: datetime) -> Sequence[Row[Any]]:
     """Jobs whose worker died once too often: whatever they do to a process, they shall not do it for ever (SPEC 9.3)."""
-    return conn.execute(_POISON, {"now": now}).all()
+    return _prepared(_POISON, ()).ask(conn, {"now": now})
 
 
 def take(
@@ -79,17 +82,34 @@ def take(
     facts = {"now": now, "most": limit}
     ours: list[dict[str, Any]] = []
     for statement, died in ((_EXPIRED, True), (_READY, False)):
-        if kinds:
-            statement = statement.where(_T.c.kind.in_([str(one) for one in kinds]))
         if left := limit - len(ours):
-            rows = conn.execute(statement, facts | {"most": left}).all()
+            rows = _prepared(statement, tuple(kinds)).ask(conn, facts | {"most": left})
             ours += _lease(conn, [_taken(row, owner, now + lease, died=died) for row in rows])
     return ours
 
 
+@lru_cache(maxsize=32)
+def _prepared(statement: Select[Any] | Update, kinds: tuple[JobKind, ...]) -> Prepared:
+    if kinds and isinstance(statement, Select):
+        statement = statement.where(or_(*(_T.c.kind == str(one) for one in kinds)))
+    return Prepared(statement)
+
+
+@contextlib.contextmanager
+def _savepoint(conn: Connection) -> Iterator[None]:
+    plain(conn, "SAVEPOINT take")
+    try:
+        yield
+    except IntegrityError:
+        plain(conn, "ROLLBACK TO SAVEPOINT take")
+        plain(conn, "RELEASE SAVEPOINT take")
+        raise
+    plain(conn, "RELEASE SAVEPOINT take")
+
+
 def _taken(row: Row[Any], owner: str, until: datetime, *, died: bool) -> dict[str, Any]:
     return {
-        **row._mapping,
+        **row._asdict(),
         "state": str(JobState.LEASED),
         "attempts": row.attempts + died,
         "deaths": row.deaths + died,
@@ -104,8 +124,8 @@ def _lease(conn: Connection, rows: list[dict[str, Any]]) -> list[dict[str, Any]]
     if not rows:
         return []
     try:
-        with conn.begin_nested():
-            conn.execute(_TAKE, [_values(one) for one in rows])
+        with _savepoint(conn):
+            _prepared(_TAKE, ()).run(conn, [_values(one) for one in rows])
     except IntegrityError:
         return [one for one in rows if len(rows) > 1 and _lease(conn, [one])]
     return rows

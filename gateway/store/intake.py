@@ -23,7 +23,7 @@ from gateway.store import schema
 from gateway.store.bodies import LARGE
 from gateway.store.db import Database
 from gateway.store.faults import translating
-from gateway.store.instants import EPOCH, micros
+from gateway.store.instants import EPOCH
 from gateway.store.jobs import Jobs, Laid
 from gateway.store.prepared import Prepared
 
@@ -126,11 +126,10 @@ class Intake:
         size = 1 << (len(digests) - 1).bit_length()
         padded = [*digests, *[digests[-1]] * (size - len(digests))]
         rows = _known(len(padded)).ask(conn, {str(place): one for place, one in enumerate(padded)})
-        oldest = micros(before)
-        if before - self._forgotten > _FORGOTTEN_EVERY or any(at <= oldest for _, _, at in rows):
+        if before - self._forgotten > _FORGOTTEN_EVERY or any(at <= before for _, _, at in rows):
             _FORGET.run(conn, [{"before": before}])
             self._forgotten = before
-        return {digest: job for digest, job, at in rows if at > oldest}
+        return {digest: job for digest, job, at in rows if at > before}
 
     def _check_room(self, conn: Connection, wanted: int) -> None:
         """Counting costs more than a mail does: it is done now and then, and for each mail once the queue is full."""

@@ -25,17 +25,24 @@ from gateway.store.writer import after_commit, is_promised
 
 _T = schema.job
 _INSERT = Prepared(insert(_T))
-_INSERT_ENTRY = insert(schema.journal)
-_SAME_KEY = select(_T.c.id, _T.c.state).where(
-    _T.c.key == bindparam("same"), _T.c.state != LEASED, _T.c.key != schema.NOTHING
+_INSERT_ENTRY = Prepared(
+    insert(schema.journal)
+    .values({one.name: bindparam(one.name) for one in schema.journal.c if one.name != "number"})
+    .inline()
 )
-_LEASE = (
-    select(_T.c.id, _T.c.origin, _T.c.key, schema.content.c.file)
+_SAME_KEY = Prepared(
+    select(_T.c.id, _T.c.state).where(
+        _T.c.key == bindparam("same"), _T.c.state != LEASED, _T.c.key != schema.NOTHING
+    )
+)
+_LEASE = Prepared(
+    select(_T.c.id, _T.c.origin, _T.c.key, schema.content.c.file, schema.plan.c.id.label("plan"))
     .outerjoin(schema.content, schema.content.c.job == _T.c.id)
+    .outerjoin(schema.plan, schema.plan.c.job == _T.c.id)
     .where(_T.c.id == bindparam("job_id"), _T.c.lease_token == bindparam("proof"), _T.c.state == LEASED)
     .with_for_update(of=_T)
 )
-_DELETE = delete(_T).where(_T.c.id == bindparam("job_id"))
+_DELETE = Prepared(delete(_T).where(_T.c.id == bindparam("job_id")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +62,7 @@ class Lease:
     origin: str
     key: str
     file: str
+    plan: str = ""  # what an earlier transaction planned for it, or ""
 
 
 class Jobs:
@@ -89,7 +97,7 @@ class Jobs:
         return tuple(keyed.get(one.id, one.id) for one in laid)
 
     def _queue_keyed(self, conn: Connection, laid: Laid, origin: str) -> str:
-        old = conn.execute(_SAME_KEY, {"same": bounded(laid.job.key)}).first()
+        old = _SAME_KEY.first(conn, {"same": bounded(laid.job.key)})
         row = self._row(laid, origin)
         if old is None:
             _INSERT.run(conn, [row])
@@ -131,14 +139,14 @@ class Jobs:
 
     def lease(self, conn: Connection, job: Job) -> Lease:
         """Prove that the job is still the caller's. Raises LeaseLost."""
-        row = conn.execute(_LEASE, {"job_id": job.id, "proof": job.token}).first() if job.token else None
+        row = _LEASE.first(conn, {"job_id": job.id, "proof": job.token}) if job.token else None
         if row is None:
             raise LeaseLost(f"job {job.id}: the lease is lost")
-        return Lease(id=row.id, origin=row.origin, key=row.key, file=row.file or "")
+        return Lease(id=row.id, origin=row.origin, key=row.key, file=row.file or "", plan=row.plan or "")
 
     def remove(self, conn: Connection, lease: Lease) -> None:
         """The job, its body, its plan and the letters that were only planned are gone; its lane is free."""
-        conn.execute(_DELETE, {"job_id": lease.id})
+        _DELETE.run(conn, ({"job_id": lease.id},))
         self.bodies.discard(conn, lease.file)
         self.ring(conn)
 
@@ -152,7 +160,7 @@ class Jobs:
 
     def successor(self, conn: Connection, lease: Lease) -> bool:
         """Was a newer job with this key queued while the older one ran?"""
-        return bool(lease.key) and conn.execute(_SAME_KEY, {"same": lease.key}).first() is not None
+        return bool(lease.key) and _SAME_KEY.first(conn, {"same": lease.key}) is not None
 
     def tell(
         self, conn: Connection, entries: Sequence[Entry], *, origin: str = "", harsh: bool = False
@@ -165,7 +173,7 @@ class Jobs:
         for one in entries:
             begun = origin or conn.execute(select(_T.c.origin).where(_T.c.id == one.job)).scalar() or one.job
             rows.append(_entry_row(one, begun, now, harsh=harsh))
-        conn.execute(_INSERT_ENTRY, rows)
+        _INSERT_ENTRY.run(conn, rows)
 
     def ring(self, conn: Connection) -> None:
         """There is something to do: say so here and to the other processes, once the transaction stands."""
@@ -176,7 +184,7 @@ class Jobs:
 
 def job_of(row: Row[Any] | Mapping[str, Any], body: bytes = b"") -> Job:
     """A row of the table as the journeys see it."""
-    facts = row if isinstance(row, Mapping) else row._mapping
+    facts = row if isinstance(row, Mapping) else row._asdict()
     return Job(
         id=facts["id"],
         kind=JobKind(facts["kind"]),

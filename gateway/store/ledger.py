@@ -11,20 +11,23 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from gateway.ports import MarkRow
 from gateway.store import schema
 from gateway.store.db import Database
+from gateway.store.prepared import Prepared
 
 _T = schema.ledger
 _RESET = ("reset_sequence", "reset_dtstamp")
-_INSERT = insert(_T)
-_MARKS = (
+_INSERT = Prepared(insert(_T))
+_MARKS = Prepared(
     select(_T.c.recurrence_id, _T.c.party, _T.c.mark)
     .where(_T.c.account == bindparam("of_account"), _T.c.uid == bindparam("of_uid"))
     .order_by(_T.c.recurrence_id, _T.c.party)
 )
-_DELETE = delete(_T).where(
-    _T.c.account == bindparam("of_account"),
-    _T.c.uid == bindparam("of_uid"),
-    _T.c.recurrence_id == bindparam("of_instance"),
-    _T.c.party == bindparam("of_party"),
+_DELETE = Prepared(
+    delete(_T).where(
+        _T.c.account == bindparam("of_account"),
+        _T.c.uid == bindparam("of_uid"),
+        _T.c.recurrence_id == bindparam("of_instance"),
+        _T.c.party == bindparam("of_party"),
+    )
 )
 
 
@@ -37,7 +40,7 @@ class Ledger:
     async def marks(self, account: str, uid: str) -> tuple[MarkRow, ...]:
         """All marks of one meeting."""
         which = {"of_account": account, "of_uid": uid}
-        rows = await self._db.read(lambda conn: conn.execute(_MARKS, which).all())
+        rows = await self._db.read(lambda conn: _MARKS.ask(conn, which))
         return tuple(MarkRow(recurrence_id=row.recurrence_id, party=row.party, mark=row.mark) for row in rows)
 
 
@@ -49,20 +52,19 @@ def write_marks(conn: Connection, account: str, uid: str, *, marks: Sequence[Mar
     latest = {(one.recurrence_id, one.party): dict(one.mark) for one in marks}
     if not latest:
         return
-    known = select(_T.c.recurrence_id, _T.c.party, _T.c.mark).where(_T.c.account == account, _T.c.uid == uid)
-    for row in conn.execute(known):
+    old = []
+    for row in _MARKS.ask(conn, {"of_account": account, "of_uid": uid}):
         place = (row.recurrence_id, row.party)
         if place in latest:
             latest[place] = _newer(row.mark, latest[place])
-    conn.execute(
-        _DELETE,
-        [
-            {"of_account": account, "of_uid": uid, "of_instance": instance, "of_party": party}
-            for instance, party in latest
-        ],
-    )
-    conn.execute(
-        _INSERT,
+            old.append(place)
+    if old:
+        meeting = {"of_account": account, "of_uid": uid}
+        _DELETE.run(
+            conn, [{**meeting, "of_instance": instance, "of_party": party} for instance, party in old]
+        )
+    _INSERT.run(
+        conn,
         [
             {
                 "account": account,

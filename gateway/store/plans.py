@@ -25,6 +25,7 @@ from gateway.ports import (
 from gateway.store import ledger, letters, proposals, schema, snapshots
 from gateway.store.db import Database
 from gateway.store.jobs import Jobs, Laid, Lease, with_letters
+from gateway.store.prepared import Prepared
 
 _T = schema.plan
 _L = schema.letter
@@ -32,10 +33,11 @@ _J = schema.job
 _GONE = ("remove", "forget")
 
 # Made once: to put a statement together costs as much as to run it.
-_FORGET = delete(_T).where(_T.c.job == bindparam("of_job"))  # and with it the letters that were only planned
-_INSERT = insert(_T)
+_FORGET = Prepared(
+    delete(_T).where(_T.c.id == bindparam("plan_id"))
+)  # and with it the letters that were only planned
+_INSERT = Prepared(insert(_T))
 _OF_JOB = select(_T).where(_T.c.job == bindparam("of_job"))
-_IS_OPEN = select(_T.c.id).where(_T.c.id == bindparam("plan_id"), _T.c.job == bindparam("of_job"))
 _ITS_LETTERS = select(_L.c.id).where(_L.c.plan == bindparam("of_plan")).order_by(_L.c.number)
 _PLANNED = (
     select(_L.c.id, _L.c.account, _L.c.uid, _L.c.recipient, _L.c.message_id, _L.c.summary)
@@ -47,7 +49,7 @@ _RELEASE = (
     .where(_L.c.plan == bindparam("of_plan"))
     .values(state="ready", plan=None, changed=bindparam("now"))
 )
-_WAKE = (
+_WAKE = Prepared(
     update(_J)
     .where(
         _J.c.account == bindparam("of_account"),
@@ -76,10 +78,11 @@ class Plans:
         return whole
 
     def _plan(self, conn: Connection, job: Job, plan: Plan, named: Sequence[tuple[str, NewLetter]]) -> None:
-        self._jobs.lease(conn, job)
+        lease = self._jobs.lease(conn, job)
         now = self._jobs.now()
-        conn.execute(_FORGET, {"of_job": job.id})
-        conn.execute(_INSERT, _row(plan, now))
+        if lease.plan:
+            _FORGET.run(conn, ({"plan_id": lease.plan},))
+        _INSERT.run(conn, (_row(plan, now),))
         letters.write_planned(conn, named, plan=plan.id, job=job.id, domain=self._domain, now=now)
         proposals.write_planned(conn, plan, job=job, now=now)
 
@@ -120,7 +123,7 @@ class Plans:
     def _open(self, conn: Connection, job: Job, plan: Plan) -> Lease:
         """Job and plan are still the caller's. Raises LeaseLost."""
         lease = self._jobs.lease(conn, job)
-        if conn.execute(_IS_OPEN, {"plan_id": plan.id, "of_job": job.id}).first() is None:
+        if lease.plan != plan.id:
             raise LeaseLost(f"job {job.id}: its plan was forgotten")
         return lease
 
@@ -157,7 +160,7 @@ class Plans:
 
     def _wake_parked(self, conn: Connection, plan: Plan, now: datetime) -> None:
         """What waited for this meeting looks again."""
-        conn.execute(_WAKE, {"of_account": plan.account, "of_uid": plan.uid, "now": now})
+        _WAKE.run(conn, ({"of_account": plan.account, "of_uid": plan.uid, "now": now},))
 
     async def letter(self, letter_id: str) -> Letter | None:
         """One letter, whatever its state."""

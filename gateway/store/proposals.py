@@ -19,6 +19,7 @@ from gateway.store import schema
 from gateway.store.db import Database
 from gateway.store.instants import rfc3339
 from gateway.store.jobs import Jobs
+from gateway.store.prepared import Prepared
 
 _T = schema.proposal
 OVERTAKEN = "overtaken"
@@ -27,7 +28,7 @@ _TOO_LATE = ("stale", "ignored")  # the meeting has moved on, or is over
 _SHOWN = timedelta(days=7)
 _ORGANIZER = "organizer"  # the ledger's party
 
-_UNFINISHED = (
+_UNFINISHED = Prepared(
     select(_T.c.id)
     .where(_T.c.account == bindparam("of_account"), _T.c.uid == bindparam("of_uid"), _T.c.closed.is_(None))
     .limit(1)
@@ -88,7 +89,7 @@ def write_planned(conn: Connection, plan: Plan, *, job: Job, now: datetime) -> N
 
 def settle(conn: Connection, plan: Plan, now: datetime) -> None:
     """What a settled plan means for the proposals of its meeting; nearly always there are none."""
-    if conn.execute(_UNFINISHED, {"of_account": plan.account, "of_uid": plan.uid}).first() is None:
+    if _UNFINISHED.first(conn, {"of_account": plan.account, "of_uid": plan.uid}) is None:
         return
     _close_answered(conn, plan, now)
     _close_overtaken(conn, plan, now)

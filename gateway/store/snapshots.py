@@ -25,22 +25,27 @@ from gateway.ports import CollectionState, NewJob, Snapshot
 from gateway.store import schema
 from gateway.store.db import Database
 from gateway.store.jobs import Jobs
+from gateway.store.prepared import Prepared
 
 _T = schema.snapshot
 _C = schema.collection
 _J = schema.journal
 _DEEPEST = 20  # folders of a path that may be a collection
-_INSERT = insert(_T)
+_INSERT = Prepared(insert(_T))
 _DUE = select(_C.c.account).distinct().where(or_(_C.c.due.is_(None), _C.c.due <= bindparam("now")))
-_FRESH = select(_C.c.path).where(
-    _C.c.account == bindparam("of_account"),
-    _C.c.baseline.is_(True),
-    _C.c.error == schema.NOTHING,
-    _C.c.synced_at >= bindparam("since"),
+_FRESH = Prepared(
+    select(_C.c.path).where(
+        _C.c.account == bindparam("of_account"),
+        _C.c.baseline.is_(True),
+        _C.c.error == schema.NOTHING,
+        _C.c.synced_at >= bindparam("since"),
+    )
 )
 # Sorted afterwards: asked for the order of its primary key, SQLite goes through the whole account for it.
-_BY_UID = select(_T).where(_T.c.account == bindparam("of_account"), _T.c.uid == bindparam("of_uid"))
-_DELETE = delete(_T).where(_T.c.account == bindparam("of_account"), _T.c.href == bindparam("of_href"))
+_BY_UID = Prepared(select(_T).where(_T.c.account == bindparam("of_account"), _T.c.uid == bindparam("of_uid")))
+_DELETE = Prepared(
+    delete(_T).where(_T.c.account == bindparam("of_account"), _T.c.href == bindparam("of_href"))
+)
 
 
 class Snapshots:
@@ -56,7 +61,7 @@ class Snapshots:
     async def by_uid(self, account: str, uid: str) -> tuple[Snapshot, ...]:
         """Where this meeting lies, as far as we know; more than one where a server lets that be."""
         which = {"of_account": account, "of_uid": uid}
-        rows = await self._db.read(lambda conn: conn.execute(_BY_UID, which).all())
+        rows = await self._db.read(lambda conn: _BY_UID.ask(conn, which))
         return tuple(sorted(map(_snapshot, rows), key=lambda one: one.href))
 
     async def by_href(self, account: str, href: str) -> Snapshot | None:
@@ -96,8 +101,8 @@ class Snapshots:
     async def fresh(self, account: str, within: timedelta) -> frozenset[str]:
         """The collections whose every object is known here, as of so long ago at most."""
         which = {"of_account": account, "since": self._jobs.now() - within}
-        rows = await self._db.read(lambda conn: conn.execute(_FRESH, which).scalars().all())
-        return frozenset(rows)
+        rows = await self._db.read(lambda conn: _FRESH.ask(conn, which))
+        return frozenset(row.path for row in rows)
 
     async def due(self, now: datetime) -> frozenset[str]:
         """The accounts of whom a collection is due."""
@@ -169,14 +174,14 @@ def write(conn: Connection, snapshots: Iterable[Snapshot], *, now: datetime) -> 
     latest = {(one.account, one.href): one for one in snapshots}
     if latest:
         drop(conn, latest)
-        conn.execute(_INSERT, [_row(one, now) for one in latest.values()])
+        _INSERT.run(conn, [_row(one, now) for one in latest.values()])
 
 
 def drop(conn: Connection, places: Iterable[tuple[str, str]]) -> None:
     """Forget what lay at (account, href)."""
     rows = [{"of_account": account, "of_href": href} for account, href in places]
     if rows:
-        conn.execute(_DELETE, rows)
+        _DELETE.run(conn, rows)
 
 
 def _row(snapshot: Snapshot, now: datetime) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from gateway.errors import BackendUnavailable
 from gateway.store.faults import came_second, translated
+from gateway.store.prepared import plain
 
 MOST = 512  # changes of one transaction
 TRIES = 3  # of a change that meets another node's
@@ -175,7 +176,7 @@ def _tried(conn: Connection, requests: list[_Request]) -> Sequence[Any]:
 def _savepoint(conn: Connection) -> Iterator[None]:
     hooks = conn.info[_HOOKS]
     mark = len(hooks)
-    conn.exec_driver_sql("SAVEPOINT change")
+    plain(conn, "SAVEPOINT change")
     try:
         yield
     except Exception as error:
@@ -186,7 +187,7 @@ def _savepoint(conn: Connection) -> Iterator[None]:
         except SQLAlchemyError:  # SQLite ends the whole transaction when the disk is full
             raise _TransactionLost from error
         raise
-    conn.exec_driver_sql("RELEASE SAVEPOINT change")
+    plain(conn, "RELEASE SAVEPOINT change")
 
 
 def _act(hooks: Iterable[Callable[[], None]]) -> None:

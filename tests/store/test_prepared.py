@@ -31,6 +31,14 @@ async def test_a_prepared_question_is_answered(store) -> None:
     assert [tuple(one) for one in found] == [("job-b",)]
 
 
+async def test_an_answer_has_the_names_and_the_types_of_its_columns(store) -> None:
+    await store.db.write(lambda conn: ADD.run(conn, rows("a")))
+    whole = Prepared(select(TABLE).where(TABLE.c.digest == bindparam("digest"), TABLE.c.job == "job-a"))
+    found = await store.db.read(lambda conn: whole.first(conn, {"digest": "a"}))
+    assert (found.digest, found.job, found.at) == ("a", "job-a", NOW)
+    assert await store.db.read(lambda conn: whole.first(conn, {"digest": "b"})) is None
+
+
 async def test_what_the_driver_raises_comes_out_as_of_every_statement(store) -> None:
     await store.db.write(lambda conn: ADD.run(conn, rows("a")))
     with pytest.raises(IntegrityError):

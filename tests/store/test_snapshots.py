@@ -134,7 +134,7 @@ async def test_a_big_first_sight_is_one_transaction(store, clock) -> None:
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_a_meeting_is_found_by_its_index_in_a_calendar_of_any_size(store) -> None:
     def plan(conn) -> str:
-        text = str(snapshots._BY_UID.compile(conn.engine))
+        text = str(snapshots._BY_UID.statement.compile(conn.engine))
         return "\n".join(row[3] for row in conn.exec_driver_sql("EXPLAIN QUERY PLAN " + text, ("a", "u")))
 
     assert "ix_snapshot_uid (account=? AND uid=?)" in await store.db.read(plan)
