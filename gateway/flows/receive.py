@@ -21,7 +21,18 @@ from gateway.imip.tokens import Purpose, Tokens
 from gateway.imip.trust import TrustSettings, judge, lower
 from gateway.itip.model import Certainty, Outcome, Reason, Verdict
 from gateway.log import Event, Log, Stage
-from gateway.ports import Entry, Envelope, Job, JobKind, MailQueue, NewJob, Queue, ReceivedMail, unpack_mail
+from gateway.ports import (
+    Entry,
+    Envelope,
+    Hands,
+    Job,
+    JobKind,
+    MailQueue,
+    NewJob,
+    Queue,
+    ReceivedMail,
+    unpack_mail,
+)
 
 THREAD = 20  # so many Message-IDs of a mail's thread are looked up
 
@@ -38,8 +49,11 @@ class ReceiveSettings:
 class Door:
     """What the listeners call: keeps what concerns us, lets the rest go with a count and no row."""
 
-    def __init__(self, intake: MailQueue, accounts: Accounts, log: Log) -> None:
+    def __init__(
+        self, intake: MailQueue, accounts: Accounts, log: Log, *, hands: Hands | None = None
+    ) -> None:
         self._intake = intake
+        self._hands = hands
         self._accounts = accounts
         self._log = log
 
@@ -52,7 +66,7 @@ class Door:
             if passed_on is None:
                 return ""
         with self._log.timed(Stage.ACCEPT):
-            job = await self._intake.accept(mail, read=concerns, passed_on=passed_on)
+            job = await self._intake.accept(mail, read=concerns, passed_on=passed_on, hands=self._hands)
         if mail.peer.protocol == "submit":  # the listeners tell of theirs themselves
             self._log.emit(Event.MAIL_ACCEPTED, job=job, size=len(mail.content))
         return job

@@ -22,6 +22,8 @@ FIRST, LONGEST, SMEAR = 60.0, 3600.0, 0.2  # SPEC 12.12, seconds
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
     concurrency: int = 16
+    at_once: int = 64  # mails beside these that go on from memory, and how many octets they may have together
+    at_once_bytes: int = 32_000_000
     retry_for: timedelta = timedelta(days=2)
 
 
@@ -32,7 +34,9 @@ def delay(attempts: int) -> timedelta:
 
 
 class Worker:
-    """Claims jobs and runs them, up to `concurrency` at once."""
+    """Claims jobs and runs them, up to `concurrency` at once; and is the `ports.Hands` of the door."""
+
+    lease = LEASE
 
     def __init__(
         self,
@@ -44,17 +48,21 @@ class Worker:
         log: Log,
         settings: WorkerSettings,
     ) -> None:
-        self._name = name
+        self.name = name
         self._queue = queue
         self._journeys = journeys
         self._clock = clock
         self._log = log
         self._settings = settings
         self._running: set[asyncio.Task[None]] = set()
+        self._at_once: set[asyncio.Task[None]] = set()
+        self._reserved, self._octets = 0, 0
+        self._open = False
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
         """Work until `stop` is called, then finish what is leased."""
+        self._open = True
         while not self._stopping.is_set():
             try:
                 claimed = await self._fill()
@@ -77,11 +85,34 @@ class Worker:
 
     async def idle(self) -> None:
         """Wait for the jobs in hand."""
-        while self._running:
-            await asyncio.wait(self._running)
+        while self._running or self._at_once:
+            await asyncio.wait(self._running | self._at_once)
 
     def stop(self) -> None:
+        self._open = False
         self._stopping.set()
+
+    def reserve(self, size: int) -> bool:
+        """Room for one more mail that goes on from memory; a mail that finds none waits its turn in the queue."""
+        full = self._reserved >= self._settings.at_once or (
+            self._octets + size > self._settings.at_once_bytes and self._reserved
+        )
+        if full or not self._open:
+            return False
+        self._reserved += 1
+        self._octets += size
+        return True
+
+    def release(self, size: int) -> None:
+        self._reserved -= 1
+        self._octets -= size
+
+    def take(self, job: Job) -> None:
+        """Run a job that is leased to us already, and for which there is room."""
+        task = asyncio.create_task(self._handle(job), name=f"job {job.id}")
+        self._at_once.add(task)
+        task.add_done_callback(self._at_once.discard)
+        task.add_done_callback(lambda _: self.release(len(job.body)))
 
     async def _fill(self) -> int:
         free = self._settings.concurrency - len(self._running)
@@ -89,7 +120,7 @@ class Worker:
             await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
             free = 1
         try:
-            jobs = await self._queue.claim(self._name, limit=free, lease=LEASE)
+            jobs = await self._queue.claim(self.name, limit=free, lease=LEASE)
         except GatewayError as error:
             logging.getLogger("imip-gateway").warning("the queue does not answer: %s", error.detail)
             return 0

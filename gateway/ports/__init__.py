@@ -9,6 +9,7 @@ from gateway.ports.delivery import Clock, NextHop, OutgoingMail, PassedOn, Sent,
 from gateway.ports.jobs import Entry, Held, Job, JobKind, JobState, Journal, NewJob, Queue
 from gateway.ports.mail import (
     Envelope,
+    Hands,
     Intake,
     MailQueue,
     Peer,
@@ -30,6 +31,7 @@ __all__ = [
     "CollectionState",
     "Entry",
     "Envelope",
+    "Hands",
     "Held",
     "Intake",
     "Job",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
+
+from gateway.ports.jobs import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,14 +96,39 @@ class Intake(Protocol):
         ...
 
 
+class Hands(Protocol):
+    """Who works on a mail at once, from memory: his lease stands in the row from the first moment."""
+
+    name: str
+    lease: timedelta
+
+    def reserve(self, size: int) -> bool:
+        """Is there room for a mail of so many octets? If so, `take` or `release` follows."""
+        ...
+
+    def take(self, job: Job) -> None:
+        """It is committed, and his."""
+        ...
+
+    def release(self, size: int) -> None:
+        """It came to nothing, or we had it already."""
+        ...
+
+
 class MailQueue(Intake, Protocol):
     """The queue behind the door."""
 
     async def accept(
-        self, mail: ReceivedMail, *, read: bool = True, passed_on: Envelope | None = None
+        self,
+        mail: ReceivedMail,
+        *,
+        read: bool = True,
+        passed_on: Envelope | None = None,
+        hands: Hands | None = None,
     ) -> str:
         """Commit the mail and return its job id. Raise QueueFull or BackendUnavailable.
 
         `read`: for what it says to our calendars; `passed_on`: for the next hop, with this envelope. One of them at least.
+        `hands`: who passes it on at once, if he has room; else it waits its turn.
         """
         ...

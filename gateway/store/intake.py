@@ -18,13 +18,14 @@ from pathlib import Path
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from gateway.errors import QueueFull
-from gateway.ports import Envelope, JobKind, NewJob, ReceivedMail, pack_mail
+from gateway.ports import Envelope, Hands, JobKind, NewJob, ReceivedMail, pack_mail
 from gateway.store import schema
 from gateway.store.bodies import LARGE
 from gateway.store.db import Database
 from gateway.store.faults import translating
+from gateway.store.ids import token
 from gateway.store.instants import EPOCH
-from gateway.store.jobs import Jobs, Laid
+from gateway.store.jobs import Hold, Jobs, Laid
 from gateway.store.prepared import Prepared
 
 _T = schema.accepted
@@ -80,22 +81,42 @@ class Intake:
         self._room = 0  # mails until the queue is counted again; used in the writer thread only
 
     async def accept(
-        self, mail: ReceivedMail, *, read: bool = True, passed_on: Envelope | None = None
+        self,
+        mail: ReceivedMail,
+        *,
+        read: bool = True,
+        passed_on: Envelope | None = None,
+        hands: Hands | None = None,
     ) -> str:
         """Commit the mail and return its job id. Raise QueueFull or BackendUnavailable.
 
         A mail that we have already, because our 250 was lost on its way, is the job that it was (RFC 1047). One that is
         to be passed on is a job of its own beside the reading of it, so that neither waits for the other (SPEC 1.4).
+        Whoever passes it on at once (`hands`) spares the queue a lease, and himself the reading of what he has in memory.
         """
-        self._check_disk(len(mail.content))
-        large = len(mail.content) > LARGE
-        digest = await asyncio.to_thread(_digest, mail) if large else _digest(mail)
+        size = len(mail.content)
+        self._check_disk(size)
+        digest = await asyncio.to_thread(_digest, mail) if size > LARGE else _digest(mail)
         name = self._jobs.name()
         laid = [await self._laid(name, JobKind.MAIL, mail)] if read else []
-        if passed_on is not None:
-            own = self._jobs.name() if read else name
-            laid.append(await self._laid(own, JobKind.RELAY, replace(mail, envelope=passed_on), first=name))
-        return await self._db.write_each(self._insert, _Arrival(digest=digest, laid=tuple(laid)))
+        if passed_on is None:
+            return await self._db.write_each(self._insert, _Arrival(digest=digest, laid=tuple(laid)))
+        own = self._jobs.name() if read else name
+        onward = await self._laid(own, JobKind.RELAY, replace(mail, envelope=passed_on), first=name)
+        if hands is None or not hands.reserve(size):
+            return await self._db.write_each(self._insert, _Arrival(digest=digest, laid=(*laid, onward)))
+        hold = Hold(owner=hands.name, token=token(), until=self._jobs.now() + hands.lease)
+        onward = replace(onward, held=hold)
+        try:
+            known = await self._db.write_each(self._insert, _Arrival(digest=digest, laid=(*laid, onward)))
+        except BaseException:
+            hands.release(size)
+            raise
+        if known == name:
+            hands.take(self._jobs.born(onward))
+        else:
+            hands.release(size)
+        return known
 
     async def _laid(self, name: str, kind: JobKind, mail: ReceivedMail, *, first: str = "") -> Laid:
         payload = pack_mail(mail) | ({"mail": first} if first else {})

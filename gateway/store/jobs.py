@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
@@ -45,6 +46,23 @@ _LEASE = Prepared(
 _DELETE = Prepared(delete(_T).where(_T.c.id == bindparam("job_id")))
 
 
+@lru_cache(maxsize=16)
+def _leases(count: int) -> Prepared:
+    """The question whose leases so many jobs are."""
+    names = [bindparam(str(place), type_=_T.c.id.type) for place in range(count)]
+    asked = select(_T.c.id, _T.c.lease_token).where(_T.c.id.in_(names), _T.c.state == LEASED)
+    return Prepared(asked.with_for_update(of=_T))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A lease that a job is born with."""
+
+    owner: str
+    token: str
+    until: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Laid:
     """A job with its name, whose large body lies in a file already."""
@@ -52,6 +70,7 @@ class Laid:
     id: str
     job: NewJob
     file: str = ""
+    held: Hold | None = None  # leased from the beginning: nobody else shall claim it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +107,8 @@ class Jobs:
         """Queue what is laid; a job whose key waits already takes its place there, and keeps the older name."""
         if not laid:
             return ()
-        self.ring(conn)
+        if any(one.held is None for one in laid):
+            self.ring(conn)
         fresh = [one for one in laid if not one.job.key]
         if fresh:
             _INSERT.run(conn, [self._row(one, origin) for one in fresh])
@@ -114,12 +134,12 @@ class Jobs:
         return str(old.id)
 
     def _row(self, laid: Laid, origin: str) -> dict[str, Any]:
-        job, now = laid.job, self.now()
+        job, held, now = laid.job, laid.held, self.now()
         due = job.due if job.state is not JobState.DUE else job.due or now
         return {
             "id": laid.id,
             "kind": str(job.kind),
-            "state": str(job.state),
+            "state": str(JobState.LEASED if held else job.state),
             "lane": bounded(job.lane),
             "key": bounded(job.key),
             "account": job.account,
@@ -131,11 +151,15 @@ class Jobs:
             "created": now,
             "reason": job.reason,
             "origin": origin or laid.id,
-            "lease_owner": "",
-            "lease_token": "",
-            "lease_until": None,
+            "lease_owner": held.owner if held else "",
+            "lease_token": held.token if held else "",
+            "lease_until": held.until if held else None,
             "deaths": 0,
         }
+
+    def born(self, laid: Laid) -> Job:
+        """The job as a claim would have given it to the one who holds it from the beginning."""
+        return job_of(self._row(laid, ""), laid.job.body)
 
     def lease(self, conn: Connection, job: Job) -> Lease:
         """Prove that the job is still the caller's. Raises LeaseLost."""
@@ -149,6 +173,17 @@ class Jobs:
         _DELETE.run(conn, ({"job_id": lease.id},))
         self.bodies.discard(conn, lease.file)
         self.ring(conn)
+
+    def end(self, conn: Connection, jobs: Sequence[Job]) -> None:
+        """Remove small jobs of which nothing is told and nothing follows, together. Raises LeaseLost for all of them."""
+        # A power of two, so that there are few statements.
+        names = [one.id for one in jobs]
+        padded = [*names, *[names[-1]] * ((1 << (len(names) - 1).bit_length()) - len(names))]
+        rows = _leases(len(padded)).ask(conn, {str(place): one for place, one in enumerate(padded)})
+        tokens = dict(rows)
+        if lost := [one.id for one in jobs if not one.token or tokens.get(one.id) != one.token]:
+            raise LeaseLost(f"job {lost[0]}: the lease is lost")
+        _DELETE.run(conn, [{"job_id": one} for one in names])
 
     def put_back(self, conn: Connection, lease: Lease, **values: Any) -> None:
         """The job is nobody's again. Its key may have been taken meanwhile: then it goes on without."""
@@ -230,4 +265,4 @@ def _entry_row(entry: Entry, origin: str, now: datetime, *, harsh: bool) -> dict
     }
 
 
-__all__ = ["Jobs", "Laid", "Lease", "job_of", "with_letters"]
+__all__ = ["Hold", "Jobs", "Laid", "Lease", "job_of", "with_letters"]

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from gateway.ports import Entry, Held, Job, JobKind, JobState, NewJob
 from gateway.store import claims, mailq, schema
+from gateway.store.bodies import LARGE
 from gateway.store.db import Database
 from gateway.store.jobs import Jobs, Lease, job_of
 from gateway.store.schema import LEASED
@@ -70,6 +71,9 @@ class Queue:
 
     async def finish(self, job: Job, *, entries: Sequence[Entry] = (), spawn: Sequence[NewJob] = ()) -> None:
         """Delete the job, write the journal, queue what follows. Raise LeaseLost."""
+        if not entries and not spawn and _is_alone(job):
+            await self._db.write_each(self._end, job)
+            return
         laid = await self._jobs.lay(spawn)
 
         def change(conn: Connection) -> None:
@@ -79,6 +83,11 @@ class Queue:
             self._jobs.queue(conn, laid, origin=lease.origin)
 
         await self._db.write(change)
+
+    def _end(self, conn: Connection, jobs: Sequence[Job]) -> Sequence[None]:
+        """All that end at the same time: of a mail that went on nothing is left but this."""
+        self._jobs.end(conn, jobs)
+        return [None] * len(jobs)
 
     async def retry(self, job: Job, *, due: datetime, reason: str) -> None:
         """Try again at `due`; a newer job with the same key makes that needless."""
@@ -214,6 +223,11 @@ class Queue:
     async def drop(self, job: str) -> bool:
         """Remove a job that nobody works on, with a line in the journal; False when there is none."""
         return await self._db.write(lambda conn: mailq.drop(conn, self._jobs, job))
+
+
+def _is_alone(job: Job) -> bool:
+    """Whether nothing can wait for the end of this job, in its lane or in a file."""
+    return job.lane == f"{job.kind}:{job.id}" and len(job.body) <= LARGE
 
 
 def _held_row(name: str, held: Held, lease: Lease, now: datetime) -> dict[str, Any]:

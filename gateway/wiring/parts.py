@@ -156,7 +156,7 @@ def _assemble(
         watch=watch,
         rounds=_rounds(common, watch),
         doctor=_doctor(common, calendars),
-        door=Door(store.intake, accounts, log),
+        door=Door(store.intake, accounts, log, hands=working),
         spool=SpoolReader(config.gateway.state_dir),
         health=Health(),
         tokens=tokens,

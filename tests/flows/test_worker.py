@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
 from gateway.errors import BackendUnavailable, LeaseLost, MalformedCalendar
-from gateway.flows.worker import LEASE, delay
-from gateway.ports import JobKind, NewJob
+from gateway.flows.worker import LEASE, Worker, WorkerSettings, delay
+from gateway.log import Log
+from gateway.ports import Clock, Job, JobKind, JobState, NewJob, Queue
 
 
 @pytest.fixture
@@ -193,3 +195,70 @@ async def test_a_job_that_nobody_knows_how_to_run_is_buried_in_the_end_and_stops
     await world.store.queue.add([NewJob(kind=JobKind.SYNC, lane="s", payload={})])
     await world.work()
     assert await world.waiting() == [("sync", "due", "internal-error")]
+
+
+class Ended:
+    """A queue that only forgets."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    async def finish(self, job: Job, **facts: Any) -> None:
+        self.ended.append(job.id)
+
+    async def claim(self, name: str, **facts: Any) -> tuple[Job, ...]:
+        return ()
+
+    async def wait_for_work(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+
+def job_in_hand(name: str) -> Job:
+    now = datetime(2027, 1, 1, tzinfo=UTC)
+    facts: dict[str, Any] = dict.fromkeys(("account", "uid", "message_id", "reason"), "")
+    return Job(
+        **facts,
+        id=name,
+        kind=JobKind.RELAY,
+        state=JobState.LEASED,
+        lane=name,
+        payload={},
+        body=b"x" * 60,
+        attempts=0,
+        due=now,
+        created=now,
+        token="t",
+    )
+
+
+async def test_hands_take_so_many_mails_and_octets_and_none_after_the_end() -> None:
+    queue, go = Ended(), asyncio.Event()
+
+    async def relay(job: Job) -> None:
+        await go.wait()
+        await queue.finish(job)
+
+    worker = Worker(
+        name="w",
+        queue=cast("Queue", queue),
+        journeys={"relay": relay},
+        clock=cast("Clock", None),
+        log=Log(),
+        settings=WorkerSettings(at_once=2, at_once_bytes=100),
+    )
+    assert not worker.reserve(1)  # it does not work yet
+    working = asyncio.create_task(worker.run())
+    await asyncio.sleep(0)
+    assert worker.reserve(60)
+    assert not worker.reserve(60)
+    assert worker.reserve(40)
+    assert not worker.reserve(0)
+    worker.release(40)
+    worker.take(job_in_hand("a"))
+    worker.stop()
+    assert not worker.reserve(1)
+    await asyncio.sleep(0)
+    assert not working.done()  # what it has in its hands is brought to its end
+    go.set()
+    await working
+    assert queue.ended == ["a"]

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 
-from gateway.errors import BackendUnavailable, QueueFull
-from gateway.ports import JobKind, Peer, unpack_mail
+from gateway.errors import BackendUnavailable, LeaseLost, QueueFull
+from gateway.ports import Job, JobKind, Peer, unpack_mail
 from gateway.store.bodies import LARGE
 from gateway.store.intake import Intake, IntakeLimits
 
@@ -155,3 +155,77 @@ async def test_two_processes_accept_into_one_queue(open_store, new_mail) -> None
     names = await asyncio.gather(*(store.intake.accept(mail) for store, mail in mails))
     assert len(set(names)) == 60
     assert len(await jobs_of(stores[0])) == 60
+
+
+@dataclass
+class Helper:
+    """Hands with room for so many octets."""
+
+    room: int
+    name: str = "w"
+    lease: timedelta = LEASE
+    taken: list[Job] = field(default_factory=list)
+    released: list[int] = field(default_factory=list)
+
+    def reserve(self, size: int) -> bool:
+        return size <= self.room
+
+    def take(self, job: Job) -> None:
+        self.taken.append(job)
+
+    def release(self, size: int) -> None:
+        self.released.append(size)
+
+
+async def onward(store, mail, hands, *, read: bool = False) -> str:
+    return await store.intake.accept(mail, read=read, passed_on=mail.envelope, hands=hands)
+
+
+async def test_hands_that_are_free_hold_the_mail_from_the_beginning(store, new_mail) -> None:
+    hands, mail = Helper(10_000), new_mail("grüße")
+    name = await onward(store, mail, hands)
+    assert await jobs_of(store) == ()
+    (job,) = hands.taken
+    assert (job.id, job.kind, unpack_mail(job.payload, job.body)) == (name, JobKind.RELAY, mail)
+    await store.queue.finish(job)
+    assert (await store.queue.stats()).get("leased") == 0
+
+
+async def test_the_reading_of_a_mail_waits_its_turn_though_hands_pass_it_on(store, new_mail) -> None:
+    hands = Helper(10_000)
+    name = await onward(store, new_mail(), hands, read=True)
+    assert [(job.id, job.kind) for job in await jobs_of(store)] == [(name, JobKind.MAIL)]
+    assert [(job.kind, job.payload["mail"]) for job in hands.taken] == [(JobKind.RELAY, name)]
+
+
+async def test_what_a_process_had_in_its_hands_is_due_when_it_comes_back(store, new_mail) -> None:
+    hands = Helper(10_000)
+    name = await onward(store, new_mail(), hands)
+    await store.recover("w")
+    (job,) = await jobs_of(store)
+    assert (job.id, job.body) == (name, new_mail().content)
+    with pytest.raises(LeaseLost):
+        await store.queue.finish(hands.taken[0])
+
+
+async def test_what_a_process_had_in_its_hands_is_due_when_its_lease_is_over(store, new_mail, clock) -> None:
+    name = await onward(store, new_mail(), Helper(10_000))
+    clock.forward(minutes=6)
+    assert [job.id for job in await jobs_of(store)] == [name]
+
+
+async def test_what_finds_no_free_hands_waits_in_the_queue(store, new_mail) -> None:
+    hands = Helper(0)
+    name = await onward(store, new_mail(), hands)
+    assert [job.id for job in await jobs_of(store)] == [name]
+    assert (hands.taken, hands.released) == ([], [])
+
+
+async def test_hands_are_free_again_when_the_mail_was_known_or_not_taken(open_store, new_mail) -> None:
+    store, hands = await open_store(IntakeLimits(max_jobs=1)), Helper(10_000)
+    name = await onward(store, new_mail(), hands)
+    assert await onward(store, new_mail(), hands) == name
+    with pytest.raises(QueueFull):
+        await onward(store, new_mail("else"), hands)
+    assert len(hands.taken) == 1
+    assert hands.released == [len(new_mail().content), len(new_mail("else").content)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -126,6 +127,22 @@ async def test_every_ending_needs_the_lease(store, new_job, clock) -> None:
             await ending
     assert not await queue.extend(job, LEASE)
     assert await rows(store, schema.held) == 0
+
+
+async def test_jobs_that_end_together_end_alone_where_one_has_lost_its_lease(store, new_mail) -> None:
+    for number in range(5):
+        await store.intake.accept(new_mail(str(number)))
+    jobs = await claim(store)
+    lost = replace(jobs[2], token="somebody else's")
+    ends = await asyncio.gather(
+        *(store.queue.finish(one) for one in (*jobs[:2], lost, *jobs[3:])), return_exceptions=True
+    )
+    assert [isinstance(one, LeaseLost) for one in ends] == [False, False, True, False, False]
+    assert await rows(store, schema.job) == 1
+    assert await rows(store, schema.content) == 1
+    before = store.db.commits
+    await store.queue.finish(jobs[2])
+    assert (await rows(store, schema.job), store.db.commits - before) == (0, 1)
 
 
 async def test_a_prolonged_lease_is_not_taken(store, new_job, clock) -> None:
