@@ -63,6 +63,7 @@ class Worded:
 
 
 ASKING = frozenset({"invitation", "update"})
+_PAGES = {"answered": Purpose.ANSWER, "proposal": Purpose.ORGANIZER, "message": Purpose.ORGANIZER}
 
 
 def answer_links(
@@ -172,8 +173,8 @@ def _notice(
     recipient = Mailbox(address=new.recipient, name=new.recipient_name)
     site = mail_domain(tokens.service)
     page = ""
-    if signed is not None and summary.kind == "answered":
-        page = signed.link(Purpose.ANSWER, letter.sequence, moment)
+    if signed is not None and summary.kind in _PAGES:
+        page = signed.link(_PAGES[summary.kind], letter.sequence, moment)
     worded = renderer.render(
         Sheet(
             summary=summary,

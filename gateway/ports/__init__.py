@@ -19,8 +19,8 @@ from gateway.ports.mail import (
     unpack_mail,
 )
 from gateway.ports.pages import Pages, Shown, Visit
-from gateway.ports.proposals import ProposalRow, Proposals
-from gateway.ports.settle import Ledger, Letter, MarkRow, NewLetter, Plan, Plans
+from gateway.ports.proposals import ProposalRow, Proposals, Undecided
+from gateway.ports.settle import Ledger, Letter, MarkRow, NewLetter, Plan, Plans, Posted
 from gateway.ports.snapshots import CollectionState, Snapshot, Snapshots
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "Peer",
     "Plan",
     "Plans",
+    "Posted",
     "ProfileFacts",
     "ProposalRow",
     "Proposals",
@@ -64,6 +65,7 @@ __all__ = [
     "Snapshot",
     "Snapshots",
     "SyncResult",
+    "Undecided",
     "Visit",
     "pack_mail",
     "unpack_mail",

@@ -139,6 +139,10 @@ class Queue(Protocol):
         """The APPLY jobs of one meeting that are to run by themselves and that nobody works on, without their bodies."""
         ...
 
+    async def drop(self, job: str) -> bool:
+        """Remove a job that nobody works on, with a line in the journal; False when there is none."""
+        ...
+
     async def next_due(self) -> datetime | None:
         """When the next job that is not leased or waiting comes due; None when there is none."""
         ...

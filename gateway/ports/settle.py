@@ -46,6 +46,17 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """What became of a letter to somebody; `reason` is what the next hop said, or why it never left."""
+
+    recipient: str
+    method: str
+    state: str  # as of a Letter
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarkRow:
     """One row of the ledger: `mark` is `itip.order.dump(...)`."""
 
@@ -127,6 +138,10 @@ class Plans(Protocol):
         ...
 
     async def letters_sent(self, account: str, uid: str) -> tuple[Letter, ...]: ...
+
+    async def posted(self, account: str, uid: str) -> tuple[Posted, ...]:
+        """The last letter about this meeting to each person."""
+        ...
 
     async def has_written(self, account: str, recipient: str) -> bool:
         """Whether a letter that the account's owner caused by hand was sent to this person, neither CANCEL nor a decline;

@@ -284,6 +284,8 @@ def _again(sheet: Sheet, voice: Voice) -> str:
 
 def _hint(sheet: Sheet, voice: Voice) -> str:
     """How to answer without the buttons of the letter."""
+    if sheet.summary.kind == "proposal" and sheet.links.page:
+        return voice.say("There you can agree, or keep the meeting as it is; whoever proposed it is told.")
     if sheet.summary.kind == "proposal":
         return voice.say(
             "To agree, change the meeting in your calendar; everybody is told. To keep it as it is, answer this mail."

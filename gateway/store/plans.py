@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from gateway.errors import LeaseLost
 from gateway.ports import (
@@ -20,6 +20,7 @@ from gateway.ports import (
     NewJob,
     NewLetter,
     Plan,
+    Posted,
     Snapshot,
 )
 from gateway.store import ledger, letters, proposals, schema, snapshots
@@ -225,6 +226,24 @@ class Plans:
         )
         rows = await self._db.read(lambda conn: conn.execute(statement).all())
         return tuple(letters.letter_of(row) for row in rows)
+
+    async def posted(self, account: str, uid: str) -> tuple[Posted, ...]:
+        """The last letter about this meeting to each person; notices to our own users do not count."""
+        here = (_L.c.account == account, _L.c.uid == uid, _L.c.method != "")
+        last = select(func.max(_L.c.number)).where(*here).group_by(_L.c.recipient)
+        columns = (_L.c.recipient, _L.c.method, _L.c.state, _L.c.reason, _L.c.changed)
+        statement = select(*columns).where(_L.c.number.in_(last)).order_by(_L.c.number)
+        rows = await self._db.read(lambda conn: conn.execute(statement).all())
+        return tuple(
+            Posted(
+                recipient=row.recipient,
+                method=row.method,
+                state=row.state,
+                reason=row.reason,
+                at=row.changed,
+            )
+            for row in rows
+        )
 
     async def has_written(self, account: str, recipient: str) -> bool:
         """Whether the owner has invited or answered this person; a machine's letter is nobody's acquaintance."""

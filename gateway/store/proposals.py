@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, insert, or_, select, update
 
-from gateway.ports import Job, JobKind, NewJob, Plan, ProposalRow
+from gateway.ports import Job, JobKind, NewJob, Plan, ProposalRow, Undecided
 from gateway.store import schema
 from gateway.store.db import Database
 from gateway.store.instants import rfc3339
@@ -53,22 +53,40 @@ class ProposalItems:
     async def find(self, proposal: str) -> ProposalRow | None:
         """One proposal, open or not; None when there is none of that name."""
         row = await self._db.read(lambda conn: conn.execute(select(_T).where(_T.c.id == proposal)).first())
-        if row is None:
-            return None
-        facts = {name: getattr(row, name) for name in ProposalRow.__slots__}
-        return ProposalRow(**facts)
+        return None if row is None else _row(row)
 
     async def state(self, proposal: str) -> str:
         """ "open", what became of it, or "" when there is none of that name."""
         return await self._db.read(lambda conn: _state(conn.execute(_known(proposal)).first()))
 
-    async def answer(self, proposal: str, answer: str) -> bool:
+    async def of_meeting(self, account: str, uid: str) -> tuple[Undecided, ...]:
+        """The proposals about one meeting that wait for its organizer, or for his word to be carried out."""
+        mine = (_T.c.account == account, _T.c.uid == uid, _T.c.plan.is_(None), _T.c.closed.is_(None))
+        job = schema.job
+        statement = (
+            select(_T, job.c.due, job.c.id.label("working"))
+            .outerjoin(job, job.c.id == _T.c.job)
+            .where(*mine)
+            .order_by(_T.c.since, _T.c.id)
+        )
+        rows = await self._db.read(lambda conn: conn.execute(statement).all())
+        return tuple(
+            Undecided(
+                row=_row(row),
+                answer=row.answer if row.working else "",
+                job=row.working or "",
+                due=row.due if row.working else None,
+            )
+            for row in rows
+        )
+
+    async def answer(self, proposal: str, answer: str, *, due: datetime | None = None) -> bool:
         """Queue the organizer's word, `accepted` or `declined`; False when nothing of that name waits for it."""
         query = select(_T).where(_T.c.id == proposal, _waiting)
         row = await self._db.read(lambda conn: conn.execute(query).first())
         if row is None:
             return False
-        (laid,) = await self._jobs.lay((_job(row, answer),))
+        (laid,) = await self._jobs.lay((_job(row, answer, due),))
 
         def change(conn: Connection) -> bool:
             if conn.execute(query.with_for_update()).first() is None:
@@ -135,7 +153,11 @@ def _close(conn: Connection, answer: str, now: datetime, *which: Any) -> None:
     conn.execute(update(_T).where(*which, _T.c.closed.is_(None)).values(answer=answer, closed=now))
 
 
-def _job(row: Row[Any], answer: str) -> NewJob:
+def _row(row: Row[Any]) -> ProposalRow:
+    return ProposalRow(**{name: getattr(row, name) for name in ProposalRow.__slots__})
+
+
+def _job(row: Row[Any], answer: str, due: datetime | None) -> NewJob:
     return NewJob(
         kind=JobKind.APPLY,
         lane=row.lane,
@@ -143,6 +165,8 @@ def _job(row: Row[Any], answer: str) -> NewJob:
         account=row.account,
         uid=row.uid,
         message_id=row.message_id,
+        due=due,
+        reason="undo" if due is not None else "",
     )
 
 

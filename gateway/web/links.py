@@ -55,8 +55,18 @@ class Doorman:
         self._wrong.allows(_address(request))
 
 
-def routes(place: str, pages: Pages, *, style: str, doorman: Doorman) -> list[BaseRoute]:
-    """`/PLACE/TOKEN` with its calendar file, and the style of all such pages."""
+def styled(style: str) -> BaseRoute:
+    """The style of all such pages."""
+
+    async def css(_: Request) -> Response:
+        headers = {"cache-control": "public, max-age=3600"}
+        return Response(style, media_type="text/css; charset=utf-8", headers=headers)
+
+    return Route("/pages.css", css, methods=["GET"])
+
+
+def routes(place: str, pages: Pages, *, doorman: Doorman) -> list[BaseRoute]:
+    """`/PLACE/TOKEN` with its calendar file."""
 
     async def page(request: Request) -> Response:
         if request.method == "POST":
@@ -70,15 +80,10 @@ def routes(place: str, pages: Pages, *, style: str, doorman: Doorman) -> list[Ba
         headers = {"content-disposition": 'attachment; filename="event.ics"'}
         return Response(text, media_type="text/calendar; charset=utf-8", headers=headers)
 
-    async def css(_: Request) -> Response:
-        headers = {"cache-control": "public, max-age=3600"}
-        return Response(style, media_type="text/css; charset=utf-8", headers=headers)
-
     watched = _watched(doorman)
     return [
         Route(f"/{place}/{{token}}", watched(page), methods=["GET", "POST"]),
         Route(f"/{place}/{{token}}/event.ics", watched(calendar), methods=["GET"]),
-        Route("/pages.css", css, methods=["GET"]),
     ]
 
 
@@ -171,4 +176,4 @@ def _address(request: Request) -> str:
     return network(request.client.host if request.client is not None else "")
 
 
-__all__ = ["HEADERS", "Doorman", "routes"]
+__all__ = ["HEADERS", "Doorman", "routes", "styled"]

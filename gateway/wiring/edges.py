@@ -26,7 +26,7 @@ from gateway.web.demo import DemoView
 from gateway.web.demo import routes as demo_routes
 from gateway.web.hooks import Hasten
 from gateway.web.hooks import routes as hook_routes
-from gateway.web.links import Doorman
+from gateway.web.links import Doorman, styled
 from gateway.web.links import routes as link_routes
 from gateway.wiring import meaning
 from gateway.wiring.channel import daemon_runs
@@ -156,10 +156,7 @@ async def web(
         *hook_routes(token=parts.config.web.hook_token, hasten=_hastening(parts)),
         *(demo_routes(_demo_view(parts)) if demo else []),
     ]
-    if parts.guests is not None:
-        speaking = voice("en", "", available=parts.words.translations)
-        style = parts.words.templates.render("web/pages.css", speaking)
-        pages += link_routes("r", parts.guests, style=style, doorman=Doorman())
+    pages += _linked(parts)
     app = application(health=parts.health, metrics=metrics or parts.log.exposition, pages=pages)
     inherited = doors.web if doors is not None else None
     server = WebServer(app, endpoint.host, endpoint.port, inherited=inherited)
@@ -186,6 +183,17 @@ def _hastening(parts: Parts) -> Hasten:
         return count
 
     return hasten
+
+
+def _linked(parts: Parts) -> list[Any]:
+    """The pages behind the links of letters."""
+    if not parts.pages:
+        return []
+    doorman = Doorman()
+    speaking = voice("en", "", available=parts.words.translations)
+    style = parts.words.templates.render("web/pages.css", speaking)
+    found = [link_routes(place, pages, doorman=doorman) for place, pages in parts.pages.items()]
+    return [styled(style), *(route for each in found for route in each)]
 
 
 def _demo_view(parts: Parts) -> DemoView:

@@ -23,6 +23,7 @@ from gateway.flows.expiry import SOURCE, Expiry
 from gateway.flows.mailed import WORDS, Mailed
 from gateway.flows.messages import Messages
 from gateway.flows.opened import Opener
+from gateway.flows.organizing import Organizing
 from gateway.flows.proposals import Decided
 from gateway.flows.receive import Door, Receive
 from gateway.flows.relay import Relay
@@ -31,10 +32,12 @@ from gateway.flows.rsvp import Given, Rsvp, RsvpSettings
 from gateway.flows.watch import Watch, WatchSettings
 from gateway.flows.worker import Run, Worker, WorkerSettings
 from gateway.ical.event import CalendarObject
+from gateway.imip.links import Purpose
 from gateway.imip.tokens import Tokens
 from gateway.itip.model import Certainty, Method, Verdict
 from gateway.log import Log, configure
 from gateway.ports import Job, JobKind, NextHop, Pages, Smarthost
+from gateway.render.overview import Overviews
 from gateway.render.question import Questions
 from gateway.render.vocabulary import vocabulary
 from gateway.smtp.sender import ClosableSmarthost, open_smarthost
@@ -66,7 +69,7 @@ class Parts:
     tokens: Tokens
     words: meaning.Words
     urls: Mapping[str, str]  # server name -> where it answers
-    guests: Pages | None  # None: letters carry no links
+    pages: Mapping[str, Pages]  # behind the links of letters, by place; none where they carry none
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -127,7 +130,7 @@ def _assemble(
     )
     common = _Common(config=config, accounts=accounts, store=store, apply=apply, clock=clock, log=log)
     name = worker or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    guests, mailed = _answers(common, tokens, words)
+    pages, mailed = _answers(common, tokens, words)
     receive = _receive(common, tokens, mailed)
     deliver = _deliver(
         common, hops[""], meaning.composer(config, accounts, tokens=tokens, letters=words.letters)
@@ -162,7 +165,7 @@ def _assemble(
         tokens=tokens,
         words=words,
         urls=urls,
-        guests=guests,
+        pages=pages,
     )
 
 
@@ -236,8 +239,8 @@ def _messages(common: _Common) -> Messages:
     )
 
 
-def _answers(common: _Common, tokens: Tokens, words: meaning.Words) -> tuple[Rsvp | None, Mailed]:
-    """The answers of guests by link, where letters carry any, and by plain mail."""
+def _answers(common: _Common, tokens: Tokens, words: meaning.Words) -> tuple[dict[str, Pages], Mailed]:
+    """The pages of guests and organizers, where letters carry links, and the answers by plain mail."""
     config, store = common.config, common.store
     links = meaning.links_of(config, tokens)
     opener = Opener(
@@ -254,7 +257,7 @@ def _answers(common: _Common, tokens: Tokens, words: meaning.Words) -> tuple[Rsv
     spoken = vocabulary(words.translations)
     mailed = Mailed(opener=opener, apply=common.apply, plans=store.plans, vocabulary=spoken)
     if links is None:
-        return None, mailed
+        return {}, mailed
     pages = Questions(
         words.templates, words.translations, language=config.gateway.language, zone=config.gateway.timezone
     )
@@ -268,7 +271,18 @@ def _answers(common: _Common, tokens: Tokens, words: meaning.Words) -> tuple[Rsv
         log=common.log,
         settings=settings,
     )
-    return guests, mailed
+    organizers = Organizing(
+        accounts=common.accounts,
+        plans=store.plans,
+        proposals=store.proposals,
+        queue=store.queue,
+        apply=common.apply,
+        links=links,
+        pages=Overviews(words.templates, words.translations, pages),
+        clock=common.clock,
+        settings=settings,
+    )
+    return {str(Purpose.ANSWER): guests, str(Purpose.ORGANIZER): organizers}, mailed
 
 
 def _changed(common: _Common, calendars: CalDavCalendars) -> Changed:

@@ -29,6 +29,7 @@ from gateway.flows.expiry import SOURCE, Expiry
 from gateway.flows.mailed import WORDS, Mailed
 from gateway.flows.messages import Messages
 from gateway.flows.opened import Opener
+from gateway.flows.organizing import Organizing
 from gateway.flows.proposals import Decided
 from gateway.flows.receive import Door, Receive, ReceiveSettings
 from gateway.flows.rsvp import Given, Rsvp, RsvpSettings
@@ -62,6 +63,7 @@ from gateway.ports import (
 )
 from gateway.render.catalog import catalogues
 from gateway.render.letters import FILTERS, Letters
+from gateway.render.overview import Overviews
 from gateway.render.question import Questions
 from gateway.render.templates import Templates
 from gateway.render.vocabulary import vocabulary
@@ -389,6 +391,7 @@ class World:
     folder: Path = Path()
     log: Log = field(default_factory=Log)
     rsvp: Rsvp = field(init=False)
+    organizing: Organizing = field(init=False)
 
     def __post_init__(self) -> None:
         self.process = self.begin()
@@ -429,6 +432,17 @@ class World:
         )
         given = Given(queue=queue, messages=messages)  # type: ignore[arg-type]
         self.rsvp = self._rsvp(queue, opener)
+        self.organizing = Organizing(
+            accounts=accounts,
+            plans=plans,  # type: ignore[arg-type]
+            proposals=self.store.proposals,
+            queue=queue,  # type: ignore[arg-type]
+            apply=apply,
+            links=LINKS,
+            pages=OVERVIEWS,
+            clock=clock,
+            settings=PAGE,
+        )
         expiry = Expiry(accounts=accounts, queue=queue, apply=apply)  # type: ignore[arg-type]
         changed = Changed(
             accounts=accounts,
@@ -523,7 +537,7 @@ class World:
             pages=PAGES,
             clock=self.clock,
             log=self.log,
-            settings=RsvpSettings(undo=timedelta(seconds=60), dwell=timedelta(seconds=2)),
+            settings=PAGE,
         )
 
     def _schedules(self, account: Account, meeting: CalendarObject) -> bool:
@@ -645,18 +659,13 @@ LOG = Log()
 TOKENS = Tokens(secret=b"a secret of the tests", service="calendar@example.org")
 LINKS = LinkTokens(keys=(b"a secret of the tests",), url="http://pages")
 LOCALES = {"de": (TEMPLATES / "locale" / "de.po").read_bytes()}
-PAGES = Questions(
-    Templates(
-        {
-            one.relative_to(TEMPLATES).as_posix(): one.read_text("utf-8")
-            for one in TEMPLATES.glob("web/*.html")
-        },
-        filters=FILTERS,
-    ),
-    catalogues(LOCALES),
-    language="en",
-    zone="UTC",
+PAGE = RsvpSettings(undo=timedelta(seconds=60), dwell=timedelta(seconds=2))
+WEB = Templates(
+    {one.relative_to(TEMPLATES).as_posix(): one.read_text("utf-8") for one in TEMPLATES.glob("web/*.html")},
+    filters=FILTERS,
 )
+PAGES = Questions(WEB, catalogues(LOCALES), language="en", zone="UTC")
+OVERVIEWS = Overviews(WEB, catalogues(LOCALES), PAGES)
 VOCABULARY = vocabulary(catalogues(LOCALES))
 RECEIVING = ReceiveSettings(
     trust=TrustSettings(authserv_ids=frozenset({"mx.example.org"})),

@@ -9,7 +9,7 @@ from gateway.errors import BackendUnavailable
 from gateway.log import Log
 from gateway.ports import Shown, Visit
 from gateway.web.app import Health, application
-from gateway.web.links import Doorman, routes
+from gateway.web.links import Doorman, routes, styled
 
 
 class Pages:
@@ -45,7 +45,7 @@ def client(pages: Pages) -> httpx.AsyncClient:
     app = application(
         health=Health(),
         metrics=Log().exposition,
-        pages=routes("r", pages, style="p { color: red }", doorman=Doorman()),
+        pages=[*routes("r", pages, doorman=Doorman()), styled("p { color: red }")],
     )
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway")
 

@@ -1,0 +1,257 @@
+"""The organizer's page in words: of each guest what he was sent and what he said, and what the guests propose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gateway.accounts import Account
+from gateway.imip.fields import Mailbox
+from gateway.imip.letter import Reader, Sheet
+from gateway.itip.model import Guest as Invited
+from gateway.itip.model import Summary, When
+from gateway.ports import Posted, Undecided, Visit
+from gateway.render.changes import person
+from gateway.render.dates import clock, short
+from gateway.render.question import Banner, Questions, languages, zones
+from gateway.render.templates import Templates
+from gateway.render.text import line, lines
+from gateway.render.view import View, view
+from gateway.render.voice import Translations, Voice
+
+_SYMBOLS = {"ACCEPTED": "✓", "DECLINED": "✕", "TENTATIVE": "?", "DELEGATED": "→"}
+_TONES = {"ACCEPTED": "yes", "DECLINED": "no", "TENTATIVE": "maybe"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """One guest as he stands in the calendar (None: no longer), and the last letter to him."""
+
+    guest: Invited | None
+    posted: Posted | None
+    status: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """What the page is made of."""
+
+    summary: Summary
+    account: Account
+    action: str
+    nonce: str
+    there: bool
+    guests: tuple[Guest, ...]
+    proposals: tuple[Undecided, ...]
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A guest in words."""
+
+    name: str
+    address: str
+    symbol: str
+    tone: str
+    answer: str
+    mailed: str
+    trouble: bool
+    comment: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A proposal in words; `pending`: what was said to it and can be taken back."""
+
+    id: str
+    who: str
+    now: str
+    proposed: str
+    comment: tuple[str, ...]
+    pending: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverviewView:
+    """The page as the template sees it."""
+
+    v: View
+    banners: tuple[Banner, ...]
+    action: str
+    nonce: str
+    guests: tuple[Row, ...]
+    wishes: tuple[Wish, ...]
+
+
+class Overviews:
+    """Renders the pages of organizers."""
+
+    def __init__(
+        self, templates: Templates, translations: Mapping[str, Translations], pages: Questions
+    ) -> None:
+        self._templates = templates
+        self._translations = translations
+        self._pages = pages
+
+    def nothing(self, visit: Visit) -> str:
+        """The same page as for guests."""
+        return self._pages.nothing(visit)
+
+    def overview(self, overview: Overview, visit: Visit) -> str:
+        """The page."""
+        account = overview.account
+        known = Reader(language=account.language, zone=account.timezone)
+        speaking = self._pages.voice(visit, known)
+        zone = str(getattr(speaking.zone, "key", "")) if speaking.zone is not None else ""
+        return self._templates.render(
+            "web/overview.html",
+            speaking,
+            q=_view(overview, speaking),
+            languages=languages(tuple(self._translations), speaking.language),
+            zones=zones(str(speaking.locale), zone),
+        )
+
+
+def _view(overview: Overview, speaking: Voice) -> OverviewView:
+    me = Mailbox(address=overview.account.address, name=overview.account.name)
+    return OverviewView(
+        v=view(Sheet(summary=overview.summary, sender=me, recipient=me), speaking),
+        banners=_banners(overview, speaking),
+        action=overview.action,
+        nonce=overview.nonce,
+        guests=tuple(_row(one, speaking) for one in overview.guests),
+        wishes=tuple(_wish(one, speaking) for one in overview.proposals),
+    )
+
+
+def _banners(overview: Overview, speaking: Voice) -> tuple[Banner, ...]:
+    words = {
+        "undone": ("news", "↶", speaking.say("Taken back. Nobody was told.")),
+        "given": ("yes", "✓", speaking.say("Noted. Until it takes effect you can take it back.")),
+        "late": ("change", "!", speaking.say("This proposal does not wait for an answer any more.")),
+        "both": (
+            "change",
+            "!",
+            speaking.say(
+                "Two different answers came at the same time, so neither of them counts. Please answer once more."
+            ),
+        ),
+        "again": (
+            "change",
+            "!",
+            speaking.say(
+                "Please send your answer once more: it came so fast that it may have been a program and not you."
+            ),
+        ),
+        "stale": (
+            "no",
+            "!",
+            speaking.say(
+                "This page was open for too long. Nothing was sent; please send your answer once more."
+            ),
+        ),
+        "choose": ("no", "!", speaking.say("Please choose one of the answers.")),
+    }
+    found = []
+    if overview.problem in words:
+        tone, symbol, text = words[overview.problem]
+        found.append(Banner(tone=tone, symbol=symbol, text=text, urgent=True))
+    if not overview.there:
+        gone = speaking.say("This meeting is not in your calendar, or the calendar cannot be reached.")
+        found.append(Banner(tone="change", symbol="!", text=gone))
+    return tuple(found)
+
+
+def _row(one: Guest, speaking: Voice) -> Row:
+    guest = one.guest
+    address = guest.address if guest is not None else (one.posted.recipient if one.posted else "")
+    status = guest.partstat.upper() if guest is not None else ""
+    words = {
+        "ACCEPTED": speaking.say("accepted"),
+        "DECLINED": speaking.say("declined"),
+        "TENTATIVE": speaking.say("maybe"),
+        "DELEGATED": speaking.say("delegated"),
+        "": speaking.say("no longer invited"),
+    }
+    mailed, trouble = _mailed(one, speaking)
+    name = person(guest, speaking) if guest is not None else line(address, 254)
+    return Row(
+        name=name,
+        address=line(address, 254) if line(address, 254) != name else "",
+        symbol=_SYMBOLS.get(status, "–"),
+        tone=_TONES.get(status, ""),
+        answer=words.get(status, speaking.say("no answer yet")),
+        mailed=mailed,
+        trouble=trouble,
+        comment=lines(one.comment, limit=20),
+    )
+
+
+def _mailed(one: Guest, speaking: Voice) -> tuple[str, bool]:
+    """What became of the last letter to him. RFC 6638 3.2.9: 3.x and 5.x are failures."""
+    posted = one.posted
+    if one.status[:2] in ("3.", "5.") or (posted is not None and posted.state == "failed"):
+        return speaking.say("could not be delivered"), True
+    if posted is None:
+        return speaking.say("not written to by us"), False
+    at = _at(posted.at, speaking)
+    words = {
+        "sent": speaking.say("mailed %(when)s", when=at),
+        "deferred": speaking.say("being tried again since %(when)s", when=at),
+        "dropped": speaking.say("not mailed"),
+    }
+    return words.get(posted.state, speaking.say("about to be mailed")), posted.state == "dropped"
+
+
+def _at(moment: datetime, speaking: Voice) -> str:
+    when = When(form="utc", local=moment.astimezone(UTC).replace(tzinfo=None), utc=moment.astimezone(UTC))
+    return short(when, speaking)
+
+
+def _wish(one: Undecided, speaking: Voice) -> Wish:
+    pending = ""
+    if one.answer and one.due is not None:
+        at = clock(one.due.astimezone(speaking.zone or speaking.home), speaking)
+        said = {
+            "accepted": speaking.say("You agree. Everybody is told at %(time)s.", time=at),
+            "declined": speaking.say("It stays as it is. Who proposed it is told at %(time)s.", time=at),
+        }
+        pending = said.get(one.answer, "")
+    return Wish(
+        id=one.row.id,
+        who=line(one.row.sender, 254),
+        now=_range(one.row.old_start, one.row.old_end, speaking),
+        proposed=_range(one.row.start, one.row.end, speaking),
+        comment=lines(one.row.comment, limit=20),
+        pending=pending,
+    )
+
+
+def _range(start: str, end: str, speaking: Voice) -> str:
+    first, last = _when(start), _when(end)
+    if first is None:
+        return ""
+    begin = short(first, speaking)
+    return (
+        begin if last is None else speaking.say("%(start)s – %(end)s", start=begin, end=short(last, speaking))
+    )
+
+
+def _when(text: str) -> When | None:
+    """RFC 3339, a day, or a time of nowhere."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if len(text) == len("2026-11-21"):
+        return When(form="date", local=moment)
+    if moment.tzinfo is None:
+        return When(form="floating", local=moment)
+    utc = moment.astimezone(UTC)
+    return When(form="utc", local=utc.replace(tzinfo=None), utc=utc)
+
+
+__all__ = ["Guest", "Overview", "Overviews"]
