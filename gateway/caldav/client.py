@@ -7,9 +7,10 @@ time. What the network or a 5xx did is BackendUnavailable; the rest is for the c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import AsyncIterable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 
 import aiohttp
 import httpx
@@ -17,7 +18,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from gateway.accounts import Account
 from gateway.caldav.faults import BrokenAnswer
-from gateway.caldav.href import Origin, origin_of
+from gateway.caldav.href import Origin, escape, origin_of
 from gateway.caldav.xml import MultiStatus, parse_multistatus, precondition
 from gateway.errors import BackendError, BackendRefused, BackendUnavailable, ConfigError, PreconditionFailed
 
@@ -136,15 +137,24 @@ class DavClient:
         *,
         origin: Origin,
         credential: Credential,
-        http: httpx.AsyncClient,
+        auth: httpx.Auth | None,
+        transport: httpx.AsyncBaseTransport,
         gate: asyncio.Semaphore,
         timeout: float,
     ) -> None:
         self.origin = origin
         self.credential = credential
-        self._http = http
+        self._transport = transport
         self._gate = gate
         self._timeout = timeout
+        self._cookies = httpx.Cookies()
+        self._extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
+        self._root = httpx.URL(str(origin))
+        self._url = lru_cache(maxsize=64)(self._url_of)  # an object is read, then written
+        # No compression: proxies that compress change the ETag ("...-gzip") and no If-Match fits any more.
+        fields = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "imip-gateway"}
+        self._fields = fields | dict(credential.headers)
+        self._auth = auth
 
     async def request(
         self,
@@ -211,10 +221,14 @@ class DavClient:
         async with self._gate:
             try:
                 async with asyncio.timeout(self._timeout * PATIENCE):
-                    request = self._http.build_request(
-                        method, self._url(path), content=body or None, headers=dict(headers)
+                    request = httpx.Request(
+                        method,
+                        self._url(path),
+                        content=body or None,
+                        headers={**self._fields, **headers},
+                        extensions=self._extensions,
                     )
-                    response = await self._http.send(request, stream=True)
+                    response = await self._authorized(request)
                     try:
                         content = await _read(response, limit, name)
                     finally:
@@ -224,9 +238,36 @@ class DavClient:
         found = {key.lower(): value for key, value in response.headers.items()}
         return Reply(request=name, path=path, status=response.status_code, headers=found, body=content)
 
-    def _url(self, path: str) -> httpx.URL:
-        escaped = self.origin.url(path).removeprefix(str(self.origin))
-        return httpx.URL(str(self.origin)).copy_with(raw_path=escaped.encode("ascii"))
+    async def _authorized(self, request: httpx.Request) -> httpx.Response:
+        """Send it as the credential does; a digest needs the server's word first."""
+        if self._auth is None:
+            return await self._sent(request)
+        flow = self._auth.sync_auth_flow(request)
+        request = next(flow)
+        while True:
+            response = await self._sent(request)
+            try:
+                request = flow.send(response)
+                await _read(response, OBJECT_LIMIT, "a challenge")  # or its connection could not be kept
+            except StopIteration:
+                return response
+            except BaseException:
+                await response.aclose()
+                raise
+            await response.aclose()
+
+    async def _sent(self, request: httpx.Request) -> httpx.Response:
+        """httpx's transport without its client, whose layers cost as much as the request; cookies are kept here."""
+        if self._cookies:
+            self._cookies.set_cookie_header(request)
+        response = await self._transport.handle_async_request(request)
+        response.request = request
+        if "set-cookie" in response.headers:
+            self._cookies.extract_cookies(response)
+        return response
+
+    def _url_of(self, path: str) -> httpx.URL:
+        return self._root.copy_with(raw_path=escape(path).encode("ascii"))
 
 
 class _ConnectionLostError(Exception):
@@ -246,11 +287,18 @@ def _trouble(error: Exception, name: str) -> Exception:
 
 async def _read(response: httpx.Response, limit: int, name: str) -> bytes:
     content = bytearray()
-    async for chunk in response.aiter_bytes():
+    encoded = "content-encoding" in response.headers
+    async for chunk in response.aiter_bytes() if encoded else _stream(response):
         content += chunk
         if len(content) > limit:
             raise BrokenAnswer(f"{name}: an answer of more than {limit} bytes")
     return bytes(content)
+
+
+def _stream(response: httpx.Response) -> AsyncIterable[bytes]:
+    """The body as it comes, without the layers of httpx that decode and count."""
+    assert isinstance(response.stream, AsyncIterable)  # noqa: S101 - every asynchronous transport's is
+    return response.stream
 
 
 def entity_tag(text: str) -> str:
@@ -277,7 +325,6 @@ class Connections:
         self._transport: httpx.AsyncBaseTransport | None = None
         self._gate = asyncio.Semaphore(settings.connections)
         self._clients: dict[Credential, DavClient] = {}
-        self._open: list[httpx.AsyncClient] = []
 
     def client(self, account: Account) -> DavClient:
         """The client that speaks for this account."""
@@ -288,29 +335,21 @@ class Connections:
         if self._transport is None:
             self._transport = self._make_transport(self.settings)
         timeout = self.settings.timeout.total_seconds()
-        http = httpx.AsyncClient(
-            transport=self._transport,
-            auth=_auth(self.settings, credential),
-            # No compression: proxies that compress change the ETag ("...-gzip") and no If-Match fits any more.
-            headers={"User-Agent": "imip-gateway", "Accept-Encoding": "identity", **dict(credential.headers)},
-            timeout=httpx.Timeout(timeout),
-            follow_redirects=False,
-            trust_env=False,
-        )
         made = DavClient(
-            origin=self.origin, credential=credential, http=http, gate=self._gate, timeout=timeout
+            origin=self.origin,
+            credential=credential,
+            auth=_auth(self.settings, credential),
+            transport=self._transport,
+            gate=self._gate,
+            timeout=timeout,
         )
-        self._open.append(http)
         self._clients[credential] = made
         return made
 
     async def aclose(self) -> None:
         """Close every connection."""
-        for http in self._open:
-            await http.aclose()
         if self._transport is not None:
             await self._transport.aclose()
-        self._open.clear()
         self._clients.clear()
         self._transport = None
 
