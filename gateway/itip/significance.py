@@ -15,12 +15,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from gateway.errors import MalformedCalendar
 from gateway.ical import onward, times
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, partstat, person
+from gateway.ical.stamp import plus
 from gateway.ical.times import Moment, Span, Zones
 from gateway.ical.tree import Component, prop
 from gateway.itip import forced, tasks
@@ -30,6 +32,9 @@ _TOLD_VALUE: Final = ("URL", "CONFERENCE", "ATTACH", "GEO", "PRIORITY")
 _BY_DEFAULT: Final = {"PRIORITY": "0"}
 _STATUS: Final = {"VEVENT": "CONFIRMED", "VTODO": "NEEDS-ACTION"}
 _DAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+_BY_DAY: Final = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
+_BY_TIME: Final = frozenset({"BYHOUR", "BYMINUTE", "BYSECOND"})
+_DAY: Final = timedelta(days=1)
 _RULE_DEFAULTS: Final = {"INTERVAL": "1", "WKST": "MO"}
 _STAMPS: Final = ("DTSTAMP", "LAST-MODIFIED", "CREATED", "SEQUENCE", "X-")
 
@@ -301,8 +306,10 @@ def _rule(text: str, start: Moment | None, zones: Zones) -> tuple[str, str]:
     if start is not None:
         _drop_implied(parts, start)
     rule = ";".join(f"{name}={value}" for name, value in sorted(parts.items()))
-    bounds = f"COUNT={count}" if count else ""
-    return rule, bounds or (f"UNTIL={_until(until, start, zones)}" if until else "")
+    if until and start is not None and not count:
+        by_day = parts.get("FREQ") in _BY_DAY and not parts.keys() & _BY_TIME
+        until = _until(until, start, zones, by_day=by_day)
+    return rule, f"COUNT={count}" if count else f"UNTIL={until}" if until else ""
 
 
 def _drop_implied(parts: dict[str, str], start: Moment) -> None:
@@ -319,12 +326,17 @@ def _drop_implied(parts: dict[str, str], start: Moment) -> None:
             del parts[name]
 
 
-def _until(text: str, start: Moment | None, zones: Zones) -> str:
-    """UNTIL as an instant where DTSTART has one: servers and clients write it in local time, too."""
-    tzid = start.tzid if start is not None else ""
-    if not tzid or text.endswith("Z") or "T" not in text:
-        return text
-    return times.moment(prop("UNTIL", text, TZID=tzid), zones).key
+def _until(text: str, start: Moment, zones: Zones, *, by_day: bool) -> str:
+    """The last day on which a rule `by_day` may come, else the instant: programs write UNTIL as a date, in UTC, in local time,
+    and as any hour between the last occurrence and the next."""
+    if "T" not in text:
+        return text if by_day else f"{text}T235959"
+    named = times.moment(prop("UNTIL", text, TZID=None if text.endswith("Z") else start.tzid or None), zones)
+    at = start.at_instant(named.utc) if start.utc is not None and named.utc is not None else named
+    if not by_day:
+        return at.key
+    late = start.is_date or at.local.time() >= start.local.time()
+    return f"{at.local if late else plus(at.local, -_DAY):%Y%m%d}"
 
 
 __all__ = [

@@ -151,6 +151,36 @@ def test_only_moved_and_new_instances_are_rescheduled(
     assert rescheduled(meeting(text), meeting(text.replace(*change))) == moved
 
 
+@pytest.mark.parametrize(
+    ("until", "same"),
+    [
+        ("20270125", True),
+        ("20270125T110000", True),
+        ("20270125T225959Z", True),
+        ("20270126T095959Z", True),
+        ("20270126T100000Z", False),
+        ("20270125T095959Z", False),
+        ("20270118T100000Z", False),
+    ],
+)
+def test_an_end_of_a_series_is_its_last_day_however_it_is_written(until: str, same: bool) -> None:
+    before, after = (
+        meeting(SERIES.replace("COUNT=10", f"UNTIL={one}")) for one in ("20270125T100000Z", until)
+    )
+    assert (raises_sequence(before, after) == set()) is same
+    assert (fingerprint(before) == fingerprint(after)) is same
+    assert rescheduled(before, after) == set()
+
+
+@pytest.mark.parametrize("rule", ["FREQ=HOURLY", "FREQ=WEEKLY;BYHOUR=11,14"])
+def test_of_a_rule_that_comes_more_than_once_a_day_the_very_end_counts(rule: str) -> None:
+    before, after = (
+        meeting(SERIES.replace("FREQ=WEEKLY;COUNT=10", f"{rule};UNTIL={one}"))
+        for one in ("20270125T100000Z", "20270125T225959Z")
+    )
+    assert raises_sequence(before, after) == {""}
+
+
 def test_a_date_given_back_is_new() -> None:
     without = meeting(SERIES.replace("SUMMARY", "EXDATE;TZID=Europe/Berlin:20261130T110000\nSUMMARY"))
     assert rescheduled(without, meeting(SERIES)) == {"20261130T100000Z"}
