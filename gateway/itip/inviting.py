@@ -99,13 +99,15 @@ def _called_off(before: CalendarObject, after: CalendarObject | None, circle: Ci
     """RFC 5546 3.2.5: deleted, or saved as CANCELLED. Everybody who was invited hears of it, answered or not."""
     was = {key: component for key, component in components_by_key(before) if not is_cancelled(component)}
     wanted = sequences.cancelling(before, after, circle.context.marks)
-    letters = []
+    letters: list[Outgoing] = []
+    told: dict[MarkKey, Mark] = {}
     for who in circle.guests:
         mine = frozenset(key for key, one in was.items() if attendee_of(one, who) is not None)
         keys = frozenset({""}) if "" in mine else mine
         if keys:
             concern = Concern(was=mine, now=frozenset(), lost=keys)
             letters.append(circle.cancel(who, concern, was, sequences=wanted, source=before))
+            told |= {sequences.told_off(key, who): Mark(sequence=wanted[key]) for key in keys}
     if not letters:
         return Decision(outcome=Outcome.IGNORED, reason=_why_none(circle), notes=circle.notes)
     raised = sequences.with_sequences(after, wanted) if after is not None else None
@@ -113,7 +115,7 @@ def _called_off(before: CalendarObject, after: CalendarObject | None, circle: Ci
         MarkKey(recurrence_id=key, party=ORGANIZER): _mark(circle, key, wanted[key], cancelled=True)
         for key in ({""} if "" in was else was)
     }
-    return _finish(letters, circle, Reason.CANCELLED, change=_store(raised, after), marks=marks)
+    return _finish(letters, circle, Reason.CANCELLED, change=_store(raised, after), marks=marks | told)
 
 
 # --- the meeting goes on ---------------------------------------------------------------------------------------------
@@ -133,7 +135,10 @@ def _told(
     raised = frozenset({"", *found.after.overrides}) if again else gone | found.raised | found.reset
     left = frozenset(key for one in concerns.values() if "" in one.lost for key in one.asked)
     wanted = sequences.due(before, found.after, marks, raised=raised | left)
-    wanted |= sequences.beside_cancel(found.after, wanted, left)
+    asked = {who: one.asked for who, one in concerns.items()}
+    wanted = sequences.at_least(found.after, wanted, sequences.above(asked, marks))
+    master = wanted.get("", found.after.sequence("") or 0)  # no lower than the CANCEL beside it
+    wanted = sequences.at_least(found.after, wanted, dict.fromkeys(left, master))
     ready = forced.done(sequences.with_sequences(_with_answers_void(found, circle), wanted))
     shown = shareable(ready)
     letters: list[Outgoing] = []
@@ -215,8 +220,12 @@ def _reset_marks(found: Difference, ready: CalendarObject, circle: Circle) -> di
 def _struck_marks(
     concerns: Mapping[Address, Concern], cancelled: Mapping[str, int], circle: Circle
 ) -> dict[MarkKey, Mark]:
-    """What a guest said before he was struck off does not count once he is asked again."""
-    return dict(_reset(circle, who, key, cancelled[key]) for who, one in concerns.items() for key in one.lost)
+    """What a guest said before he was struck off does not count once he is asked again, and that stands above the CANCEL."""
+    out = dict(_reset(circle, who, key, cancelled[key]) for who, one in concerns.items() for key in one.lost)
+    for who, one in concerns.items():
+        for key in one.lost:
+            out[sequences.told_off(key, who)] = Mark(sequence=cancelled[key])
+    return out
 
 
 def _reset(circle: Circle, who: Address, key: str, sequence: int) -> tuple[MarkKey, Mark]:

@@ -6,6 +6,7 @@ The ledger keeps for each instance of a UID (SPEC 4.1), per party:
     "request"     his last REQUEST, once a CANCEL has overtaken it: a late REQUEST between the two still tells what was cancelled
     "cancel"      his last CANCEL, once a REQUEST has overtaken it: a repeated CANCEL must not strike twice
     an address    that attendee's last answer, and the last reset of his PARTSTAT; `cancelled` when he was removed
+    "off:..."         the CANCEL that a guest of ours has had, which his next REQUEST must stand above (`itip.sequences`)
     "delegated:..."   counts the letters that his delegations cause (`itip.delegation`)
     "counter:..."     his last proposal (`itip.counter`); "notice:..." and "declined:..." count the letters about them
 

@@ -6,7 +6,9 @@ Many clients never raise it, and Outlook and Google then ignore the update; some
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
+from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject
 from gateway.ical.tree import prop
 from gateway.itip.model import Mark, MarkKey
@@ -14,6 +16,7 @@ from gateway.itip.order import ORGANIZER
 from gateway.itip.significance import components_by_key
 
 Marks = Mapping[MarkKey, Mark]
+_TOLD_OFF: Final = "off:"
 
 
 def known(meeting: CalendarObject | None, key: str, marks: Marks) -> int | None:
@@ -40,10 +43,26 @@ def due(
     return out
 
 
-def beside_cancel(after: CalendarObject, wanted: Mapping[str, int], keys: Iterable[str]) -> dict[str, int]:
-    """The instances that are left to a guest who is let off the series: no lower than the CANCEL that takes the rest."""
-    master = wanted.get("", after.sequence("") or 0)
-    return {key: max(master, wanted.get(key, after.sequence(key) or 0)) for key in keys}
+def above(asked: Mapping[Address, Iterable[str]], marks: Marks) -> dict[str, int]:
+    """What each instance must have to stand above the last CANCEL of it, or of the whole, that one of these guests has had."""
+    out: dict[str, int] = {}
+    for who, keys in asked.items():
+        for key in keys:
+            told = (marks.get(told_off(place, who)) for place in {key, ""})
+            found = ((mark.sequence or 0) + 1 for mark in told if mark is not None)
+            out[key] = max(out.get(key, 0), *found, 0)
+    return out
+
+
+def told_off(key: str, who: Address) -> MarkKey:
+    """The ledger's line of the CANCEL that a guest has had of this."""
+    return MarkKey(recurrence_id=key, party=f"{_TOLD_OFF}{who}")
+
+
+def at_least(after: CalendarObject, wanted: Mapping[str, int], floor: Mapping[str, int]) -> dict[str, int]:
+    """What is wanted, and no less than the floor."""
+    low = {key: least for key, least in floor.items() if least > wanted.get(key, after.sequence(key) or 0)}
+    return {**wanted, **low}
 
 
 def cancelling(before: CalendarObject, after: CalendarObject | None, marks: Marks) -> dict[str, int]:
@@ -78,4 +97,4 @@ def with_sequences(meeting: CalendarObject, wanted: Mapping[str, int]) -> Calend
     return meeting.with_components(changed) if changed else meeting
 
 
-__all__ = ["beside_cancel", "cancelling", "due", "known", "lost", "with_sequences"]
+__all__ = ["above", "at_least", "cancelling", "due", "known", "lost", "told_off", "with_sequences"]
