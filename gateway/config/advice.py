@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.accounts import Account, Booking
-from gateway.config.model import Config, Directory, Listener, PolicyRule, Trust, Web
+from gateway.config.model import Config, Directory, PolicyRule, Trust, Web
 
 WORKING_ACTIONS = ("store", "hold", "ignore", "refuse")
 
@@ -50,7 +50,7 @@ def not_yet(config: Config) -> tuple[str, ...]:
     faults = [
         f'[[listener]] {count} after = "{one.after}": comes in a later version; until then the mail would be lost'
         for count, one in enumerate(config.listeners, 1)
-        if one.after == "render" or (one.role == "outgoing" and one.after != "discard")
+        if one.after == "render"
     ]
     return tuple(faults)
 
@@ -62,9 +62,6 @@ def later(config: Config) -> tuple[str, ...]:
 
 def _later(config: Config) -> Iterator[str]:
     yield from _later_tables(config)
-    for count, listener in enumerate(config.listeners, 1):
-        for key in _later_listener(listener):
-            yield f"[[listener]] {count} {key}"
     for account in config.accounts:
         for key in _later_account(account, config.gateway.domains):
             yield f"[[account]] {account.address} {key}"
@@ -84,11 +81,6 @@ def _later_tables(config: Config) -> Iterator[str]:
         for key in keys:
             if getattr(table, key) != getattr(default, key):
                 yield f"[{name}] {key}"
-
-
-def _later_listener(one: Listener) -> Iterator[str]:
-    if one.role == "outgoing":
-        yield 'role = "outgoing"'
 
 
 def _later_account(one: Account, domains: tuple[str, ...]) -> Iterator[str]:

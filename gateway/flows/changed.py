@@ -16,12 +16,16 @@ from gateway.flows.stored import read_stored
 from gateway.flows.watch import GOING, SETTLING
 from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
+from gateway.ical.event import CalendarObject
+from gateway.itip import witness
 from gateway.itip.changes import changes
 from gateway.itip.model import Context, Decision, Mark, MarkKey, Method, Note, Outcome, Policy, Reason
 from gateway.itip.significance import fingerprint
 from gateway.log import Event, Log
 from gateway.policy import sending
 from gateway.ports import Calendars, Clock, Held, Job, Ledger, ProfileFacts, Queue, Snapshot, Snapshots
+
+MEMORY = timedelta(minutes=15)  # SPEC 12.15: how long before a change its mail may have passed by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +135,7 @@ class Changed:
             bounds=self._bounds,
         )
         decision = changes(before, seen.stored, context)
+        counted = self._counted(job, decision, seen.stored or before, marks)
         decision = sending.filter_outgoing(
             decision,
             before=before,
@@ -138,7 +143,11 @@ class Changed:
             profile_sends=profile.sends,
             schedules=profile.schedules,
             served=self._neighbours(account, decision),
+            witnessed=frozenset(counted),
         )
+        if counted:
+            told = {key: mark for one in counted.values() for key, mark in one.items()}
+            decision = replace(decision, marks={**decision.marks, **told})
         if (
             decision.outgoing
             and not job.payload.get("approved")
@@ -146,6 +155,20 @@ class Changed:
         ):
             return replace(decision, outcome=Outcome.HELD, reason=Reason.BURST, change=None, outgoing=())
         return decision
+
+    def _counted(
+        self,
+        job: Job,
+        decision: Decision,
+        saved: CalendarObject | None,
+        marks: dict[MarkKey, Mark],
+    ) -> dict[Address, dict[MarkKey, Mark]]:
+        """Whom the person's own program has told of this change, at most a while before it was seen (SPEC 12.15)."""
+        since = job.created - MEMORY
+        found = {
+            one.recipient: witness.spoken_for(one, saved, marks, since=since) for one in decision.outgoing
+        }
+        return {who: one for who, one in found.items() if one}
 
     def _neighbours(self, account: Account, decision: Decision) -> frozenset[Address]:
         """Those of the recipients who have their calendars on the same server."""

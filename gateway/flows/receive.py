@@ -72,9 +72,11 @@ class Door:
         return job
 
     def _passed_on(self, mail: ReceivedMail) -> Envelope | None:
-        """With whose envelope it goes on (SPEC 1.4); what is for the gateway itself ends here."""
+        """With whose envelope it goes on (SPEC 1.4); what came in for the gateway itself ends here."""
         if mail.peer.after != "relay":
             return None
+        if mail.peer.role == "outgoing":
+            return mail.envelope
         others = tuple(
             one for one in mail.envelope.recipients if self._accounts.is_gateway_address(one.address) is None
         )

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.accounts import mailbox
+from gateway.accounts import Accounts, mailbox
 from gateway.caldav.href import canonical
 from gateway.config import Config
 from gateway.errors import GatewayError
 from gateway.flows.showing import ShownCalendar, shown_calendar
 from gateway.log import Event
+from gateway.ports import Peer
 from gateway.render.voice import voice
 from gateway.smtp import listener
 from gateway.smtp.client import Unreachable, connect
@@ -71,7 +74,6 @@ def addresses(config: Config) -> tuple[object, ...]:
 
 
 def _settings(config: Config) -> list[ListenerSettings]:
-    """Of every listener that is opened; the witness comes in a later version, `config.later` says so at start."""
     return [
         ListenerSettings(
             role=one.role,
@@ -92,7 +94,6 @@ def _settings(config: Config) -> list[ListenerSettings]:
             offer_8bitmime=one.after != "relay",
         )
         for one in config.listeners
-        if one.role != "outgoing"
     ]
 
 
@@ -119,6 +120,8 @@ async def listeners(parts: Parts, doors: Doors | None = None) -> list[listener.S
                 settings,
                 intake=parts.door,
                 known=of_ours if settings.after == "relay" else known,
+                may_send=partial(_may_send, parts.accounts),
+                authenticate=partial(_authenticate, parts.accounts),
                 on_event=on_event,
                 inherited=inherited,
             )
@@ -128,6 +131,22 @@ async def listeners(parts: Parts, doors: Doors | None = None) -> list[listener.S
                 await earlier.close(0)
             raise
     return opened
+
+
+def _may_send(accounts: Accounts, sender: str, peer: Peer) -> bool:
+    """SPEC 1.1: the sender is an account; who has logged in speaks for himself alone."""
+    account = accounts.find(sender)
+    return account is not None and peer.user in ("", account.address)
+
+
+def _authenticate(accounts: Accounts, username: str, password: str) -> str | None:
+    """The account with this name or address, and this password of its own (SPEC 12.20)."""
+    found = None
+    for one in accounts:
+        named = username in (one.address, one.username) and bool(one.password)
+        if hmac.compare_digest(one.password.encode(), password.encode()) and named:
+            found = one.address
+    return found
 
 
 async def offering(parts: Parts, servers: list[listener.Server]) -> None:

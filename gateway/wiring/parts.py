@@ -30,6 +30,8 @@ from gateway.flows.relay import Relay
 from gateway.flows.rounds import Rounds
 from gateway.flows.rsvp import Given, Rsvp, RsvpSettings
 from gateway.flows.watch import Watch, WatchSettings
+from gateway.flows.witness import SOURCE as OUTGOING
+from gateway.flows.witness import Witness
 from gateway.flows.worker import Run, Worker, WorkerSettings
 from gateway.ical.event import CalendarObject
 from gateway.imip.links import Purpose
@@ -357,12 +359,18 @@ def _journeys(
     messages, changed, decided = _messages(common), _changed(common, calendars), _decided(common, calendars)
     given = Given(queue=common.store.queue, messages=messages)
     expiry = Expiry(accounts=common.accounts, queue=common.store.queue, apply=common.apply)
+    witness = _witness(common)
+
+    async def mail(job: Job) -> None:
+        await (witness.read(job) if job.payload["peer"]["role"] == "outgoing" else receive.run(job))
 
     async def apply(job: Job) -> None:
         if job.payload.get("source") == "change":
             await changed.run(job)
         elif job.payload.get("source") == SOURCE:
             await expiry.run(job)
+        elif job.payload.get("source") == OUTGOING:
+            await witness.keep(job)
         elif "proposal" in job.payload:
             await decided.run(job)
         elif WORDS in job.payload:
@@ -372,7 +380,17 @@ def _journeys(
         else:
             await messages.run(job)
 
-    return {str(JobKind.MAIL): receive.run, str(JobKind.APPLY): apply, str(JobKind.LETTER): deliver.run}
+    return {str(JobKind.MAIL): mail, str(JobKind.APPLY): apply, str(JobKind.LETTER): deliver.run}
+
+
+def _witness(common: _Common) -> Witness:
+    return Witness(
+        queue=common.store.queue,
+        accounts=common.accounts,
+        apply=common.apply,
+        settings=meaning.receive_settings(common.config),
+        log=common.log,
+    )
 
 
 def _schedules(accounts: Accounts, account: Account, meeting: CalendarObject) -> bool:

@@ -46,7 +46,6 @@ def test_a_secret_that_everybody_can_read_is_told() -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        (QUIET + '[[listener]]\nrole = "outgoing"', '[[listener]] 1 role = "outgoing"'),
         (HEAD + "[trust]\nverify = true", "[trust] verify"),
         (QUIET + '[web]\nstatus_token_file = "x"', "[web] status_token_file"),
         (QUIET + 'kind = "room"', '[[account]] alice@example.org kind = "room"'),
@@ -72,7 +71,6 @@ def test_the_demo_says_that_rooms_come_later() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        HEAD + '[[listener]]\nrole = "outgoing"\nafter = "relay"\nrelay_to = "smtp://127.0.0.1:10026"',
         HEAD + '[[listener]]\nrole = "outgoing"\nafter = "render"',
     ],
 )

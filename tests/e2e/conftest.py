@@ -277,6 +277,12 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
 
 
 @pytest.fixture
+def free() -> Callable[[], int]:
+    """A port that nobody listens on."""
+    return free_port
+
+
+@pytest.fixture
 def gateway(start: Callable[..., Gateway]) -> Gateway:
     """One gateway for alice and bob @example.org, letters into a Maildir, baseline taken."""
     found = start()

@@ -1,0 +1,131 @@
+"""Mail that our users write passes by: what their calendar programs have said themselves is not said again (SPEC 1.1, 12.15)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gateway.accounts import Account, Accounts
+from gateway.errors import MalformedMail
+from gateway.flows.apply import Apply, Story
+from gateway.flows.receive import ReceiveSettings, lane
+from gateway.flows.sorting import Addressed, owner_of, sort_out
+from gateway.flows.stored import read_stored
+from gateway.ical.address import Address, address
+from gateway.imip import read as reading
+from gateway.itip import witness
+from gateway.itip.model import Certainty, Decision, Message, Method, Outcome, Reason, Role, Verdict
+from gateway.itip.roles import role
+from gateway.log import Event, Log
+from gateway.ports import Entry, Job, JobKind, NewJob, Queue, ReceivedMail, unpack_mail
+
+SOURCE = "outgoing"
+_BY = {
+    Role.ORGANIZER: frozenset({Method.REQUEST, Method.CANCEL}),
+    Role.ATTENDEE: frozenset({Method.REPLY}),
+}
+
+
+class Witness:
+    """Handles MAIL jobs of `outgoing` listeners, and the APPLY jobs that they queue. No calendar is changed."""
+
+    def __init__(
+        self, *, queue: Queue, accounts: Accounts, apply: Apply, settings: ReceiveSettings, log: Log
+    ) -> None:
+        self._queue = queue
+        self._accounts = accounts
+        self._apply = apply
+        self._settings = settings
+        self._log = log
+
+    async def read(self, job: Job) -> None:
+        """Find what the sender's program says about his meetings, one job for each."""
+        received = unpack_mail(job.payload, job.body)
+        account = self._accounts.find(received.envelope.sender)
+        try:
+            mail = reading.read(received.content, self._settings.mail_limits)
+        except MalformedMail:
+            mail = None
+        spawn = self._told(received, mail, account) if mail is not None and account is not None else []
+        reason = Reason.CLIENT_SENT if spawn else Reason.NO_CALENDAR_PART
+        await self._queue.finish(job, entries=(), spawn=spawn)
+        self._log.emit(Event.MAIL_READ, outcome=str(Outcome.UNCHANGED), reason=str(reason), job=job.id)
+
+    def _told(self, received: ReceivedMail, mail: reading.Mail, account: Account) -> list[NewJob]:
+        sender = Address(self._accounts.invited_as(received.envelope.sender))
+        found = sort_out(
+            mail,
+            _verdict(sender),
+            ((account, sender),),
+            limits=self._settings.calendar_limits,
+            quirks_off=self._settings.quirks_off,
+            bounds=self._settings.expansion,
+        )
+        owner = owner_of(self._accounts, account)
+        messages = [one.message for one in found if isinstance(one, Addressed)]
+        return [
+            _job(received, mail, account, one)
+            for one in messages
+            if one.method in _BY.get(role(one.object, owner), ())
+        ]
+
+    async def keep(self, job: Job) -> None:
+        """Write into the ledger whom the mail told."""
+        account = self._accounts.find(job.account)
+        sender = str(job.payload["sender"])
+        story = Story(
+            kind="mail",
+            message_id=job.message_id,
+            method=str(job.payload["method"]),
+            sender=sender,
+            verdict=_verdict(Address(sender)),
+        )
+        if account is None:
+            await self._queue.finish(job, entries=(_lost(job, sender),))
+            return
+        message = Message(
+            method=Method(job.payload["method"]), object=read_stored(job.body), sender=Address(sender)
+        )
+        recipients = [address(str(one)) for one in job.payload["recipients"]]
+        marks = witness.seen(message, recipients, datetime.fromisoformat(job.payload["arrived"]))
+        decision = Decision(outcome=Outcome.UNCHANGED, reason=Reason.CLIENT_SENT, marks=marks)
+        await self._apply.conclude(job, story, decision, account=account)
+
+
+def _verdict(sender: Address) -> Verdict:
+    """The listener has seen to it that he is who he says."""
+    return Verdict(sender=sender, certainty=Certainty.PROVEN, reasons=(SOURCE,))
+
+
+def _job(received: ReceivedMail, mail: reading.Mail, account: Account, message: Message) -> NewJob:
+    return NewJob(
+        kind=JobKind.APPLY,
+        lane=lane(account.address, message.object.uid),
+        account=account.address,
+        uid=message.object.uid,
+        message_id=mail.message_id,
+        body=message.object.data,
+        payload={
+            "source": SOURCE,
+            "method": str(message.method),
+            "sender": received.envelope.sender,
+            # a copy by bcc has the copy's recipient in its envelope, and the readers in To and Cc
+            "recipients": sorted({*(one.address for one in received.envelope.recipients), *mail.to}),
+            "arrived": received.received_at.isoformat(),
+        },
+    )
+
+
+def _lost(job: Job, sender: str) -> Entry:
+    """The account was taken out of the configuration in the meantime."""
+    return Entry(
+        job=job.id,
+        kind="mail",
+        outcome=str(Outcome.IGNORED),
+        reason=str(Reason.UNKNOWN_RECIPIENT),
+        message_id=job.message_id,
+        uid=job.uid,
+        sender=sender,
+    )
+
+
+__all__ = ["SOURCE", "Witness"]
