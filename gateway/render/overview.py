@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, tzinfo
 
 from gateway.accounts import Account
 from gateway.imip.fields import Mailbox
@@ -13,12 +13,12 @@ from gateway.itip.model import Guest as Invited
 from gateway.itip.model import Summary, When
 from gateway.ports import Posted, Undecided, Visit
 from gateway.render.changes import person
-from gateway.render.dates import clock, short
+from gateway.render.dates import clock, short, span
 from gateway.render.question import Banner, Questions, languages, zones
 from gateway.render.templates import Templates
 from gateway.render.text import line, lines
 from gateway.render.view import View, view
-from gateway.render.voice import Translations, Voice
+from gateway.render.voice import Translations, Voice, zone_of
 
 _SYMBOLS = {"ACCEPTED": "✓", "DECLINED": "✕", "TENTATIVE": "?", "DELEGATED": "→"}
 _TONES = {"ACCEPTED": "yes", "DECLINED": "no", "TENTATIVE": "maybe"}
@@ -116,15 +116,21 @@ class Overviews:
 
 
 def _view(overview: Overview, speaking: Voice) -> OverviewView:
+    near = replace(speaking, zone=speaking.zone or _zone(overview))  # one clock on the whole page
     me = Mailbox(address=overview.account.address, name=overview.account.name)
     return OverviewView(
         v=view(Sheet(summary=overview.summary, sender=me, recipient=me), speaking),
         banners=_banners(overview, speaking),
         action=overview.action,
         nonce=overview.nonce,
-        guests=tuple(_row(one, speaking) for one in overview.guests),
-        wishes=tuple(_wish(one, speaking) for one in overview.proposals),
+        guests=tuple(_row(one, near) for one in overview.guests),
+        wishes=tuple(_wish(one, overview, near) for one in overview.proposals),
     )
+
+
+def _zone(overview: Overview) -> tzinfo | None:
+    start = overview.summary.now.start
+    return zone_of(start.zone) if start is not None and start.form == "zoned" else None
 
 
 def _banners(overview: Overview, speaking: Voice) -> tuple[Banner, ...]:
@@ -211,7 +217,8 @@ def _at(moment: datetime, speaking: Voice) -> str:
     return short(when, speaking)
 
 
-def _wish(one: Undecided, speaking: Voice) -> Wish:
+def _wish(one: Undecided, overview: Overview, speaking: Voice) -> Wish:
+    known = (each for each in overview.summary.now.guests if each.address == one.row.sender)
     pending = ""
     if one.answer and one.due is not None:
         at = clock(one.due.astimezone(speaking.zone or speaking.home), speaking)
@@ -222,7 +229,7 @@ def _wish(one: Undecided, speaking: Voice) -> Wish:
         pending = said.get(one.answer, "")
     return Wish(
         id=one.row.id,
-        who=line(one.row.sender, 254),
+        who=person(next(known, Invited(address=one.row.sender)), speaking),
         now=_range(one.row.old_start, one.row.old_end, speaking),
         proposed=_range(one.row.start, one.row.end, speaking),
         comment=lines(one.row.comment, limit=20),
@@ -234,10 +241,7 @@ def _range(start: str, end: str, speaking: Voice) -> str:
     first, last = _when(start), _when(end)
     if first is None:
         return ""
-    begin = short(first, speaking)
-    return (
-        begin if last is None else speaking.say("%(start)s – %(end)s", start=begin, end=short(last, speaking))
-    )
+    return span(first, last, speaking).whole
 
 
 def _when(text: str) -> When | None:

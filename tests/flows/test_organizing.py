@@ -165,4 +165,24 @@ async def test_where_the_calendar_is_away_the_page_says_so(asked, say):
 
 async def test_the_page_speaks_german(asked):
     page = await asked.alice.look(lang="de", tz="Europe/Berlin")
-    assert "schlägt eine andere Zeit vor" in page and "15:00" in page and "Zustimmen" in page
+    assert "schlägt eine andere Zeit vor" in page and "15:00 – 16:00" in page and "Zustimmen" in page
+
+
+async def test_where_no_clock_is_chosen_all_of_the_page_is_on_that_of_the_meeting(world, say):
+    berlin = {
+        "DTSTART": ";TZID=Europe/Berlin:20261110T110000",
+        "DTEND": ";TZID=Europe/Berlin:20261110T120000",
+    }
+    text = say.meeting(guests=BOB, **dict.fromkeys(berlin, "x"))
+    for name, value in berlin.items():
+        text = text.replace(f"{name}:x", f"{name}{value}")
+    world.save(text)
+    await world.drain()
+    world.clock.forward(hours=1)
+    facts = {"DTSTAMP": "20261102T090000Z", "DTSTART": TWO, "DTEND": "20261110T150000Z"}
+    more = f"ORGANIZER:mailto:{ALICE}\nATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:{BOB}"
+    await world.mail("COUNTER", say.event(more=more, **facts))
+    await world.drain()
+    token = re.search(r"http://pages/o/([^?\s\"]+)", words(world, ALICE))[1]  # type: ignore[index]
+    page = await Organizer(world, token).look()
+    assert "15:00 – 16:00" in page and "11:00 – 12:00" in page and "14:00" not in page
