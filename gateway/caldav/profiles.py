@@ -171,6 +171,7 @@ def judge(configured: str, evidence: Evidence) -> tuple[Profile, ProfileFacts]:
         sends=sends,
         schedules=evidence.schedules,
         orphans=profile.orphans,
+        replaces=profile.replaces,
         problems=_problems(configured, found, profile, sends, evidence),
     )
     return profile, facts

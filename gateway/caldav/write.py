@@ -22,7 +22,6 @@ from gateway.ports import Resource
 UID_TAKEN = "no-uid-conflict"
 _DONE = (200, 201, 202, 204)
 _GONE = (404, 410)
-_SCHEDULING_REFUSAL = "attendee-allowed"
 _UNTAKEN = (400, 413, 415, 422)  # the object itself is at fault
 _UNTAKEN_BY_NAME = (403, 409, 412)  # so it is where one of these is named (RFC 4791 5.3.2.1)
 _FORM = frozenset(
@@ -47,8 +46,6 @@ async def store(
     """Write one object and return what the server now holds. Raises PreconditionFailed when it is not as we read it."""
     await _look_first(client, calendar, profile, path=path, etag=etag, uid=uid)
     reply = await _put(client, path, data, etag)
-    if reply.status == 412 and etag and profile.replaces and precondition(reply.body) == _SCHEDULING_REFUSAL:
-        reply = await _replace(client, path, data, etag)
     if reply.status not in _DONE:
         raise await _refusal(client, calendar, reply, etag=etag)
     if reply.etag.startswith('"') and not profile.read_back:
@@ -106,22 +103,6 @@ async def _conditional(client: DavClient, method: str, path: str, etag: str, *, 
     if current is None or current.etag != etag:
         return reply
     return await client.request(method, path, body=body, headers={**headers, "If-Match": etag[2:]})
-
-
-async def _replace(client: DavClient, path: str, data: bytes, etag: str) -> Reply:
-    """Xandikos refuses an organizer's change in an attendee's copy: delete it and write it anew, or put it back."""
-    before = await get(client, path)
-    if before is None or before.etag != etag:
-        raise PreconditionFailed(f"PUT {path}: changed since it was read")
-    (await _conditional(client, "DELETE", path, etag)).expect(*_DONE)
-    try:
-        reply = await _put(client, path, data, "")
-    except BackendUnavailable:
-        await _put(client, path, before.data, "")
-        raise
-    if reply.status not in _DONE:
-        await _put(client, path, before.data, "")
-    return reply
 
 
 async def _refusal(client: DavClient, calendar: Calendar, reply: Reply, *, etag: str) -> BackendError:

@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 from gateway.accounts import Account
 from gateway.errors import MalformedCalendar, PreconditionFailed
-from gateway.flows import tails, tidy
+from gateway.flows import anew, tails
 from gateway.flows.look import Look, Seen
 from gateway.flows.rows import letter_row, notice_row, proposal_row
 from gateway.flows.stored import read_stored, to_store
@@ -113,7 +114,7 @@ class Apply:
                 tail = seen.tail.resource if seen.tail is not None else None
                 await self._settle(job, left, seen, written=(_ours(seen, left), tail), follow_up=follow_up)
                 return None
-            half, left = left if left is not None and tails.half_done(seen, left) else None, None
+            half, left = left if left is not None and _half_done(seen, left) else None, None
             if seen.etags == refused:
                 break  # SPEC 9.2: the object is as we read it, so the server refuses the change itself
             if half is not None:
@@ -130,7 +131,7 @@ class Apply:
                 plan = await self._plan(job, account, story, seen, decision)
             try:
                 with self._log.timed(Stage.CALENDAR):
-                    plan, written = await self._write(account, plan, seen)
+                    plan, written = await self._write(job, account, plan, seen=seen)
             except PreconditionFailed as error:
                 self._log.emit(Event.CALENDAR_CONFLICT, job=job.id, status=str(error.status))
                 refused, words, thorough = seen.etags, error.detail, True
@@ -231,7 +232,7 @@ class Apply:
         )
 
     async def _write(
-        self, account: Account, plan: Plan, seen: Seen
+        self, job: Job, account: Account, plan: Plan, *, seen: Seen
     ) -> tuple[Plan, tuple[Resource | None, Resource | None]]:
         """What lies there now, and what of it is a tail."""
         written = beside = None
@@ -239,7 +240,8 @@ class Apply:
             data, tail = tails.objects(plan)
             if tail is not None:
                 beside = await self._tails.put(account, plan, tail)
-            plan, written = await tidy.put(self._calendars, account, plan, data=data)
+            creating = partial(self._plans.creating, job)
+            plan, written = await anew.put(self._calendars, account, plan, data=data, creating=creating)
             self._log.emit(Event.CALENDAR_WRITTEN, job=plan.job, uid=plan.uid, action="store")
         if plan.action == "remove":
             await self._calendars.delete(account, plan.href, etag=plan.etag)
@@ -310,6 +312,10 @@ def _settled_as_seen(plan: Plan, seen: Seen) -> Plan:
 def _is_done(seen: Seen, plan: Plan) -> bool:
     """Whether an earlier run of the job had done what it planned, as far as the calendar shows it."""
     return seen.resource is None if plan.action == "remove" else _ours(seen, plan) is not None
+
+
+def _half_done(seen: Seen, plan: Plan) -> bool:
+    return tails.half_done(seen, plan) or anew.half_done(seen, plan)
 
 
 def _ours(seen: Seen, plan: Plan) -> Resource | None:

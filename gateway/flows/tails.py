@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from gateway.accounts import Account
 from gateway.errors import PreconditionFailed
+from gateway.flows import anew
 from gateway.flows.look import Look, Seen
 from gateway.flows.stored import read_stored
 from gateway.ical import linked
@@ -52,7 +53,13 @@ class Tails:
             raise PreconditionFailed(f"{there.resource.href} is no tail")
         if there.resource.data == tail.data:
             return there.resource
-        return await self._calendars.put(account, there.resource.href, tail.data, etag=there.etag)
+        try:
+            return await self._calendars.put(account, there.resource.href, tail.data, etag=there.etag)
+        except PreconditionFailed as error:
+            if not await anew.refused(self._calendars, account, error):
+                raise
+        await self._calendars.delete(account, there.resource.href, etag=there.etag)
+        return await self._calendars.put(account, there.resource.href, tail.data, etag="")
 
     async def remove(self, account: Account, plan: Plan, seen: Seen) -> None:
         """Nothing is left of it where the meeting is one object again, or none."""

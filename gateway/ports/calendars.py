@@ -57,6 +57,7 @@ class ProfileFacts:
     schedules: bool = False  # announces calendar-auto-schedule
     problems: tuple[str, ...] = ()
     orphans: int = 1  # so many overrides without their master it takes in one object
+    replaces: bool = False  # what it refuses as `attendee-allowed` goes through as DELETE and PUT
 
 
 class Calendars(Protocol):

@@ -94,6 +94,10 @@ class Plans(Protocol):
         """Forget the job's earlier plan, if any, and write this one with its letters in state planned. One transaction."""
         ...
 
+    async def creating(self, job: Job, plan: Plan) -> Plan:
+        """From now on the job's plan creates what it was to change: `etag` is "". One transaction. Raise LeaseLost."""
+        ...
+
     async def open_plan(self, job: Job) -> Plan | None:
         """The plan that an earlier run of this job left behind."""
         ...

@@ -39,6 +39,7 @@ _FORGET = Prepared(
 )  # and with it the letters that were only planned
 _INSERT = Prepared(insert(_T))
 _OF_JOB = select(_T).where(_T.c.job == bindparam("of_job"))
+_CREATING = update(_T).where(_T.c.id == bindparam("plan_id")).values(etag="")
 _ITS_LETTERS = select(_L.c.id).where(_L.c.plan == bindparam("of_plan")).order_by(_L.c.number)
 _PLANNED = (
     select(_L.c.id, _L.c.account, _L.c.uid, _L.c.recipient, _L.c.message_id, _L.c.summary)
@@ -86,6 +87,16 @@ class Plans:
         _INSERT.run(conn, (_row(plan, now),))
         letters.write_planned(conn, named, plan=plan.id, job=job.id, domain=self._domain, now=now)
         proposals.write_planned(conn, plan, job=job, now=now)
+
+    async def creating(self, job: Job, plan: Plan) -> Plan:
+        """From now on the plan creates what it was to change: the object is about to be deleted. Raise LeaseLost."""
+
+        def change(conn: Connection) -> None:
+            self._open(conn, job, plan)
+            conn.execute(_CREATING, {"plan_id": plan.id})
+
+        await self._db.write(change)
+        return replace(plan, etag="")
 
     async def open_plan(self, job: Job) -> Plan | None:
         """The plan that an earlier run of this job left behind."""

@@ -115,6 +115,7 @@ class CalDav:
     )  # path -> href -> (etag, text)
     log: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     sends: str = "gateway"
+    replaces: bool = False  # refuses an organizer's change in a guest's copy, as Xandikos does
     orphans: int = 1  # more overrides than that without their master it refuses, as Radicale does
     faults: list[Fault] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
@@ -150,7 +151,7 @@ class CalDav:
 
     async def profile(self, account: Account) -> ProfileFacts:
         self._meet("profile", account.address)
-        return ProfileFacts(name="radicale", sends=self.sends, orphans=self.orphans)
+        return ProfileFacts(name="radicale", sends=self.sends, orphans=self.orphans, replaces=self.replaces)
 
     async def collections(self, account: Account) -> tuple[Collection, ...]:
         self._meet("collections", account.address)
@@ -199,6 +200,8 @@ class CalDav:
     async def put(self, account: Account, href: str, data: bytes, *, etag: str) -> Resource:
         self._meet("put", href)
         self._require(href, etag)
+        if self.replaces and etag and b"ORGANIZER:mailto:bob" in data:
+            raise PreconditionFailed(href, element="attendee-allowed")
         events = data.split(b"BEGIN:VEVENT")[1:]
         if len(events) > self.orphans and all(b"\nRECURRENCE-ID" in one for one in events):
             raise BackendRefused(f"{href}: 400")

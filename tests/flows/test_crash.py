@@ -249,7 +249,31 @@ async def answer_locally(world, say):
     )
 
 
+async def update_anew(world, say):
+    """Xandikos takes an organizer's change only as DELETE and PUT; he has made a note in his copy."""
+    world.calendars.replaces = True
+    await world.mail("REQUEST", say.invitation())
+    await world.drain()
+    world.edit(HREF, ("SUMMARY:Lunch", "X-MINE:1\r\nSUMMARY:Lunch"))
+    await world.drain()
+    return await world.mail("REQUEST", say.invitation(**MORE), run=False)
+
+
+async def cancel_anew(world, say):
+    world.calendars.replaces = True
+    return await cancel_by_mark(world, say)
+
+
+async def part_anew(world, say):
+    world.calendars.replaces = True
+    await parted(world, say)
+    return await world.mail("REQUEST", rest(say, "17", sequence=2), run=False)
+
+
 JOURNEYS = [
+    update_anew,
+    cancel_anew,
+    part_anew,
     invite,
     update,
     reply,
