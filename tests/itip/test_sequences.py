@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.ical import recur
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, attendee_of, parse_object
 from gateway.itip import sequences
@@ -16,6 +18,7 @@ from gateway.itip.changes import changes
 from gateway.itip.model import Context, Mark, MarkKey, Method, Outgoing, Policy, Store
 from gateway.itip.significance import components_by_key
 from gateway.itip.tables import violations
+from gateway.itip.views import is_cancelled
 
 ALICE = Address("alice@example.org")
 GUESTS = tuple(Address(f"{who}@example.org") for who in ("bob", "carol", "dora"))
@@ -89,7 +92,7 @@ class Guest:
         assert method is not Method.REQUEST or whole is not Method.CANCEL or sequence >= number
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32))
 def test_nobody_is_told_what_stands_below_what_he_was_told_before(seed: int) -> None:
     dice = random.Random(seed)
@@ -107,3 +110,32 @@ def test_nobody_is_told_what_stands_below_what_he_was_told_before(seed: int) -> 
             guest.reads(sorted(letters, key=lambda one: one.method is Method.REQUEST))
         marks |= decision.marks
         was = decision.change.object if isinstance(decision.change, Store) else new
+
+
+def dates_of(meeting: CalendarObject | None, who: Address) -> dict[str, tuple[datetime, datetime]]:
+    """When he is expected."""
+    if meeting is None:
+        return {}
+    return {
+        one.key: (one.start.instant(), one.end.instant())
+        for one in recur.occurrences(meeting, after=NOW, before=NOW + timedelta(days=60))
+        if not is_cancelled(one.component) and attendee_of(one.component, who) is not None
+    }
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_every_guest_has_the_dates_on_which_the_organizer_expects_him(stage: Any, seed: int) -> None:
+    dice = random.Random(seed)
+    organizer, now = stage.desk(str(ALICE)), NOW
+    guests = {who: stage.desk(str(who)) for who in GUESTS}
+    for _ in range(6):
+        now += timedelta(minutes=10)
+        for letter in organizer.save(saved(organizer.stored, dice), now).outgoing:
+            body = letter.object.data.decode().replace("VERSION", f"METHOD:{letter.method}\r\nVERSION", 1)
+            message = stage.message("", body, letter.sender)
+            guests[letter.recipient].meet(message, now=now + timedelta(seconds=5))
+        held = organizer.stored
+        off = held is not None and held.master is not None and is_cancelled(held.master)
+        for who, desk in guests.items():
+            assert dates_of(desk.stored, who) == ({} if off else dates_of(held, who))
