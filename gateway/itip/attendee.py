@@ -15,7 +15,7 @@ from dataclasses import replace
 from gateway.errors import MalformedCalendar
 from gateway.ical import onward, recur
 from gateway.ical.event import CalendarObject
-from gateway.itip import version
+from gateway.itip import overtaken, version
 from gateway.itip.follow import Scene, follow, scene_of, standing_of
 from gateway.itip.model import (
     Change,
@@ -76,22 +76,31 @@ def cancel(stored: CalendarObject | None, message: Message, context: Context) ->
     parts = tuple(one for part in parts for one in _one_by_one(stored, part, context))
     marks: dict[MarkKey, Mark] = {}
     ranks: list[Rank] = []
+    late: list[Part] = []
     missing: list[Part] = []
     for part in parts:
         if not _takes_place(scene, stored, part.key):
             missing.append(part)
             continue
-        found, rank = _strikes(scene, part) if _hits_us(part, context) else _removes(scene, part)
+        hits = _hits_us(part, context)
+        found, rank = _strikes(scene, part) if hits else _removes(scene, part)
         marks |= found
         ranks.append(rank)
-    if not marks:
-        return _nothing(parts, ranks) if ranks else _no_such_instance(missing)
-    new, base, _ = follow(scene, standing_of(message, {**context.marks, **marks}), ())
+        late += [part] if hits and rank.order is Order.OLDER else []
+    if not ranks:
+        return _no_such_instance(missing)
+    past = overtaken.learned(scene, late)
+    scene = replace(scene, stored=overtaken.asked_anew(scene, past)) if past else scene
+    after = standing_of(message, {**context.marks, **past, **marks})
+    new, base, _ = follow(scene, after, ()) if marks else (scene.stored, None, None)
+    change = _change(stored, new)
+    if not marks and change is None:
+        return replace(_nothing(parts, ranks), marks=past)
     return Decision(
         outcome=Outcome.APPLIED,
-        reason=_struck(parts, context),
-        change=_change(stored, new),
-        marks=marks,
+        reason=_struck(parts, context) if marks else Reason.ASKED_ANEW,
+        change=change,
+        marks={**past, **marks},
         base=base if context.base is not None and new is not None else None,
         notes=(*_notes(parts, ranks), *(_missing_note(part) for part in missing)),
         recurrence_id=_only_key(parts),

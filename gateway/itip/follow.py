@@ -28,6 +28,7 @@ class Scene:
     message: Message
     context: Context
     standing: Standing
+    answered: frozenset[str] = frozenset()  # the instances whose answer stands, whatever has moved
 
     @property
     def deletes(self) -> bool:
@@ -79,7 +80,7 @@ def follow(
     was = _shown(scene.context.base) if scene.context.base is not None else None
     told = told if was is None else version.components(was, whole)
     now = version.components(shown)
-    moved = _moved_keys(scene, was, shown)
+    moved = _moved_keys(scene, was, shown) - scene.answered
     merged = _merge_all(scene, after, shown, moved=moved, now=now, ours=ours, told=told, full=full)
     if not merged:
         return None, base, moved
@@ -116,7 +117,7 @@ def _merge_all(
     frame = base
     out: Components = {}
     again = _is_on_again(told, now)
-    excluded = {} if again else _excluded(scene)
+    excluded = {key: one for key, one in _excluded(scene).items() if not again or key in scene.answered}
     had = version.telling(scene.stored or frame, ours)
     said = version.telling(scene.context.base or frame, told)
     alone = version.assemble(frame, {"": now[""]} if "" in now else {})
@@ -189,7 +190,7 @@ def _personal(
         if new is None or plain is None or key in moved:
             continue
         was = told.get(key) or version.derived(said, key)
-        mine = merge(was, old, plain, mine=_mine(scene, again))
+        mine = merge(was, old, plain, mine=_mine(scene, again and key not in scene.answered))
         if _canonical(mine, scene) != _canonical(new, scene):
             kept[key] = mine
     return kept
@@ -292,7 +293,7 @@ def _excluding(
     if master is None:
         return {key: one for key, one in out.items() if not (scene.deletes and after.in_force(key))}
     there = _exdates(master, frame)
-    back = set(version.overtaken(after, excluded))
+    back = set(version.overtaken(after, excluded)) - scene.answered
     master = _readmitted(master, there.keys() & out.keys(), frame)
     told = version.telling(frame, out)
     for key, moment in excluded.items():

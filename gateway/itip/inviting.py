@@ -137,8 +137,9 @@ def _told(
     wanted = sequences.due(before, found.after, marks, raised=raised | left)
     asked = {who: one.asked for who, one in concerns.items()}
     wanted = sequences.at_least(found.after, wanted, sequences.above(asked, marks))
+    anew = frozenset(found.after.overrides if "" in gone | found.reset else ())
     master = wanted.get("", found.after.sequence("") or 0)  # no lower than the CANCEL beside it
-    wanted = sequences.at_least(found.after, wanted, dict.fromkeys(left, master))
+    wanted = sequences.at_least(found.after, wanted, dict.fromkeys(left | anew, master))
     ready = forced.done(sequences.with_sequences(_with_answers_void(found, circle), wanted))
     shown = shareable(ready)
     letters: list[Outgoing] = []

@@ -61,6 +61,7 @@ class Reason(StrEnum):
     INVITATION_STORED = "invitation-stored"
     INVITATION_UPDATED = "invitation-updated"
     INVITATION_RESCHEDULED = "invitation-rescheduled"
+    ASKED_ANEW = "asked-anew"
     MEETING_CANCELLED = "meeting-cancelled"
     CANCELLED_EXPIRED = "cancelled-expired"
     INSTANCE_CANCELLED = "instance-cancelled"

@@ -295,6 +295,15 @@ class Standing:
             out[MarkKey(recurrence_id=key, party=REQUEST)] = content
         return out
 
+    def after_overtaken(self, key: str, new: Stamp, mark: Mark) -> dict[MarkKey, Mark]:
+        """The ledger once a CANCEL has come that a REQUEST had overtaken; nothing where a later CANCEL was there before."""
+        if compare_organizer(self.cancel(key), new).order is not Order.NEWER:
+            return {}
+        content = self.content(key)
+        if content is not None and compare_organizer(content, new).order is Order.OLDER:
+            return {MarkKey(recurrence_id=key, party=CANCEL): mark}
+        return self.after_cancel(key, mark)
+
     def removal(self, key: str, guest: Address, new: Stamp) -> Rank:
         """Where a CANCEL stands that takes a guest off the list (RFC 5546 3.2.5)."""
         mark = self._get(key, guest)

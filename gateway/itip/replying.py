@@ -215,9 +215,11 @@ def _other_delegate(before: CalendarObject | None, key: str, line: Property, con
 
 
 def _said_with_series(key: str, found: dict[str, str], context: Context) -> bool:
-    """An instance that only our user's copy has on its own follows his answer to the series anyway."""
+    """An instance that only our user's copy has on its own, and that he has not answered alone, follows the series anyway."""
     known = context.base is not None and key in context.base.overrides
-    return bool(key) and found.get("") == found[key] and not known
+    names = (MarkKey(recurrence_id=key, party=who) for who in context.owner)
+    alone = any(name in context.marks and context.marks[name].partstat for name in names)
+    return bool(key) and found.get("") == found[key] and not known and not alone
 
 
 def _declined_by_deletion(before: CalendarObject | None, context: Context) -> dict[str, str]:
@@ -247,7 +249,7 @@ def _declined_by_exclusion(
     before: CalendarObject | None, after: CalendarObject, context: Context
 ) -> dict[str, str]:
     """Dates that the user took out of his copy; a copy that is new to us may hold EXDATEs of any age."""
-    if before is None or _answer_in(after.master, context) == "DECLINED":
+    if before is None:
         return {}
     if after.master is None:
         gone = set(before.overrides) - set(after.overrides)
@@ -265,6 +267,8 @@ def _still_out(before: CalendarObject, after: CalendarObject, context: Context) 
     """Dates that he took out while he had declined the whole: told only now that he comes to the rest."""
     base = context.base
     if base is None or after.master is None or _answer_in(before.master, context) != "DECLINED":
+        return {}
+    if _answer_in(after.master, context) == "DECLINED":
         return {}
     his = facts_by_key(base)[""].exdates if base.master is not None else frozenset()
     out = facts_by_key(after)[""].exdates - his

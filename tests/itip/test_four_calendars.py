@@ -174,7 +174,6 @@ class World:
         self.leave_out(ALICE, week, value)
 
     def invite(self, who: str, week: int | None, value: str) -> None:
-        self._let_cancels_arrive()
         self._guests(week, lambda one: one if line_in(one, {Address(who)}) else one.add(guest_line(who)))
 
     def uninvite(self, who: str, week: int | None, value: str) -> None:
@@ -183,15 +182,7 @@ class World:
     def delete(self, who: str, week: int | None, value: str) -> None:
         """She deletes it, or makes it again."""
         stored = self.desks[ALICE].stored
-        if stored is None:
-            self._let_cancels_arrive()
         self._save(ALICE, None if stored is not None else self.stage.object(SERIES))
-
-    def _let_cancels_arrive(self) -> None:
-        """Who is asked again before he knows that it was off keeps an answer that she no longer has."""
-        for letter in [one for one in self.post if one.method is Method.CANCEL]:
-            self.post.remove(letter)
-            self.carry(letter)
 
     def _guests(self, week: int | None, change: Any) -> None:
         stored, key = self._at(ALICE, week)
