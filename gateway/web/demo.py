@@ -13,8 +13,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-# A letter is shown as its reader gets it, in a frame of its own that may load and run nothing.
-LETTER_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox allow-popups; frame-ancestors 'self'"
+# A letter is shown as its reader gets it, in a frame of its own that may load and run nothing; its links open beside it.
+LETTER_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "sandbox allow-popups allow-popups-to-escape-sandbox; frame-ancestors 'self'"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,8 @@ def routes(view: DemoView) -> list[BaseRoute]:
         found = _find(view, request)
         if found is None:
             return PlainTextResponse("no such letter\n", status_code=404)
-        return HTMLResponse(_body(_read(found), "html"), headers={"content-security-policy": LETTER_POLICY})
+        shown = _body(_read(found), "html").replace("<head>", '<head><base target="_blank">', 1)
+        return HTMLResponse(shown, headers={"content-security-policy": LETTER_POLICY})
 
     async def source(request: Request) -> Response:
         found = _find(view, request)

@@ -395,3 +395,51 @@ async def test_an_answer_waits_as_long_as_is_configured(invited):
     (job,) = await invited.store.queue.to_come("alice@example.org", "m1")
     assert job.due - job.created == timedelta(seconds=60)
     assert await invited.store.queue.drained(False) and not await invited.store.queue.drained(True)
+
+
+async def test_whole_days_are_proposed_as_days(world, say):
+    text = say.meeting(guests=BOB, DTSTART="x", DTEND="x")
+    text = text.replace("DTSTART:x", "DTSTART;VALUE=DATE:20261110").replace(
+        "DTEND:x", "DTEND;VALUE=DATE:20261112"
+    )
+    world.save(text)
+    await world.drain()
+    bob = Guest(world, token_of(world))
+    page = await bob.look()
+    assert 'type="date" name="start" value="2026-11-10"' in page
+    assert 'type="date" name="end" value="2026-11-11"' in page, "the last day, not the one behind it"
+    sent = await bob.answer(answer="counter", start="2026-11-17", end="2026-11-18", tz="Asia/Tokyo")
+    assert sent.location == "n=proposed"
+    await after_undo(world)
+    (row,) = await world.store.proposals.list()
+    assert (row["start"], row["end"]) == ("2026-11-17", "2026-11-19")
+
+
+async def test_a_guest_of_one_date_answers_that_date_only(weekly):
+    only = (
+        f"BEGIN:VEVENT\r\nUID:m1\r\nRECURRENCE-ID:20261124T100000Z\r\nDTSTAMP:20261102T070000Z\r\n"
+        "DTSTART:20261124T100000Z\r\nDTEND:20261124T110000Z\r\nSUMMARY:Lunch\r\n"
+        f"ORGANIZER:mailto:alice@example.org\r\nATTENDEE:mailto:{BOB}\r\nATTENDEE:mailto:eve@example.net\r\n"
+        "END:VEVENT\r\nEND:VCALENDAR"
+    )
+    weekly.edit(HREF, ("END:VCALENDAR", only))
+    await weekly.drain()
+    eve = Guest(weekly, token_of(weekly, "eve@example.net"))
+    page = await eve.look()
+    assert page.count('<option value="20261') == 1 and "All dates" not in page
+    assert (await eve.answer(answer="accepted", scope="series")).status == 422
+    assert (await eve.answer(answer="accepted", instance="20261117T100000Z")).status == 422
+    assert (await eve.answer(answer="accepted", instance="20261124T100000Z")).location == "n=given"
+    await after_undo(weekly)
+    assert "ACCEPTED" in line(weekly, "eve@example.net")
+
+
+async def test_a_task_is_taken_on_by_its_page_too(world, say):
+    task = say.meeting(guests=BOB).replace("VEVENT", "VTODO").replace("DTEND", "DUE")
+    world.save(task)
+    await world.drain()
+    bob = Guest(world, token_of(world))
+    assert "Propose another time" not in await bob.look()
+    await bob.answer(answer="accepted")
+    await after_undo(world)
+    assert "PARTSTAT=ACCEPTED" in line(world, BOB)

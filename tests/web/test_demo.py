@@ -97,7 +97,7 @@ async def test_the_root_leads_to_the_demo() -> None:
 
 async def test_a_letter_is_shown_in_a_frame_that_can_do_nothing() -> None:
     page = (await get("/demo/letters/1.host")).text
-    assert 'sandbox="allow-popups"' in page and "plain words" in page and HOSTILE not in page
+    assert 'sandbox="allow-popups ' in page and "plain words" in page and HOSTILE not in page
     inside = await get("/demo/letters/1.host/html")
     assert "pretty words" in inside.text
     policy = inside.headers["content-security-policy"]
