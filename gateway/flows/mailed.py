@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.accounts import Account
+from gateway.errors import MalformedCalendar
 from gateway.flows.apply import Apply, Story
 from gateway.flows.opened import SOURCE, Opened, Opener, proven
 from gateway.flows.receive import lane, pack_verdict
@@ -99,9 +100,14 @@ def _message(opened: Opened, said: str, rest: str) -> bytes | None:
     if opened.stored is None:
         return None
     key = opened.letter.letter.recurrence_id
-    found = invited.reply(
-        opened.stored, opened.who, key, answer=said, comment=rest[:COMMENT], context=opened.context
-    )
+    try:
+        found = invited.reply(
+            opened.stored, opened.who, key, answer=said, comment=rest[:COMMENT], context=opened.context
+        )
+    except (
+        MalformedCalendar
+    ):  # the organizer's calendar holds what nobody can read: he reads the words himself
+        return None
     return found.data if found is not None else None
 
 

@@ -46,13 +46,17 @@ class Doorman:
     def lets_in(self, request: Request) -> bool:
         address = _address(request)
         link = hashlib.sha256(request.path_params["token"].encode()).hexdigest()
-        if self._wrong.is_empty(address) or not (self._address.allows(address) and self._link.allows(link)):
+        cost = _cost(address)
+        if self._wrong.is_empty(address, cost) or not (
+            self._address.allows(address, cost) and self._link.allows(link)
+        ):
             return False
         return request.method != "POST" or self._posts.allows(link)
 
     def was_wrong(self, request: Request) -> None:
         """A link that leads nowhere: whoever tries many is guessing."""
-        self._wrong.allows(_address(request))
+        address = _address(request)
+        self._wrong.allows(address, _cost(address))
 
 
 def styled(style: str) -> BaseRoute:
@@ -170,6 +174,11 @@ def _answer(request: Request, shown: Shown, *, status: int = 0) -> Response:
 def _plain(value: str) -> str:
     """What a language tag or the name of a zone consists of."""
     return "".join(one for one in value[:60] if one.isascii() and (one.isalnum() or one in "-_/+"))
+
+
+def _cost(address: str) -> float:
+    """A proxy on this machine that does not say for whom it asks speaks for many."""
+    return 0.1 if address.startswith(("127.", "::1", "::/64")) else 1.0
 
 
 def _address(request: Request) -> str:

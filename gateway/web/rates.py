@@ -22,19 +22,19 @@ class Rate:
         self._most = most
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def allows(self, name: str) -> bool:
+    def allows(self, name: str, cost: float = 1.0) -> bool:
         """Whether this visit is within bounds; it counts if it is."""
         left = self._now(name)
-        allowed = left >= 1
-        self._left[name] = (left - 1 if allowed else left, self._clock())
+        allowed = left >= cost
+        self._left[name] = (left - cost if allowed else left, self._clock())
         self._left.move_to_end(name)
         while len(self._left) > self._most:
             self._left.popitem(last=False)
         return allowed
 
-    def is_empty(self, name: str) -> bool:
+    def is_empty(self, name: str, cost: float = 1.0) -> bool:
         """Whether the next visit would be one too many."""
-        return self._now(name) < 1
+        return self._now(name) < cost
 
     def _now(self, name: str) -> float:
         left, at = self._left.get(name, (self._burst, self._clock()))

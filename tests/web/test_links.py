@@ -47,7 +47,9 @@ def client(pages: Pages) -> httpx.AsyncClient:
         metrics=Log().exposition,
         pages=[*routes("r", pages, doorman=Doorman()), styled("p { color: red }")],
     )
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway")
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, client=("192.0.2.1", 9)), base_url="http://gateway"
+    )
 
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -152,3 +154,11 @@ async def test_trouble_of_ours_is_no_trace_back(client: httpx.AsyncClient, pages
     pages.trouble = True
     found = await client.get("/r/good")
     assert found.status_code == 503 and "database" not in found.text and found.headers["retry-after"]
+
+
+async def test_a_proxy_that_does_not_say_for_whom_it_asks_speaks_for_many(pages: Pages) -> None:
+    app = application(health=Health(), metrics=Log().exposition, pages=routes("r", pages, doorman=Doorman()))
+    transport = httpx.ASGITransport(app, client=("127.0.0.1", 9))
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        codes = [(await client.get(f"/r/guess{number}")).status_code for number in range(100)]
+        assert set(codes) == {404}
