@@ -64,7 +64,7 @@ class Relay:
         content = marked(mail.content, str(job.payload.get("mail", "")))
         with self._log.timed(Stage.DELIVER):
             answers = await self._hop(mail.peer.relay_to).pass_on(
-                PassedOn(envelope=mail.envelope, content=content)
+                PassedOn(envelope=mail.envelope, content=content, straight=mail.peer.protocol != "submit")
             )
         told = tuple(zip(mail.envelope.recipients, answers, strict=True))
         over = self._clock.now() - self._begun(job) >= self._settings.retry_for

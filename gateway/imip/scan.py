@@ -27,6 +27,7 @@ _CALENDAR = (
 )
 # A name in the pieces or the percent signs of RFC 2231 may be any name.
 _NAMES = re.compile(rb"\.(?:ics|ical|icalendar|ifb)\b|name\*", re.IGNORECASE)
+_REST = re.compile(rb"(--)?[ \t]*\r?$", re.MULTILINE)  # of a delimiter line
 _TNEF_NAME = re.compile(rb"winmail\.dat", re.IGNORECASE)
 
 
@@ -65,12 +66,18 @@ def _may(content: bytes, start: int, end: int, depth: int, left: list[int]) -> b
 
 def _inside(content: bytes, body: int, end: int, depth: int, left: list[int], boundary: bytes) -> bool:
     """The parts between the delimiter lines of RFC 2046 5.1.1."""
-    line = re.compile(rb"^--" + re.escape(boundary.rstrip()) + rb"(--)?[ \t]*\r?$", re.MULTILINE)
+    mark = b"--" + boundary.rstrip()
     began = -1
-    for found in line.finditer(content, body, end):
-        if began >= 0 and _may(content, began, found.start(), depth + 1, left):
+    start = content.find(mark, body, end)
+    while start >= 0:
+        line = _REST.match(content, start + len(mark), end)
+        if line is None or (start and content[start - 1] != 10):
+            start = content.find(mark, start + 1, end)
+            continue
+        if began >= 0 and _may(content, began, start, depth + 1, left):
             return True
-        if found.group(1) and found.start() != began:
+        if line.group(1) and start != began:
             return False  # an end right behind a beginning is none to the standard library
-        began = min(found.end() + 1, end)
+        began = min(line.end() + 1, end)
+        start = content.find(mark, line.end(), end)
     return began >= 0 and _may(content, began, end, depth + 1, left)

@@ -34,6 +34,9 @@ class PassedOn:
 
     envelope: Envelope
     content: bytes
+    straight: bool = (
+        False  # it came through our door, so each of its lines ends in CRLF; looking costs 1 ms a megabyte
+    )
 
 
 class NextHop(Protocol):

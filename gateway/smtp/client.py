@@ -137,7 +137,7 @@ class Connection:
                 refused = await self._refused(go)
                 return tuple(refused if one.state == "sent" else one for one in answers)
             late = True
-            end = await self._talk.give(mail.content, _DATA_TIMEOUT)
+            end = await self._talk.give(mail.content, _DATA_TIMEOUT, straight=mail.straight)
             if end.code == 421:
                 self.close()
             return tuple(_sent(end) if one.state == "sent" else one for one in answers)

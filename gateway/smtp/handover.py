@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from gateway.errors import PeerError, QueueFull
 from gateway.ports import Peer, ReceivedMail
 from gateway.smtp import replies, trace
 from gateway.smtp.data import has_line_over, straighten
 from gateway.smtp.desk import Desk
 from gateway.smtp.transaction import Transaction
+
+_LARGE = 1_000_000
 
 
 async def hand_over(
@@ -17,7 +21,7 @@ async def hand_over(
     settings = desk.settings
     if content is None:
         return _refuse(desk, peer, replies.TOO_BIG, "too-large")
-    content, straightened = straighten(content)
+    content, straightened = await _straightened(content)
     if has_line_over(content, settings.max_line):
         return _refuse(desk, peer, replies.LONG_LINE, "too-large")
     # RFC 5321 6.3
@@ -33,6 +37,13 @@ async def hand_over(
     line = trace.received_line(envelope, peer, hostname=settings.hostname, extended=extended, received_at=now)
     mail = ReceivedMail(envelope=envelope, peer=peer, content=line + content, received_at=now)
     return await desk.finish(_commit(desk, mail, dropped=transaction.dropped, straightened=straightened))
+
+
+async def _straightened(content: bytes) -> tuple[bytes, bool]:
+    """Other clients do not wait while each byte of a large mail is looked at."""
+    if len(content) <= _LARGE:
+        return straighten(content)
+    return await asyncio.to_thread(straighten, content)
 
 
 async def _commit(desk: Desk, mail: ReceivedMail, *, dropped: int, straightened: bool) -> str:

@@ -62,10 +62,10 @@ class Talk(asyncio.Protocol):
         self.say(command)
         return await self.reply(timeout)
 
-    async def give(self, content: bytes, timeout: float) -> Reply:
+    async def give(self, content: bytes, timeout: float, *, straight: bool = False) -> Reply:
         """The mail after a 354, and what is said to it. Never more of it waits in memory than the connection holds."""
         self._expected += 1
-        view = memoryview(stuffed(content))
+        view = memoryview(stuffed(content if straight else straighten(content)[0]))
         for start in range(0, len(view), CHUNK):
             if not self.alive:
                 raise Broken(self._gone or "the connection is closed")
@@ -140,8 +140,7 @@ class Talk(asyncio.Protocol):
 
 
 def stuffed(content: bytes) -> bytes:
-    """As it goes over the wire, without the final dot (RFC 5321 4.5.2, 2.3.8)."""
-    content, _ = straighten(content)
+    """A mail whose lines end in CRLF as it goes over the wire, without the final dot (RFC 5321 4.5.2)."""
     if content.startswith(b"."):
         content = b"." + content
     if b"\r\n." in content:

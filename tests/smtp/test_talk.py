@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.smtp.data import Collector
+from gateway.smtp.data import Collector, straighten
 from gateway.smtp.talk import CHUNK, Broken, Talk, stuffed
 
 
@@ -110,9 +110,19 @@ async def test_a_large_mail_waits_for_room(wire: Transport) -> None:
     assert b"".join(wire.written) == b"x" * 3 * CHUNK + b"\r\n.\r\n"
 
 
+@pytest.mark.parametrize("straight", [False, True])
+async def test_only_what_was_looked_at_before_goes_out_unseen(wire: Transport, straight: bool) -> None:
+    talk = Talk(wire)
+    giving = asyncio.ensure_future(talk.give(b"a\n.\rb\r\n", 5.0, straight=straight))
+    await asyncio.sleep(0)
+    talk.data_received(b"250 taken\r\n")
+    await giving
+    assert wire.written[0] == (b"a\n.\rb\r\n" if straight else b"a\r\n..\r\nb\r\n")
+
+
 @given(st.lists(st.sampled_from([b"\r\n", b"\n", b"\r", b".", b"..", b"x"])).map(b"".join))
 def test_what_is_stuffed_comes_out_as_it_was_but_for_bare_line_ends(content: bytes) -> None:
-    wire = stuffed(content)
+    wire = stuffed(straighten(content)[0])
     collector = Collector(10_000)
     assert collector.feed(wire + b".\r\nQUIT\r\n") == b"QUIT\r\n"
     assert stuffed(collector.content() or b"") == wire
