@@ -370,7 +370,7 @@ def _settled(plan: Plan, href: str, etag: str, data: bytes) -> Snapshot:
         href=href,
         uid=plan.uid,
         etag=etag,
-        fingerprint=fingerprint(meeting) if meeting is not None else plan.fingerprint,
+        fingerprint=fingerprint(meeting) if meeting is not None and data != plan.data else plan.fingerprint,
         series_by=(splits.series_by(meeting) or "") if meeting is not None else "",
         data=data,
         base=plan.base,

@@ -5,6 +5,7 @@ A meeting may lie in two objects: `own` is what one of them holds, `stored` the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -90,22 +91,30 @@ class Look:
 
         Not `thorough`: a UID that the watch has never seen is looked for where it would lie, and no further.
         """
-        head = await self.object(account, uid, thorough=thorough)
         tail = linked.tail_uid(uid)
+        within = None if thorough else self._fresh
+        known = await self._snapshots.whereabouts(account.address, uid, tail, within=within)
+        head = await self._found(account, uid, known.here, indexed=known.indexed)
         marked = head.own is not None and linked.has_tail(head.own)
-        if not marked and not await self._snapshots.by_uid(account.address, tail):
+        if not marked and not known.beside:
             return head
         rest = await self.object(account, tail)
         if rest.resource is None and rest.snapshot is None:
             return replace(head, stored=linked.joined(head.own, None))
         return replace(head, stored=linked.joined(head.own, rest.own), tail=rest)
 
-    async def object(self, account: Account, uid: str, *, thorough: bool = True) -> Seen:
+    async def object(self, account: Account, uid: str) -> Seen:
         """One object and its snapshot, whatever else the meeting consists of."""
-        snapshots = await self._snapshots.by_uid(account.address, uid)
-        indexed: frozenset[str] = frozenset()
-        if self._fresh is not None and not thorough and not snapshots:
-            indexed = await self._snapshots.fresh(account.address, self._fresh)
+        return await self._found(account, uid, await self._snapshots.by_uid(account.address, uid))
+
+    async def _found(
+        self,
+        account: Account,
+        uid: str,
+        snapshots: Sequence[Snapshot],
+        *,
+        indexed: frozenset[str] = frozenset(),
+    ) -> Seen:
         hints = tuple(one.href for one in snapshots)
         resource = await self._calendars.find(account, uid, hints=hints, indexed=indexed)
         if resource is None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
 
 # A parameter value of the grammar, or Outlook's display name of a zone, whose colon does not end the parameters.
 # Everything is possessive: a hostile line costs one pass.
@@ -57,6 +59,12 @@ def split_line(line: str) -> tuple[str, str, str] | None:
 def split_params(text: str) -> RawParams:
     """The parameters of `;A=b;C="d","e"`: names in upper case, values unquoted and decoded."""
     out: list[tuple[str, tuple[str, ...]]] = []
+    if '"' not in text and ":" not in text:  # then nothing but a semicolon ends one
+        for item in text.split(";")[1:]:
+            name, _, value = item.partition("=")
+            if name := name.strip().upper():
+                out.append((name, _values(name, value)))
+        return tuple(out)
     position = 0
     while position < len(text):
         found = _PARAM.match(text, position)
@@ -68,6 +76,26 @@ def split_params(text: str) -> RawParams:
         if name:
             out.append((name, _values(name, value)))
     return tuple(out)
+
+
+class Parameter(NamedTuple):
+    """A property parameter (RFC 5545 3.2): name in upper case, values unquoted and decoded (RFC 6868)."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+def read_params(text: str) -> tuple[Parameter, ...]:
+    """`split_params`; a message is read at the door, from its job and from the calendar, with the same people each time."""
+    return _often(text) if len(text) < _SHORT else _parameters(text)
+
+
+def _parameters(text: str) -> tuple[Parameter, ...]:
+    return tuple(map(Parameter._make, split_params(text)))
+
+
+_SHORT = 256  # characters that are worth keeping
+_often = lru_cache(maxsize=4096)(_parameters)
 
 
 def join_params(params: Iterable[tuple[str, tuple[str, ...]]]) -> str:
@@ -120,12 +148,12 @@ def _values(name: str, value: str) -> tuple[str, ...]:
     if '"' not in value:
         if name == "CN":  # no parameter has escapes, yet Lotus and others write CN=Doe\\, Jane
             value = value.replace("\\,", ",")
-        parts = (value,) if name in _SINGLE else tuple(value.split(","))
+        parts = (value,) if name in _SINGLE or "," not in value else tuple(value.split(","))
     elif _LIST.fullmatch(value):
         parts = tuple(quoted or plain for quoted, plain in _ITEM.findall(value))
     else:
         parts = (value.removeprefix('"').removesuffix('"').replace('\\"', '"'),)  # Outlook: CN="a \"b\" c"
-    return tuple(map(_decoded, parts))
+    return tuple(map(_decoded, parts)) if "^" in value else parts
 
 
 def _decoded(part: str) -> str:
@@ -179,4 +207,14 @@ def _next(stop: re.Pattern[str], text: str, start: int) -> int:
     return found.start() if found else len(text)
 
 
-__all__ = ["escape", "fold", "join_params", "mend", "split_line", "split_params", "unescape"]
+__all__ = [
+    "Parameter",
+    "escape",
+    "fold",
+    "join_params",
+    "mend",
+    "read_params",
+    "split_line",
+    "split_params",
+    "unescape",
+]

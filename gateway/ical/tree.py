@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 from gateway.errors import LimitExceeded, MalformedCalendar
 from gateway.ical.address import Address, address
-from gateway.ical.lexer import escape, fold, join_params, mend, split_line, split_params, unescape
+from gateway.ical.lexer import Parameter, escape, fold, join_params, mend, read_params, split_line, unescape
 
 _LOGICAL_LINE = re.compile(r"\n(?![ \t])")
 _FOLD = re.compile(r"\n[ \t]")
@@ -41,13 +41,6 @@ class Limits:
 
 
 DEFAULT_LIMITS: Final = Limits()
-
-
-class Parameter(NamedTuple):
-    """A property parameter (RFC 5545 3.2): name in upper case, values unquoted and decoded (RFC 6868)."""
-
-    name: str
-    values: tuple[str, ...]
 
 
 class Property:
@@ -88,7 +81,7 @@ class Property:
     def params(self) -> tuple[Parameter, ...]:
         """The parameters in their order, doubled ones included."""
         if self._params is None:
-            self._params = tuple(Parameter(*item) for item in split_params(self._head))
+            self._params = read_params(self._head)
         return self._params
 
     @property
@@ -117,13 +110,13 @@ class Property:
 
     @property
     def tzid(self) -> str:
-        """The TZID parameter, or ""; without splitting parameters that name none."""
-        if self._params is None and "TZID" not in self._head.upper():
-            return ""
+        """The TZID parameter, or ""."""
         return self.param("TZID") or ""
 
     def param(self, name: str) -> str | None:
-        """The first value of the first parameter of that name."""
+        """The first value of the first parameter of that name; without splitting parameters that name none."""
+        if self._params is None and name not in self._head.upper():
+            return None
         for item in self.params:
             if item.name == name:
                 return item.values[0]
@@ -171,7 +164,7 @@ class Property:
 class Component:
     """A calendar component: `name` in upper case, and its children (properties and components) in document order."""
 
-    __slots__ = ("_begin", "_end", "children", "memo", "name")
+    __slots__ = ("_begin", "_end", "_named", "children", "memo", "name")
 
     name: Final[str]
     children: Final[tuple[Property | Component, ...]]
@@ -188,6 +181,7 @@ class Component:
         self.name = name
         self.children = tuple(children)
         self.memo = None
+        self._named: dict[str, tuple[Property, ...]] | None = None
         self._begin = begin or f"BEGIN:{name}"  # as received: servers and clients differ in case and blanks
         self._end = end or f"END:{name}"
 
@@ -201,14 +195,17 @@ class Component:
 
     def first(self, name: str) -> Property | None:
         """The first property of that name."""
-        for child in self.children:
-            if child.name == name and isinstance(child, Property):
-                return child
-        return None
+        found = self.all(name)
+        return found[0] if found else None
 
     def all(self, name: str) -> tuple[Property, ...]:
         """Every property of that name, in order."""
-        return tuple(child for child in self.children if child.name == name and isinstance(child, Property))
+        if self._named is None:  # one component is asked for twenty names, and may have a thousand lines
+            named: dict[str, list[Property]] = {}
+            for child in self.properties:
+                named.setdefault(child.name, []).append(child)
+            self._named = {key: tuple(found) for key, found in named.items()}
+        return self._named.get(name, ())
 
     def text(self, name: str) -> str | None:
         """The first property of that name as plain text."""
@@ -377,7 +374,7 @@ class _Reader:
         return self.root
 
     def _folded(self, line: str) -> None:
-        if any(len(part) > self.limits.line for part in line.split("\n")):
+        if len(line) > self.limits.line and any(len(part) > self.limits.line for part in line.split("\n")):
             raise LimitExceeded("a line over the limit")
         whole = _FOLD.sub("", line)
         self._line(whole if self.pure else mend(whole), line.replace("\n", "\r\n"))

@@ -21,7 +21,7 @@ from gateway.ports.mail import (
 from gateway.ports.pages import Pages, Shown, Visit
 from gateway.ports.proposals import ProposalRow, Proposals, Undecided
 from gateway.ports.settle import Ledger, Letter, MarkRow, NewLetter, Plan, Plans, Posted
-from gateway.ports.snapshots import CollectionState, Snapshot, Snapshots
+from gateway.ports.snapshots import CollectionState, Snapshot, Snapshots, Whereabouts
 
 __all__ = [
     "Calendars",
@@ -67,6 +67,7 @@ __all__ = [
     "SyncResult",
     "Undecided",
     "Visit",
+    "Whereabouts",
     "pack_mail",
     "unpack_mail",
 ]

@@ -39,6 +39,15 @@ class CollectionState:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whereabouts:
+    """What is known of where a meeting lies."""
+
+    here: tuple[Snapshot, ...]
+    beside: bool  # whether something is known of its tail, too
+    indexed: frozenset[str]  # collections whose every object is known, lately enough
+
+
 class Snapshots(Protocol):
     """Snapshots, the UID index and the state of the collections."""
 
@@ -48,16 +57,18 @@ class Snapshots(Protocol):
         ...
 
     async def by_uid(self, account: str, uid: str) -> tuple[Snapshot, ...]: ...
+    async def whereabouts(
+        self, account: str, uid: str, tail: str, *, within: timedelta | None
+    ) -> Whereabouts:
+        """`by_uid`, whether there is anything of the tail, and `fresh` if asked for and needed, in one question."""
+        ...
+
     async def by_href(self, account: str, href: str) -> Snapshot | None: ...
     async def series_by(self, account: str, organizer: str, *, limit: int) -> tuple[Snapshot, ...]:
         """The series of one organizer in this account's calendars, the last changed first, no more than `limit`."""
         ...
 
     async def collections(self, account: str | None = None) -> tuple[CollectionState, ...]: ...
-    async def fresh(self, account: str, within: timedelta) -> frozenset[str]:
-        """The collections whose every object is known here, as of so long ago at most."""
-        ...
-
     async def due(self, now: datetime) -> frozenset[str]:
         """The accounts of whom a collection is due."""
         ...

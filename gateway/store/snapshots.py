@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from gateway.ports import CollectionState, NewJob, Snapshot
+from gateway.ports import CollectionState, NewJob, Snapshot, Whereabouts
 from gateway.store import schema
 from gateway.store.db import Database
 from gateway.store.jobs import Jobs
@@ -43,6 +43,9 @@ _FRESH = Prepared(
 )
 # Sorted afterwards: asked for the order of its primary key, SQLite goes through the whole account for it.
 _BY_UID = Prepared(select(_T).where(_T.c.account == bindparam("of_account"), _T.c.uid == bindparam("of_uid")))
+_ANY = Prepared(
+    select(_T.c.href).where(_T.c.account == bindparam("of_account"), _T.c.uid == bindparam("of_uid")).limit(1)
+)
 _DELETE = Prepared(
     delete(_T).where(_T.c.account == bindparam("of_account"), _T.c.href == bindparam("of_href"))
 )
@@ -63,6 +66,24 @@ class Snapshots:
         which = {"of_account": account, "of_uid": uid}
         rows = await self._db.read(lambda conn: _BY_UID.ask(conn, which))
         return tuple(sorted(map(_snapshot, rows), key=lambda one: one.href))
+
+    async def whereabouts(
+        self, account: str, uid: str, tail: str, *, within: timedelta | None
+    ) -> Whereabouts:
+        """`by_uid`, whether there is anything of the tail, and `fresh` if asked for and needed, in one question."""
+        since = None if within is None else self._jobs.now() - within
+
+        def question(conn: Connection) -> Whereabouts:
+            rows = _BY_UID.ask(conn, {"of_account": account, "of_uid": uid})
+            beside = _ANY.first(conn, {"of_account": account, "of_uid": tail}) is not None
+            fresh = () if since is None or rows else _FRESH.ask(conn, {"of_account": account, "since": since})
+            return Whereabouts(
+                here=tuple(sorted(map(_snapshot, rows), key=lambda one: one.href)),
+                beside=beside,
+                indexed=frozenset(row.path for row in fresh),
+            )
+
+        return await self._db.read(question)
 
     async def by_href(self, account: str, href: str) -> Snapshot | None:
         found = await self._where(_T.c.account == account, _T.c.href == href)
@@ -97,12 +118,6 @@ class Snapshots:
             statement = statement.where(_C.c.account == account)
         rows = await self._db.read(lambda conn: conn.execute(statement).all())
         return tuple(_state(row) for row in rows)
-
-    async def fresh(self, account: str, within: timedelta) -> frozenset[str]:
-        """The collections whose every object is known here, as of so long ago at most."""
-        which = {"of_account": account, "since": self._jobs.now() - within}
-        rows = await self._db.read(lambda conn: _FRESH.ask(conn, which))
-        return frozenset(row.path for row in rows)
 
     async def due(self, now: datetime) -> frozenset[str]:
         """The accounts of whom a collection is due."""

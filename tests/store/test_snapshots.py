@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.ports import CollectionState, Snapshot
+from gateway.ports import CollectionState, Snapshot, Whereabouts
 from gateway.store import snapshots
 
 ALICE, CAL = "alice@example.org", "/alice/cal/"
@@ -149,8 +149,23 @@ async def test_only_what_was_read_whole_and_lately_is_an_index(store, clock) -> 
         "/never/": {"baseline": True},
     }.items():
         await store.snapshots.synced(CollectionState(account="alice", path=path, **facts))
-    assert await store.snapshots.fresh("alice", timedelta(minutes=2)) == {"/new/"}
-    assert await store.snapshots.fresh("bob", timedelta(minutes=2)) == frozenset()
+
+    async def indexed(account: str, within: timedelta | None = timedelta(minutes=2)) -> frozenset[str]:
+        found = await store.snapshots.whereabouts(account, "u", "u-tail", within=within)
+        assert (found.here, found.beside) == ((), False)
+        return found.indexed
+
+    assert await indexed("alice") == {"/new/"}
+    assert await indexed("alice", None) == frozenset()
+    assert await indexed("bob") == frozenset()
+
+
+async def test_where_a_meeting_lies_and_its_tail_is_one_question(store, clock) -> None:
+    shots = (shot("a"), shot("a-tail"))
+    await store.snapshots.synced(state(clock), put=shots)
+    found = await store.snapshots.whereabouts(ALICE, "a", "a-tail", within=timedelta(minutes=2))
+    assert found == Whereabouts(here=shots[:1], beside=True, indexed=frozenset())
+    assert not (await store.snapshots.whereabouts(ALICE, "a-tail", "b", within=None)).beside
 
 
 async def test_a_hook_makes_a_collection_due_by_its_path_or_one_below_it(store, clock) -> None:
