@@ -17,7 +17,7 @@ from datetime import timedelta
 from functools import partial
 
 from gateway.accounts import Account
-from gateway.errors import MalformedCalendar, PreconditionFailed
+from gateway.errors import BackendUnavailable, MalformedCalendar, PreconditionFailed
 from gateway.flows import anew, tails
 from gateway.flows.look import Look, Seen
 from gateway.flows.rows import letter_row, notice_row, proposal_row
@@ -109,10 +109,7 @@ class Apply:
         thorough = job.attempts > 0 or story.kind == "change"
         for _ in range(ATTEMPTS):
             seen = await self._look.at(account, job.uid, thorough=thorough)
-            if left is not None and _is_done(seen, left):
-                await self._tails.remove(account, left, seen)
-                tail = seen.tail.resource if seen.tail is not None else None
-                await self._settle(job, left, seen, written=(_ours(seen, left), tail), follow_up=follow_up)
+            if await self._was_done(job, account, left, seen, follow_up=follow_up):
                 return None
             half, left = left if left is not None and _half_done(seen, left) else None, None
             if seen.etags == refused:
@@ -136,6 +133,12 @@ class Apply:
                 self._log.emit(Event.CALENDAR_CONFLICT, job=job.id, status=str(error.status))
                 refused, words, thorough = seen.etags, error.detail, True
                 continue
+            except BackendUnavailable:
+                # perhaps only the answer was lost; until that is settled other jobs would see our write as a person's
+                seen = await self._look.at(account, job.uid, thorough=True)
+                if await self._was_done(job, account, plan, seen, follow_up=follow_up):
+                    return None
+                raise
             await self._settle(job, plan, seen, written=written, follow_up=follow_up)
             return decision
         notes = (Note(code="detail", facts={"text": words}),)
@@ -143,6 +146,17 @@ class Apply:
         await self._queue.finish(job, entries=(self.entry(job, story, failed, account=account),))
         self._tell(job, account, failed)
         return failed
+
+    async def _was_done(
+        self, job: Job, account: Account, plan: Plan | None, seen: Seen, *, follow_up: FollowUp | None
+    ) -> bool:
+        """Settle what the calendar shows to have been written already."""
+        if plan is None or not _is_done(seen, plan):
+            return False
+        await self._tails.remove(account, plan, seen)
+        tail = seen.tail.resource if seen.tail is not None else None
+        await self._settle(job, plan, seen, written=(_ours(seen, plan), tail), follow_up=follow_up)
+        return True
 
     async def conclude(self, job: Job, story: Story, decision: Decision, *, account: Account) -> None:
         """End a job by a decision that changes no calendar: its marks and its line in the journal."""

@@ -161,7 +161,7 @@ class Watch:
             old = await self._snapshots.by_href(account.address, href)
             if old is not None and old.data:
                 spawn.append(self._change(account, _meeting(None, old), gone=True))
-            else:
+            elif old is not None:
                 drop.append(href)
         # What a job settled while we looked is newer than what we saw.
         latest = await self._snapshots.etags(account.address, state.path)
@@ -278,7 +278,7 @@ def _gone(result: SyncResult, known: Mapping[str, str]) -> tuple[str, ...]:
     if result.full:
         members = {one.href for one in result.changes if one.etag is not None}
         return tuple(href for href in known if href not in members)
-    return tuple(one.href for one in result.changes if one.etag is None and one.href in known)
+    return tuple(one.href for one in result.changes if one.etag is None)  # known or settled while we looked
 
 
 def _snapshot(

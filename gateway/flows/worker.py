@@ -128,6 +128,8 @@ class Worker:
             task = asyncio.create_task(self._handle(job), name=f"job {job.id}")
             self._running.add(task)
             task.add_done_callback(self._running.discard)
+        if any(job.alone for job in jobs):
+            await asyncio.wait(self._running)
         return len(jobs)
 
     async def _handle(self, job: Job) -> None:

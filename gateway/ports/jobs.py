@@ -60,6 +60,7 @@ class Job:
     created: datetime
     reason: str
     token: str = ""
+    alone: bool = False  # too many workers died with it: nothing may run beside it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

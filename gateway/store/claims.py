@@ -22,6 +22,7 @@ from gateway.store.prepared import Prepared, plain
 from gateway.store.schema import LEASED
 
 MOST_DEATHS = 5  # workers that may die with a job before a person must look at it
+ALONE = 3  # after so many it runs with no other beside it, so that it does not take the innocent along
 
 _T = schema.job
 _OTHER = schema.job.alias("other")
@@ -38,6 +39,12 @@ _POISON = (
     select(_T)
     .where(_T.c.state == LEASED, _T.c.lease_until <= bindparam("now"), _T.c.deaths >= MOST_DEATHS - 1)
     .with_for_update(skip_locked=True)
+)
+_IN_HAND = select(_T.c.id).where(
+    _T.c.state == LEASED,
+    _T.c.lease_owner == bindparam("owner"),
+    _T.c.lease_until > bindparam("now"),
+    _T.c.kind != str(JobKind.RELAY),
 )
 _READY = (
     select(_T)
@@ -78,13 +85,22 @@ def poison(conn: Connection, now: datetime) -> Sequence[Row[Any]]:
 def take(
     conn: Connection, owner: str, *, now: datetime, lease: timedelta, limit: int, kinds: Sequence[JobKind]
 ) -> list[dict[str, Any]]:
-    """Lease up to `limit` jobs, those first whose last worker died with them; their rows as they are now."""
+    """Lease up to `limit` jobs, those first whose last worker died with them; their rows as they are now.
+
+    One that has outlived `ALONE` workers is handed out alone, once its worker has nothing else in hand; but for what goes
+    on from the door, which may never end.
+    """
     facts = {"now": now, "most": limit}
     ours: list[dict[str, Any]] = []
     for statement, died in ((_EXPIRED, True), (_READY, False)):
         if left := limit - len(ours):
             rows = _prepared(statement, tuple(kinds)).ask(conn, facts | {"most": left})
-            ours += _lease(conn, [_taken(row, owner, now + lease, died=died) for row in rows])
+            deadly = [row for row in rows if row.deaths >= ALONE] if died else []
+            if deadly and _prepared(_IN_HAND, ()).ask(conn, {"owner": owner, "now": now}):
+                return []
+            ours += _lease(conn, [_taken(row, owner, now + lease, died=died) for row in deadly[:1] or rows])
+            if deadly:
+                return ours
     return ours
 
 

@@ -18,6 +18,7 @@ from gateway.ports import Entry, Job, JobKind, JobState, NewJob
 from gateway.store import schema
 from gateway.store.bell import Bell
 from gateway.store.bodies import Bodies
+from gateway.store.claims import ALONE
 from gateway.store.ear import tell_others
 from gateway.store.ids import Ids, bounded
 from gateway.store.prepared import Prepared
@@ -235,6 +236,7 @@ def job_of(row: Row[Any] | Mapping[str, Any], body: bytes = b"") -> Job:
         created=facts["created"],
         reason=facts["reason"],
         token=facts["lease_token"],
+        alone=facts["deaths"] > ALONE,
     )
 
 

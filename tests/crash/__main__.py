@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.conftest import PostgreSQL, _programs
+from tests.conftest import PostgreSQL
 from tests.crash import runs
 
 
@@ -21,7 +21,7 @@ def main() -> int:
     options = parser.parse_args()
     kinds = options.kind or list(runs.KINDS)
     place = Path(tempfile.mkdtemp(prefix="imip-crash-"))
-    server = PostgreSQL(_programs()) if "postgres" in kinds else None
+    server = PostgreSQL() if "postgres" in kinds else None
     missed = 0
     try:
         for seed in range(options.seed, options.seed + options.runs):

@@ -56,8 +56,32 @@ async def test_a_create_that_meets_an_object_is_decided_again_as_an_update(world
     assert len(await world.told(mail)) == 1
 
 
-async def test_a_server_that_answers_too_late_is_recognised_by_what_it_did(world, say):
+async def test_a_server_whose_answer_is_lost_is_recognised_at_once_by_what_it_did(world, say):
     world.calendars.fail("put", say.unavailable, after=True)
+    mail = await world.mail("REQUEST", say.invitation())
+    assert await world.told(mail) == [("applied", "invitation-stored")]
+    assert world.calendars.calls.count("put") == 1
+
+
+async def test_an_answer_to_a_move_whose_write_seemed_lost_is_not_voided_by_another_copy_of_it(world, say):
+    """The second copy would take our own write for the state before the move, and ask anew."""
+    await world.mail("REQUEST", say.invitation())
+    moved = say.invitation(SEQUENCE="1", DTSTART="20261111T100000Z", DTEND="20261111T110000Z")
+    world.calendars.fail("put", say.unavailable, after=True)
+    await world.mail("REQUEST", moved)
+    world.edit(HREF, ("PARTSTAT=NEEDS-ACTION", "PARTSTAT=ACCEPTED"))
+    await world.mail("REQUEST", moved)
+    await world.drain()
+    assert "PARTSTAT=ACCEPTED" in world.text(HREF)
+    assert {one.partstat for one in world.got()} == {"ACCEPTED"}  # who asks again is told again
+
+
+async def test_a_server_that_answers_too_late_is_recognised_by_what_it_did(world, say):
+    def gone() -> None:
+        for call in ("get", "find"):
+            world.calendars.fail(call, say.unavailable)
+
+    world.calendars.fail("put", say.unavailable, after=True, act=gone)
     mail = await world.mail("REQUEST", say.invitation())
     assert await world.told(mail) == []
     world.clock.forward(minutes=2)

@@ -114,6 +114,25 @@ async def test_an_error_in_the_midst_of_a_round_moves_no_token(world, say):
     assert href in world.calendars.objects[PATH]
 
 
+async def test_what_is_settled_and_deleted_while_the_server_is_asked_is_cancelled(world, say, monkeypatch):
+    """The token goes past the deletion: no later round would hear of it."""
+    href = world.save(say.meeting())
+    await world.sync()
+    world.clock.forward(seconds=31)
+    ask = world.calendars.sync
+
+    async def slowly(*given, **named):
+        await world.work()
+        world.calendars.remove(href)
+        return await ask(*given, **named)
+
+    monkeypatch.setattr(world.calendars, "sync", slowly)
+    await mine(world)
+    monkeypatch.undo()
+    await world.drain()
+    assert [one.method for one in world.got()] == ["REQUEST", "CANCEL"]
+
+
 async def test_an_empty_listing_is_not_believed(new_world, say):
     world = await new_world()
     world.calendars.tokens = False

@@ -12,6 +12,7 @@ from gateway.errors import BackendUnavailable, LeaseLost, MalformedCalendar
 from gateway.flows.worker import LEASE, Worker, WorkerSettings, delay
 from gateway.log import Log
 from gateway.ports import Clock, Job, JobKind, JobState, NewJob, Queue
+from gateway.store.claims import ALONE
 
 
 @pytest.fixture
@@ -122,6 +123,28 @@ async def test_jobs_of_a_lane_run_one_after_the_other_and_others_beside_them(wor
     await world.store.queue.add(jobs)
     assert await world.work() == 21
     assert most > 1
+
+
+async def test_beside_a_job_that_many_workers_died_with_nothing_is_begun(world, queued):
+    world.concurrency = 16
+    running: list[str] = []
+    beside: list[str] = []
+
+    async def run(job):
+        running.append(job.id)
+        for _ in range(20):
+            await asyncio.sleep(0)
+            beside.extend(running if job.alone else ())
+        running.remove(job.id)
+        await ended(world, job)
+
+    name = await queued(run)
+    for _ in range(ALONE + 1):
+        await world.store.queue.claim("dead", limit=1, lease=LEASE)
+        world.clock.forward(minutes=5)
+    await world.store.queue.add([NewJob(kind=JobKind.APPLY, lane=f"{one}", payload={}) for one in range(3)])
+    assert await world.work() == 4
+    assert set(beside) == {name}
 
 
 async def test_a_queue_that_does_not_answer_ends_nothing(world, queued, monkeypatch):

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 
 from gateway.errors import LeaseLost
 from gateway.ports import Held, Job, JobKind, NewJob
+from gateway.store.claims import ALONE, MOST_DEATHS
 from gateway.store.db import Database
 from gateway.store.desk import Store
 
@@ -40,6 +41,8 @@ class Known:
     state: str
     due: datetime | None
     attempts: int = 0
+    deaths: int = 0
+    owner: int = 0
     until: datetime | None = None
     lease: Job | None = None
 
@@ -97,19 +100,32 @@ class Queues(RuleBasedStateMachine):
 
     @rule(who=some.integers(0, 1), limit=some.integers(1, 3))
     def claim(self, who: int, limit: int) -> None:
-        expected = self._claimable(limit)
+        for one in self._expired():
+            if one.deaths >= MOST_DEATHS - 1:
+                self.ghosts.append(one.lease)
+                one.state, one.due, one.until, one.lease = "buried", None, None, None
+        expected = self._claimable(who, limit)
         got = self.loop.run(self.stores[who].queue.claim(str(who), limit=limit, lease=LEASE))
         assert [job.id for job in got] == [one.id for one in expected]
         for job, one in zip(got, expected, strict=True):
             if one.lease is not None:
                 self.ghosts.append(one.lease)
                 one.attempts += 1
-            one.state, one.until, one.lease = "leased", self.now + LEASE, job
+                one.deaths += 1
+            one.state, one.until, one.lease, one.owner = "leased", self.now + LEASE, job, who
+            assert job.alone is (one.deaths > ALONE)
             assert (job.lane, job.attempts) == (one.lane, one.attempts)
 
-    def _claimable(self, limit: int) -> list[Known]:
-        expired = [one for one in self.jobs.values() if one.until and one.until <= self.now]
-        ours = sorted(expired, key=lambda one: one.place)[:limit]
+    def _expired(self) -> list[Known]:
+        return [one for one in self.jobs.values() if one.until and one.until <= self.now]
+
+    def _claimable(self, who: int, limit: int) -> list[Known]:
+        ours = sorted(self._expired(), key=lambda one: one.place)[:limit]
+        if deadly := [one for one in ours if one.deaths >= ALONE]:
+            busy = [
+                one for one in self.jobs.values() if one.until and one.until > self.now and one.owner == who
+            ]
+            return [] if busy else deadly[:1]
         taken = {one.lane for one in self.jobs.values() if one.state == "leased"}
         heads: dict[str, Known] = {}
         for one in self.jobs.values():
@@ -167,7 +183,28 @@ class Queues(RuleBasedStateMachine):
     def release(self) -> None:
         one = next(one for one in self.jobs.values() if one.state == "buried")
         assert self.loop.run(self.stores[1].queue.release(one.id))
-        one.state, one.due, one.attempts = "due", self.now, 0
+        one.state, one.due, one.attempts, one.deaths = "due", self.now, 0, 0
+
+    @rule(who=some.integers(0, 1))
+    def a_process_dies_and_comes_back(self, who: int) -> None:
+        self.loop.run(self.stores[who].queue.recover(str(who)))
+        for one in self.jobs.values():
+            if one.until is not None and one.until > self.now and one.owner == who:
+                one.until = self.now
+
+    @precondition(lambda self: any(one.state in ("due", "waiting") and one.due for one in self.jobs.values()))
+    @rule()
+    def try_now(self) -> None:
+        one = next(one for one in self.jobs.values() if one.state in ("due", "waiting") and one.due)
+        assert self.loop.run(self.stores[0].queue.retry_now(one.id))
+        one.state, one.due = "due", self.now
+
+    @precondition(lambda self: any(one.state in FREE for one in self.jobs.values()))
+    @rule()
+    def drop(self) -> None:
+        one = next(one for one in self.jobs.values() if one.state in FREE)
+        assert self.loop.run(self.stores[1].queue.drop(one.id))
+        del self.jobs[one.id]
 
     @rule(seconds=some.sampled_from([1, 30, 61]))
     def wait(self, seconds: int) -> None:
@@ -215,6 +252,6 @@ def test_two_processes_and_any_history_agree_with_the_model(
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -417,6 +417,38 @@ async def test_a_job_that_kills_its_worker_is_buried_and_its_lane_goes_on(store,
     assert [job.id for job in await claim(store)] == [deadly]
 
 
+async def test_a_job_that_kills_takes_no_other_along(store, new_job, clock) -> None:
+    """Else all that ran beside it would be buried with it."""
+    names = await store.queue.add([new_job(lane, uid=lane) for lane in "abcd"])
+    deadly, ended = names[2], []
+    while jobs := await claim(store):
+        if deadly in [job.id for job in jobs]:
+            clock.forward(minutes=10)  # nobody has come to an end
+            continue
+        for job in jobs:
+            await store.queue.finish(job)
+            ended.append(job.id)
+    assert ended == [name for name in names if name != deadly]
+    assert [one["state"] for one in await store.queue.list_jobs()] == ["buried"]
+
+
+async def test_a_deadly_job_waits_until_its_worker_has_nothing_else_in_hand(store, new_job, clock) -> None:
+    (deadly,) = await store.queue.add([new_job("a", uid="u")])
+    for _ in range(claims.ALONE):
+        await claim(store)
+        clock.forward(minutes=10)
+    (job,) = await claim(store)
+    assert (job.id, job.alone) == (deadly, False)
+    await store.queue.add([new_job("b")])
+    (other,) = await store.queue.claim("w", limit=1, lease=LEASE * 9)
+    clock.forward(minutes=10)
+    await store.queue.add([new_job("c")])
+    assert await claim(store) == ()
+    await store.queue.finish(other)
+    (job,) = await claim(store)
+    assert (job.id, job.alone) == (deadly, True)
+
+
 async def test_a_job_whose_worker_lives_may_be_tried_as_often_as_it_likes(store, new_job, clock) -> None:
     (name,) = await store.queue.add([new_job()])
     for _ in range(3 * claims.MOST_DEATHS):
