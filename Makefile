@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.lock-installed
 JOBS   ?= 2
 UV     ?= uv
 
-.PHONY: run test test-all lint types units format lock itip-table corpus corpus-golden bench crash clean
+.PHONY: run test test-all interop interop-table lint types units format lock itip-table corpus corpus-golden bench crash clean
 
 run: $(STAMP)
 	$(BIN)/imip-gateway demo
@@ -25,6 +25,18 @@ units: $(STAMP)
 
 test-all: lint types $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS)
+
+# The same meetings beside real servers: Radicale and Xandikos from the lock; Cyrus, DAViCal and SOGo from Debian packages,
+# which root gets installed here. Each runs in a folder of its own on loopback; what is missing is an error.
+interop: $(STAMP)
+	@missing="$$($(BIN)/python -m tests.interop.servers)"; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
+	INTEROP=1 $(BIN)/python -m pytest tests/interop
+
+# The table of docs/calendar-servers.md, from the servers that are installed.
+interop-table: $(STAMP)
+	INTEROP_WRITE=1 $(BIN)/python -m pytest tests/interop/test_table.py
 
 # Ratios, measured side by side; bench/README.md.
 bench: $(STAMP)
