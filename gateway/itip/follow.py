@@ -11,7 +11,7 @@ from gateway.ical.tree import Component, Property, prop, text_prop
 from gateway.itip import order, version
 from gateway.itip.merge import Mine, cancelled, merge
 from gateway.itip.model import Certainty, Context, Mark, MarkKey, Message
-from gateway.itip.order import Standing
+from gateway.itip.order import Standing, answered_since
 from gateway.itip.roles import acts_as_organizer, identities, line_in
 from gateway.itip.significance import rescheduled
 from gateway.itip.version import Components, Part
@@ -245,6 +245,13 @@ def _excluded(scene: Scene) -> dict[str, times.Moment]:
     return {key: moment for key, moment in ours.items() if key not in his}
 
 
+def _left_out_since(scene: Scene, cancel: Mark | None, key: str) -> bool:
+    """Whether the owner has declined this occurrence since it was off."""
+    marks = (scene.context.marks.get(MarkKey(recurrence_id=key, party=who)) for who in scene.context.owner)
+    told = (mark for mark in marks if mark is not None and mark.partstat == "DECLINED")
+    return key in scene.answered or (cancel is not None and any(answered_since(one, cancel) for one in told))
+
+
 def _exdates(master: Component | None, of: CalendarObject) -> dict[str, times.Moment]:
     if master is None:
         return {}
@@ -293,7 +300,11 @@ def _excluding(
     if master is None:
         return {key: one for key, one in out.items() if not (scene.deletes and after.in_force(key))}
     there = _exdates(master, frame)
-    back = set(version.overtaken(after, excluded)) - scene.answered
+    back = {
+        key
+        for key in version.overtaken(after, excluded)
+        if not _left_out_since(scene, after.cancel(key), key)
+    }
     master = _readmitted(master, there.keys() & out.keys(), frame)
     told = version.telling(frame, out)
     for key, moment in excluded.items():

@@ -155,6 +155,14 @@ def compare_attendee(mark: Mark | None, resets: Iterable[Mark], new: Stamp) -> R
     return _by_dtstamp(mark, new)
 
 
+def answered_since(mark: Mark, cancel: Mark) -> bool:
+    """Whether an answer was given after a CANCEL: by SEQUENCE, as the organizer will see it; where that says nothing, by what our clock knows of both."""
+    if mark.sequence is not None and cancel.sequence is not None and mark.sequence != cancel.sequence:
+        return mark.sequence > cancel.sequence
+    said = at_latest(cancel)
+    return mark.dtstamp is not None and said is not None and mark.dtstamp > said
+
+
 class Standing:
     """What the organizer has said so far about each instance, as the ledger keeps it."""
 
@@ -399,6 +407,7 @@ __all__ = [
     "Rank",
     "Stamp",
     "Standing",
+    "answered_since",
     "compare_attendee",
     "compare_organizer",
     "digest",

@@ -13,11 +13,10 @@ from gateway.ical import onward
 from gateway.ical.event import CalendarObject, partstat
 from gateway.ical.tree import Component
 from gateway.itip import version
-from gateway.itip.clocks import at_latest
 from gateway.itip.follow import Scene, follow, standing_of
 from gateway.itip.merge import cancelled
 from gateway.itip.model import Mark, MarkKey
-from gateway.itip.order import Stamp
+from gateway.itip.order import Stamp, answered_since
 from gateway.itip.roles import line_in
 from gateway.itip.version import Components, Part
 
@@ -68,16 +67,11 @@ def _spoken_since(scene: Scene, cancel: Mark) -> Set[str]:
     return {
         key.recurrence_id
         for key, mark in scene.context.marks.items()
-        if key.party in scene.context.owner and mark.partstat and not mark.cancelled and _since(mark, cancel)
+        if key.party in scene.context.owner
+        and mark.partstat
+        and not mark.cancelled
+        and answered_since(mark, cancel)
     }
-
-
-def _since(mark: Mark, cancel: Mark) -> bool:
-    """By SEQUENCE, as the organizer will see it; where that says nothing, by what our clock knows of both."""
-    if mark.sequence is not None and cancel.sequence is not None and mark.sequence != cancel.sequence:
-        return mark.sequence > cancel.sequence
-    said = at_latest(cancel)
-    return mark.dtstamp is not None and said is not None and mark.dtstamp > said
 
 
 def _with_the_series(new: CalendarObject, scene: Scene, since: Set[str]) -> CalendarObject:

@@ -138,3 +138,13 @@ def test_the_ledger_is_that_of_the_right_order(stage: Any) -> None:
         return {key: mark for key, mark in desk.marks.items() if key.party in ours}
 
     assert ledger(crooked) == ledger(straight)
+
+
+def test_a_date_that_was_off_once_and_is_left_out_since_stays_out(stage: Any) -> None:
+    desk = stage.desk(BOB)
+    desk.meet(stage.message("REQUEST", event(1, 0, *SERIES), ALICE), now=stage.after(2))
+    desk.meet(late(stage, 1, f"RECURRENCE-ID:{DATE}"), now=stage.after(5))
+    desk.meet(stage.message("REQUEST", event(6, 2, *SERIES), ALICE), now=stage.after(7))
+    desk.save(desk.stored.with_component("", desk.stored.master.add(prop("EXDATE", DATE))), stage.after(8))
+    desk.meet(stage.message("REQUEST", event(9, 2, *SERIES, "LOCATION:Room 1"), ALICE), now=stage.after(10))
+    assert desk.stored.master.value("EXDATE") == DATE
