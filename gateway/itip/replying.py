@@ -166,7 +166,8 @@ def _new_answers(
     before: CalendarObject | None, after: CalendarObject | None, context: Context
 ) -> dict[str, str]:
     if after is None:
-        return _declined_by_deletion(before, context)
+        gone = _declined_by_deletion(before, context)
+        return gone | dict.fromkeys(_told_otherwise(before, gone.get(""), context), "DECLINED")
     found: dict[str, str] = _declined_beginning(before, after, context)
     for key, component in components_by_key(after):
         line = _speaking(before, key, component, context)
@@ -182,6 +183,9 @@ def _new_answers(
             found[key] = answer
     found.update(_declined_by_exclusion(before, after, context))
     found.update(_come_back(before, after, context))
+    for key in _told_otherwise(after, found.get(""), context):
+        if _answer_in(onward.speaking(after, key), context) == found[""]:
+            found.setdefault(key, found[""])
     return {key: answer for key, answer in found.items() if not _said_with_series(key, found, context)}
 
 
@@ -251,6 +255,9 @@ def _declined_by_exclusion(
     """Dates that the user took out of his copy; a copy that is new to us may hold EXDATEs of any age."""
     if before is None:
         return {}
+    if _answer_in(after.master, context) == "DECLINED":  # then only a date to which he had come all the same
+        gone = before.overrides.keys() - after.overrides.keys()
+        return {key: "DECLINED" for key in gone if _answer_in(before.component(key), context) in _COMING}
     if after.master is None:
         gone = set(before.overrides) - set(after.overrides)
     else:
@@ -294,6 +301,26 @@ def _come_back(before: CalendarObject | None, after: CalendarObject, context: Co
         if was in _ANSWERS and answer in _ANSWERS and was != answer and instance(after, key) is not None:
             found[key] = answer
     return found
+
+
+def _told_otherwise(of: CalendarObject | None, answer: str | None, context: Context) -> Iterable[str]:
+    """Dates of which the organizer has another answer: they have one of their own, so what he says of the series passes them by."""
+    if of is None or answer is None:
+        return ()
+    told = (
+        key.recurrence_id
+        for key, mark in context.marks.items()
+        if key.party in context.owner and key.recurrence_id and mark.partstat in _ANSWERS - {answer}
+        if _stands(mark, key.recurrence_id, context.base)
+    )
+    there = ((key, instance(of, key)) for key in sorted(told) if not onward.is_onward(key))
+    return [key for key, component in there if component is not None and not is_cancelled(component)]
+
+
+def _stands(mark: Mark, key: str, base: CalendarObject | None) -> bool:
+    """Whether the organizer has not numbered his meeting anew since."""
+    known = None if base is None else base.sequence(key if base.component(key) is not None else "")
+    return (mark.sequence or 0) >= (known or 0)
 
 
 def _told_of(key: str, context: Context) -> str:

@@ -555,6 +555,27 @@ def test_a_date_that_he_takes_back_is_answered_like_the_series(said: str) -> Non
     assert (letter.object.master, answer_of(letter.object, BOB, NEXT)) == (None, "ACCEPTED")
 
 
+@pytest.mark.parametrize("deleted", [False, True])
+def test_an_answer_to_the_series_reaches_the_dates_that_he_answered_on_their_own(deleted: bool) -> None:
+    base = meeting(SERIES)
+    yes = run(
+        base,
+        meeting(SERIES, override(change(SINGLE, ("ACCEPTED;CN=Bob", "TENTATIVE;CN=Bob")))),
+        (BOB,),
+        base=base,
+    )
+    after = None if deleted else meeting(change(SERIES, ("ACCEPTED;CN=Bob", "DECLINED;CN=Bob")))
+    (letter,) = run(base, after, (BOB,), base=base, marks=dict(yes.marks)).outgoing
+    assert [answer_of(letter.object, BOB, key) for key in ("", NEXT)] == ["DECLINED", "DECLINED"]
+
+
+def test_the_one_date_to_which_he_came_is_declined_when_he_takes_it_out_of_a_declined_series() -> None:
+    no = change(SERIES, ("ACCEPTED;CN=Bob", "DECLINED;CN=Bob"))
+    before, after = meeting(no, override()), meeting(change(EXCLUDED, ("ACCEPTED;CN=Bob", "DECLINED;CN=Bob")))
+    (letter,) = run(before, after, (BOB,), base=meeting(SERIES)).outgoing
+    assert (letter.object.master, answer_of(letter.object, BOB, NEXT)) == (None, "DECLINED")
+
+
 def test_a_date_that_he_had_never_declined_is_not_answered_when_it_comes_back() -> None:
     assert not run(meeting(EXCLUDED), meeting(SERIES), (BOB,), base=meeting(SERIES)).outgoing
 
