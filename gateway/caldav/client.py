@@ -203,11 +203,12 @@ class DavClient:
     async def _patiently(
         self, method: str, path: str, *, body: bytes, headers: Mapping[str, str], limit: int
     ) -> Reply:
-        """Once more when the connection of a read was reset: Radicale and SOGo do that under load."""
+        """Once more when the connection of a read was reset: Radicale and SOGo do that under load. So is a write that could
+        not be sent: sogod closes kept connections without saying so."""
         try:
             return await self._once(method, path, body=body, headers=headers, limit=limit)
         except _ConnectionLostError as error:
-            if method not in READS:
+            if method not in READS and not error.unsent:
                 raise BackendUnavailable(error.detail) from error
         try:
             return await self._once(method, path, body=body, headers=headers, limit=limit)
@@ -271,9 +272,12 @@ class DavClient:
 
 
 class _ConnectionLostError(Exception):
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, *, unsent: bool = False) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.unsent = (
+            unsent  # the connection was closed before the whole request was written: nothing was done
+        )
 
 
 def _trouble(error: Exception, name: str) -> Exception:
@@ -282,7 +286,14 @@ def _trouble(error: Exception, name: str) -> Exception:
     )
     reset = reset or isinstance(error.__cause__, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError))
     detail = f"{name}: {type(error).__name__} {error}".rstrip()
-    return _ConnectionLostError(detail) if reset else BackendUnavailable(detail)
+    return _ConnectionLostError(detail, unsent=_unsent(error)) if reset else BackendUnavailable(detail)
+
+
+def _unsent(error: BaseException | None) -> bool:
+    """Whether aiohttp found the connection closed before it had written all of the request."""
+    while error is not None and not isinstance(error, aiohttp.ClientConnectionResetError):
+        error = error.__cause__
+    return error is not None
 
 
 async def _read(response: httpx.Response, limit: int, name: str) -> bytes:

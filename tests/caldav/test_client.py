@@ -6,6 +6,7 @@ import asyncio
 import base64
 from datetime import timedelta
 
+import aiohttp
 import httpx
 import pytest
 
@@ -136,6 +137,24 @@ async def test_a_read_is_repeated_once_when_the_connection_was_reset(crook, open
     with pytest.raises(BackendUnavailable):
         await open_client(ServerSettings(url=crook.url)).request("GET", "/a")
     assert len(crook.asked) == 2
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_a_write_that_could_not_be_sent_is_sent_once_more(open_client, scripted, method: str):
+    """sogod closes kept connections without saying so: aiohttp finds that while it writes."""
+    scripted.on(method, "/a", status=204)
+    answer, closed = scripted._handle, [True]
+
+    async def handle(request):
+        if closed and closed.pop():
+            cause = aiohttp.ClientOSError("Can not write request body")
+            cause.__cause__ = aiohttp.ClientConnectionResetError("Cannot write to closing transport")
+            raise httpx.ConnectTimeout("closed") from cause
+        return await answer(request)
+
+    scripted._handle = handle
+    client = open_client(ServerSettings(url="http://host/"), server=scripted)
+    assert (await client.request(method, "/a")).status == 204
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
