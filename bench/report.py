@@ -1,4 +1,4 @@
-"""From the figures of a run to docs/performance.md and its plot.
+"""From the figures of a run to docs/performance.md, its plot, and the sizes in docs/scaling.md.
 
 python -m bench.report docs/performance.json
 """
@@ -6,6 +6,7 @@ python -m bench.report docs/performance.json
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -158,12 +159,51 @@ def plot(figures: Figures) -> str:
     )
 
 
+# accounts, what is narrow first, what to run
+SIZES = (
+    (5, "nothing; {memory:.0f} MB of memory", "a Raspberry Pi, SQLite, everything on one machine"),
+    (1_000, "the calendar server (a Radicale took {radicale:.0f} meetings/s)", "one small machine, SQLite"),
+    (
+        100_000,
+        "the calendar servers; SQLite has one writer",
+        "PostgreSQL; two nodes, so that one may fail",
+    ),
+    (1_000_000, "the CPU of the gateway", "PostgreSQL on fast disks; nodes of four processes"),
+    (10_000_000, "the database", "the accounts in parts, see below"),
+)
+
+
+def sizes(figures: Figures) -> str:
+    """How many processes what number of accounts needs, computed from the figures, at 70 % of what a process can do."""
+    rate = figures["end_to_end"]["rate"]
+    facts = {"memory": figures["flat"]["many_mb"], "radicale": figures["radicale"]["gateway_rate"]}
+    rows = [
+        (
+            f"One process did {rate:.0f} invitations per second, {figures['end_to_end']['cpu_ms']:.1f} ms of CPU each; two on two "
+            f"cores {figures['processes']['two_over_one']:.2f} x as many."
+        ),
+        "",
+        "| Accounts | Messages/s at the peak | Processes | What is narrow first | What to run |",
+        "|---|---|---|---|---|",
+    ]
+    for accounts, narrow, what in SIZES:
+        peak = accounts * 4 / 3600
+        count = math.ceil(peak / (rate * 0.7))
+        shown = f"{peak:,.0f}" if peak >= 10 else f"{peak:.2g}"
+        rows.append(f"| {accounts:,} | {shown} | {count} | {narrow.format(**facts)} | {what} |")
+    return "\n".join(rows)
+
+
+def _put(page: Path, text: str) -> None:
+    before, _, rest = page.read_text().partition(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
+
+
 def main() -> None:
     run = json.loads(Path(sys.argv[1]).read_text())
     figures: Figures = run["medians"]
-    page = ROOT / "docs" / "performance.md"
-    before, _, rest = page.read_text().partition(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n{table(run, figures)}\n{END}{rest.partition(END)[2]}")
+    _put(ROOT / "docs" / "performance.md", table(run, figures))
+    _put(ROOT / "docs" / "scaling.md", sizes(figures))
     (ROOT / "docs" / "performance.svg").write_text(plot(figures))
 
 

@@ -7,6 +7,7 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -69,8 +70,8 @@ class PostgreSQL:
         self._execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
 
     def close(self) -> None:
-        self._server.terminate()
-        self._server.wait(30)
+        self._server.send_signal(signal.SIGINT)  # do not wait for connections that a test left open
+        self._server.wait(60)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _execute(self, statement: str) -> None:

@@ -7,6 +7,7 @@ the leased jobs of a lane makes that true across processes and nodes, whatever t
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -21,6 +22,7 @@ from gateway.store.ids import token
 from gateway.store.prepared import Prepared, plain
 from gateway.store.schema import LEASED
 
+Kinds = tuple[JobKind, ...]
 MOST_DEATHS = 5  # workers that may die with a job before a person must look at it
 ALONE = 3  # after so many it runs with no other beside it, so that it does not take the innocent along
 
@@ -63,6 +65,13 @@ _READY = (
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True, of=_T)
 )
+_NEXT = (
+    select(_T.c.account)
+    .where(_T.c.state != LEASED, _T.c.account > bindparam("last"))
+    .order_by(_T.c.account)
+    .limit(1)
+)
+_OF_ACCOUNT = _READY.where(_T.c.account == bindparam("of_account"))
 _TAKE = (
     update(_T)
     .where(_T.c.id == bindparam("job_id"))
@@ -77,13 +86,62 @@ _TAKE = (
 )
 
 
+class Turns:
+    """Whose turn it is where one account has more to do than all others: they come one after the other beside it."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def share(self, conn: Connection, rows: list[Any], facts: dict[str, Any], kinds: Kinds) -> list[Any]:
+        """The oldest due jobs, of which no account has more than half as long as another one has a job that is due.
+
+        It costs two looks into an index for each account that is asked, and no more are asked than jobs are taken.
+        """
+        crowd, count = Counter(one.account for one in rows).most_common(1)[0]
+        if count * 2 <= len(rows) or len(rows) < 2:
+            return rows
+        there = {one.id for one in rows}
+        guests = []
+        for account in self._others(conn, len(rows), crowd):
+            found = _prepared(_OF_ACCOUNT, kinds).ask(conn, facts | {"most": 1, "of_account": account})
+            guests += [one for one in found if one.id not in there]
+            if len(guests) * 2 >= len(rows):
+                break
+        if not guests:
+            return rows
+        crowded = [one for one in rows if one.account == crowd]
+        gone = {one.id for one in crowded[-len(guests) :]}
+        return [*(one for one in rows if one.id not in gone), *guests]
+
+    def _others(self, conn: Connection, most: int, crowd: str) -> Iterator[str]:
+        """From where it stopped, once round; "" is the mails that were not read yet."""
+        began, wrapped = self._last, False
+        for _ in range(most):
+            found = _prepared(_NEXT, ()).first(conn, {"last": self._last})
+            if found is None and wrapped:
+                return
+            wrapped = wrapped or found is None
+            self._last = "" if found is None else found.account
+            if self._last != crowd:
+                yield self._last
+            if wrapped and self._last >= began:
+                return
+
+
 def poison(conn: Connection, now: datetime) -> Sequence[Row[Any]]:
     """Jobs whose worker died once too often: whatever they do to a process, they shall not do it for ever (SPEC 9.3)."""
     return _prepared(_POISON, ()).ask(conn, {"now": now})
 
 
 def take(
-    conn: Connection, owner: str, *, now: datetime, lease: timedelta, limit: int, kinds: Sequence[JobKind]
+    conn: Connection,
+    owner: str,
+    *,
+    now: datetime,
+    lease: timedelta,
+    limit: int,
+    kinds: Sequence[JobKind],
+    turns: Turns,
 ) -> list[dict[str, Any]]:
     """Lease up to `limit` jobs, those first whose last worker died with them; their rows as they are now.
 
@@ -95,6 +153,8 @@ def take(
     for statement, died in ((_EXPIRED, True), (_READY, False)):
         if left := limit - len(ours):
             rows = _prepared(statement, tuple(kinds)).ask(conn, facts | {"most": left})
+            if rows and not died:
+                rows = turns.share(conn, rows, facts, tuple(kinds))
             deadly = [row for row in rows if row.deaths >= ALONE] if died else []
             if deadly and _prepared(_IN_HAND, ()).ask(conn, {"owner": owner, "now": now}):
                 return []
@@ -158,4 +218,4 @@ def _values(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-__all__ = ["MOST_DEATHS", "poison", "take"]
+__all__ = ["MOST_DEATHS", "Turns", "poison", "take"]

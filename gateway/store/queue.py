@@ -29,6 +29,7 @@ class Queue:
     def __init__(self, db: Database, jobs: Jobs) -> None:
         self._db = db
         self._jobs = jobs
+        self._turns = claims.Turns()
 
     async def add(self, jobs: Sequence[NewJob]) -> tuple[str, ...]:
         """Queue jobs; the names that they have there."""
@@ -38,12 +39,15 @@ class Queue:
     async def claim(
         self, worker: str, *, limit: int, lease: timedelta, kinds: Sequence[JobKind] = ()
     ) -> tuple[Job, ...]:
-        """Lease up to `limit` due jobs, at most one per lane, no lane that has a leased job; oldest due first."""
+        """Lease up to `limit` due jobs, at most one per lane, no lane that has a leased job; oldest due first, but never more than half of
+        one account while another has something due."""
 
         def change(conn: Connection) -> list[tuple[dict[str, Any], tuple[bytes, str]]]:
             for row in claims.poison(conn, self._jobs.now()):
                 self._bury(conn, job_of(row), "internal-error", (_deadly(row),))
-            rows = claims.take(conn, worker, now=self._jobs.now(), lease=lease, limit=limit, kinds=kinds)
+            rows = claims.take(
+                conn, worker, now=self._jobs.now(), lease=lease, limit=limit, kinds=kinds, turns=self._turns
+            )
             bodies = self._jobs.bodies.find(conn, [one["id"] for one in rows]) if rows else {}
             return [(one, bodies.get(one["id"], (b"", ""))) for one in rows]
 

@@ -33,7 +33,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from gateway.store.instants import Instant
 from gateway.store.texts import Key, Plain
 
-REVISION = "0002"  # the newest of migrations/versions; a test compares
+REVISION = "0003"  # the newest of migrations/versions; a test compares
 
 LEASED: ColumnElement[str] = literal_column("'leased'")
 NOTHING: ColumnElement[str] = literal_column("''")
@@ -96,6 +96,7 @@ _leased = job.c.state == LEASED
 _keyed = _free & (job.c.key != NOTHING)
 Index("ix_job_due", job.c.due, job.c.id, sqlite_where=_free, postgresql_where=_free)
 Index("ix_job_lane", job.c.lane, job.c.due, job.c.id, sqlite_where=_free, postgresql_where=_free)
+Index("ix_job_account", job.c.account, job.c.due, job.c.id, sqlite_where=_free, postgresql_where=_free)
 Index("ix_job_meeting", job.c.account, job.c.uid)
 Index("uq_job_lane", job.c.lane, unique=True, sqlite_where=_leased, postgresql_where=_leased)
 Index("uq_job_key", job.c.key, unique=True, sqlite_where=_keyed, postgresql_where=_keyed)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
@@ -458,3 +459,57 @@ async def test_a_job_whose_worker_lives_may_be_tried_as_often_as_it_likes(store,
     (job,) = await claim(store)
     clock.forward(minutes=10)
     assert [job.id for job in await claim(store)] == [name]
+
+
+async def heap(store, new_job, account: str, count: int) -> None:
+    await store.queue.add([new_job(f"{account}|{n}", account=account) for n in range(count)])
+
+
+def taken(jobs) -> dict[str, int]:
+    return dict(Counter(one.account for one in jobs))
+
+
+async def test_who_comes_behind_a_heap_of_another_account_has_his_turn_at_once(store, clock, new_job) -> None:
+    await heap(store, new_job, "busy@x", 60)
+    clock.forward(seconds=1)
+    await heap(store, new_job, "ann@x", 1)
+    await heap(store, new_job, "zoe@x", 2)
+    assert taken(await claim(store)) == {"busy@x": 8, "ann@x": 1, "zoe@x": 1}
+    assert taken(await claim(store)) == {"busy@x": 9, "zoe@x": 1}
+    assert taken(await claim(store)) == {"busy@x": 10}
+
+
+async def test_all_get_their_turn_behind_a_heap_in_a_bounded_number_of_claims(store, clock, new_job) -> None:
+    await heap(store, new_job, "busy@x", 100)
+    clock.forward(seconds=1)
+    for number in range(20):
+        await heap(store, new_job, f"u{number:02}@x", 1)
+    served: Counter[str] = Counter()
+    for _ in range(4):
+        served.update(taken(await claim(store)))
+    assert {f"u{number:02}@x" for number in range(20)} <= set(served)
+    assert served["busy@x"] == 20
+
+
+async def test_turns_take_neither_what_is_not_due_nor_what_is_leased(store, clock, new_job) -> None:
+    await heap(store, new_job, "busy@x", 20)
+    await store.queue.add(
+        [new_job("later|1", account="later@x", due=clock.now() + timedelta(hours=1), state=JobState.WAITING)]
+    )
+    await store.queue.add([new_job("lane|1", account="one@x")])
+    await store.queue.add([new_job("lane|1", account="one@x")])
+    assert taken(await claim(store, limit=4)) == {"busy@x": 3, "one@x": 1}
+    assert taken(await claim(store, limit=4)) == {"busy@x": 4}
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_turns_go_by_the_indexes(store) -> None:
+    def told(conn, statement) -> str:
+        text = str(statement.compile(conn.engine))
+        rows = conn.exec_driver_sql("EXPLAIN QUERY PLAN " + text, tuple([1] * text.count("?")))
+        return "\n".join(row[3] for row in rows)
+
+    for statement in (claims._NEXT, claims._OF_ACCOUNT):
+        plan = await store.db.read(lambda conn, asked=statement: told(conn, asked))
+        assert "ix_job_account" in plan
+        assert "TEMP B-TREE" not in plan

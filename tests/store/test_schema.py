@@ -76,22 +76,37 @@ def test_a_moment_is_shown_in_utc() -> None:
 
 
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
-def test_a_database_of_the_previous_revision_is_brought_up_with_what_it_holds(
-    backend: str, request: pytest.FixtureRequest, tmp_path: Path
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_a_database_of_an_earlier_revision_is_brought_up_with_what_it_holds(
+    backend: str, revision: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     url = ""
     if backend == "postgresql":
         server = request.getfixturevalue("postgresql")
         url = server.url(server.create())
     database = Database(url, tmp_path)
-    database.write_now(lambda conn: migrate.upgrade(conn, "0001"))
+    database.write_now(lambda conn: migrate.upgrade(conn, revision))
     shot = "INSERT INTO snapshot (account, href, collection, uid, etag, fingerprint, data, changed)"
     database.write_now(
         lambda conn: conn.exec_driver_sql(f"{shot} VALUES ('a', '/x', '/', 'u', 'e', 'f', '', 0)")
     )
-    assert database.version() == "0001"
+    assert database.version() == revision
     database.upgrade()
     assert database.version() == schema.REVISION
     row = database.read_now(lambda conn: conn.execute(schema.snapshot.select()).one())
     assert (row.uid, row.series_by) == ("u", "")
+    database.dispose()
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_postgresql_tidies_the_busy_tables_up_sooner(
+    backend: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    server = request.getfixturevalue("postgresql")
+    database = Database(server.url(server.create()), tmp_path)
+    database.upgrade()
+    asked = "SELECT relname, reloptions FROM pg_class WHERE reloptions IS NOT NULL AND relkind = 'r' ORDER BY relname"
+    rows = database.read_now(lambda conn: conn.exec_driver_sql(asked).all())
+    assert [row.relname for row in rows] == ["accepted", "content", "job", "plan"]
+    assert all("autovacuum_vacuum_scale_factor=0.02" in row.reloptions for row in rows)
     database.dispose()
