@@ -26,22 +26,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the configuration and a sample mail into the state directory, say what runs where, and serve."""
     state = arguments.state.resolve()
+    if not arguments.print_config:
+        _prepare(state)
     text = configuration.demo_config(state, smtp=arguments.smtp, web=arguments.web)
     if arguments.print_config:
         sys.stdout.write(text)
         return 0
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = state / "config.toml"
     path.touch(mode=0o600)
     path.write_text(text)
     (state / SAMPLE).write_bytes(sample(datetime.now(UTC)))
-    token = state / configuration.HOOK_TOKEN
-    token.touch(mode=0o600)
-    token.write_text(f"{secrets.token_urlsafe(24)}\n")
     config = configuration.load(path)
     from gateway import daemon
 
     return daemon.serve(config, path, demo=True)
+
+
+def _prepare(state: Path) -> None:
+    """The folder, and the token by which its calendar server tells of changes."""
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    token = state / configuration.HOOK_TOKEN
+    token.touch(mode=0o600)
+    token.write_text(f"{secrets.token_urlsafe(24)}\n")
 
 
 def sample(now: datetime) -> bytes:

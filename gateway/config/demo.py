@@ -25,6 +25,9 @@ def demo_config(
 ) -> str:
     """config.toml of a gateway that needs nothing but itself and sends nothing anywhere."""
     state = state_dir.absolute()
+    token = state / HOOK_TOKEN
+    told = "  # the calendar server tells at once what was saved"
+    hook = f"hook_token_file = {_quoted(str(token))}{told}\n" if token.exists() else ""
     head = f"""\
 # The configuration of `imip-gateway demo`, made by the program. A real one begins with config.example.toml.
 
@@ -47,9 +50,8 @@ interval = "5s"
 settle   = {_quoted(settle)}  # short, so that a change shows at once
 
 [web]
-listen          = {_quoted(web)}
-hook_token_file = {_quoted(str(state / HOOK_TOKEN))}  # the calendar server tells at once what was saved
-
+listen = {_quoted(web)}
+{hook}
 [[server]]
 name = "main"
 url  = "embedded:radicale"

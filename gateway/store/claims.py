@@ -92,7 +92,7 @@ class Turns:
     def __init__(self) -> None:
         self._last = ""
 
-    def share(self, conn: Connection, rows: list[Any], facts: dict[str, Any], kinds: Kinds) -> list[Any]:
+    def share(self, conn: Connection, rows: list[Any], *, facts: dict[str, Any], kinds: Kinds) -> list[Any]:
         """The oldest due jobs, of which no account has more than half as long as another one has a job that is due.
 
         It costs two looks into an index for each account that is asked, and no more are asked than jobs are taken.
@@ -154,7 +154,7 @@ def take(
         if left := limit - len(ours):
             rows = _prepared(statement, tuple(kinds)).ask(conn, facts | {"most": left})
             if rows and not died:
-                rows = turns.share(conn, rows, facts, tuple(kinds))
+                rows = turns.share(conn, rows, facts=facts, kinds=tuple(kinds))
             deadly = [row for row in rows if row.deaths >= ALONE] if died else []
             if deadly and _prepared(_IN_HAND, ()).ask(conn, {"owner": owner, "now": now}):
                 return []
