@@ -83,10 +83,12 @@ class CalDavCalendars:
         calendars = await self._searched(account)
         if not calendars:
             return None
+        profile = (await self._surroundings(account)).profile
+        guarded = profile.guards_uid
+        known = guarded and profile.guards_creation and calendars[0].collection.path in indexed
         predictable = object_path(calendars[0].collection.path, uid)
-        if (found := await _with_uid(client, predictable, uid)) is not None:
+        if not known and (found := await _with_uid(client, predictable, uid)) is not None:
             return found
-        guarded = (await self._surroundings(account)).profile.guards_uid
         for index, calendar in enumerate(calendars):
             if guarded and calendar.collection.path in indexed:
                 continue  # a query by UID costs seconds in a large calendar; a twin would be refused at the PUT

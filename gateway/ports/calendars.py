@@ -76,7 +76,7 @@ class Calendars(Protocol):
         """The object with exactly this UID: at a hinted href, at our predictable href, else by query in every calendar.
 
         `indexed` are calendars of which the caller knows every UID, and this one is not among them: where the server refuses
-        a second object of a UID, they need not be asked.
+        a second object of a UID, and one where there is one, they are not asked; a PUT of a new object tells.
         """
         ...
 
