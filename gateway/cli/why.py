@@ -47,4 +47,5 @@ def _tell(line: dict[str, Any]) -> None:
         facts = " ".join(f"{key}={value}" for key, value in note.items() if key != "code")
         sys.stdout.write(f"    note {note['code']} {facts}\n")
     for letter in line["letters"]:
-        sys.stdout.write(f"    letter {letter['method']} to {letter['to']}: {letter['state']}\n")
+        kind = f"letter {letter['method']}" if letter["method"] else "notice"
+        sys.stdout.write(f"    {kind} to {letter['to']}: {letter['state']}\n")

@@ -2,6 +2,8 @@
 
 A lane is a line: only its oldest job may start, and none while one of its jobs is leased (SPEC 9.1). A unique index over
 the leased jobs of a lane makes that true across processes and nodes, whatever two of them read at the same moment.
+Before all others of its lane comes a job that has a plan: it may have written to the calendar, and until that is settled
+the next one would take its write for a person's.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ ALONE = 3  # after so many it runs with no other beside it, so that it does not 
 _T = schema.job
 _OTHER = schema.job.alias("other")
 _LANE = schema.job.alias("lane")
+_OPEN = schema.job.alias("open")
+_PLAN = schema.plan
 
 _EXPIRED = (
     select(_T)
@@ -48,18 +52,27 @@ _IN_HAND = select(_T.c.id).where(
     _T.c.lease_until > bindparam("now"),
     _T.c.kind != str(JobKind.RELAY),
 )
+_BEGUN = exists().where(_PLAN.c.job == _T.c.id)
+_EARLIER = exists().where(
+    _OTHER.c.lane == _T.c.lane,
+    _OTHER.c.state != LEASED,
+    _OTHER.c.due <= _T.c.due,
+    or_(_OTHER.c.due < _T.c.due, and_(_OTHER.c.due == _T.c.due, _OTHER.c.id < _T.c.id)),
+)
+_UNSETTLED = exists().where(
+    _OPEN.c.lane == _T.c.lane,
+    _OPEN.c.state != LEASED,
+    _OPEN.c.state == str(JobState.DUE),  # what is buried, held or parked keeps nobody waiting
+    _OPEN.c.id != _T.c.id,
+    exists().where(_PLAN.c.job == _OPEN.c.id),
+)
 _READY = (
     select(_T)
     .where(
         _T.c.state != LEASED,
         _T.c.due <= bindparam("now"),
         ~exists().where(_LANE.c.lane == _T.c.lane, _LANE.c.state == LEASED),
-        ~exists().where(
-            _OTHER.c.lane == _T.c.lane,
-            _OTHER.c.state != LEASED,
-            _OTHER.c.due <= _T.c.due,
-            or_(_OTHER.c.due < _T.c.due, and_(_OTHER.c.due == _T.c.due, _OTHER.c.id < _T.c.id)),
-        ),
+        or_(~_EARLIER & ~_UNSETTLED, _BEGUN),
     )
     .order_by(_T.c.due, _T.c.id)
     .limit(bindparam("most"))

@@ -208,8 +208,10 @@ PROPPATCH = """<d:propertyupdate xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:
 <c:calendar-user-address-set><d:href>mailto:{}</d:href></c:calendar-user-address-set></d:prop></d:set></d:propertyupdate>"""
 
 
-async def test_an_organizers_change_gets_past_a_scheduling_xandikos(xandikos, open_calendars, event: Event):
-    """Which refuses it by 412 attendee-allowed in an attendee's copy."""
+async def test_a_scheduling_xandikos_refuses_an_organizers_change_and_takes_it_anew(
+    xandikos, open_calendars, event: Event
+):
+    """By 412 attendee-allowed in an attendee's copy; `flows/anew` deletes and creates, journalled."""
     calendars: CalDavCalendars = open_calendars(xandikos.settings)
     account = xandikos.account()
     home = (await calendars.invitations(account)).path
@@ -222,9 +224,13 @@ async def test_an_organizers_change_gets_past_a_scheduling_xandikos(xandikos, op
     people = ("ORGANIZER:mailto:ext@example.net", f"ATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:{account.address}")
     href = calendars.new_href(home, "one")
     first = await calendars.put(account, href, event("one", "Old", *people), etag="")
-    second = await calendars.put(
-        account, href, event("one", "New", *people, "LOCATION:Here"), etag=first.etag
-    )
+    changed = event("one", "New", *people, "LOCATION:Here")
+    with pytest.raises(PreconditionFailed) as refusal:
+        await calendars.put(account, href, changed, etag=first.etag)
+    assert refusal.value.element == "attendee-allowed"
+    assert (await calendars.profile(account)).replaces
+    await calendars.delete(account, href, etag=first.etag)
+    second = await calendars.put(account, href, changed, etag="")
     assert b"SUMMARY:New" in second.data and second.etag != first.etag
     found = await calendars.find(account, "one")
     assert found is not None and (found.href, found.etag) == (href, second.etag)

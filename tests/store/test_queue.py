@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from gateway.errors import LeaseLost
-from gateway.ports import Entry, Held, JobKind, JobState
+from gateway.ports import Entry, Held, JobKind, JobState, Plan
 from gateway.store import claims, schema
 from gateway.store.bodies import LARGE
 
@@ -513,3 +513,34 @@ async def test_turns_go_by_the_indexes(store) -> None:
         plan = await store.db.read(lambda conn, asked=statement: told(conn, asked))
         assert "ix_job_account" in plan
         assert "TEMP B-TREE" not in plan
+
+
+async def test_what_may_have_written_to_the_calendar_is_settled_before_the_next_of_its_meeting(
+    store, clock, new_job
+) -> None:
+    """A write whose answer was lost: an older job that is tried again may not decide on it before it is told."""
+    older, newer = await store.queue.add([new_job(uid="u"), new_job(uid="u")])
+    (first,) = await claim(store)
+    assert first.id == older
+    await store.queue.retry(first, due=clock.now() + timedelta(minutes=1), reason="backend-unavailable")
+    (second,) = await claim(store)
+    assert second.id == newer
+    plan = Plan(job=newer, account=second.account, uid="u", action="store", href="/c/u.ics", data=b"x")
+    await store.plans.plan(second, plan, ())
+    await store.queue.retry(second, due=clock.now() + timedelta(minutes=5), reason="backend-unavailable")
+    clock.forward(minutes=2)
+    assert await claim(store) == ()
+    clock.forward(minutes=4)
+    (again,) = await claim(store)
+    assert again.id == newer
+    await store.queue.finish(again)
+    (last,) = await claim(store)
+    assert last.id == older
+
+
+async def test_a_plan_of_a_buried_job_keeps_nobody_waiting(store, clock, new_job) -> None:
+    await store.queue.add([new_job(uid="u"), new_job(uid="u")])
+    (first,) = await claim(store)
+    await store.plans.plan(first, Plan(job=first.id, account=first.account, uid="u", action="none"), ())
+    await store.queue.bury(first, "given-up")
+    assert len(await claim(store)) == 1
