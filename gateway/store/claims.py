@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -100,33 +100,35 @@ _TAKE = (
 
 
 class Turns:
-    """Whose turn it is where one account has more to do than all others: they come one after the other beside it."""
+    """Whose turn it is where a few accounts have more to do than is taken at once: all others come one after the other."""
 
     def __init__(self) -> None:
         self._last = ""
 
     def share(self, conn: Connection, rows: list[Any], *, facts: dict[str, Any], kinds: Kinds) -> list[Any]:
-        """The oldest due jobs, of which no account has more than half as long as another one has a job that is due.
+        """The oldest due jobs; up to half of them give way to accounts that are not among them and have a job that is due.
 
-        It costs two looks into an index for each account that is asked, and no more are asked than jobs are taken.
+        It costs two looks into an index for each account that is asked, and no more are asked than jobs are taken; none
+        where everything due was taken, or each is of another account.
         """
-        crowd, count = Counter(one.account for one in rows).most_common(1)[0]
-        if count * 2 <= len(rows) or len(rows) < 2:
+        counts = Counter(one.account for one in rows)
+        if len(rows) < max(2, facts["most"]) or counts.most_common(1)[0][1] == 1:
             return rows
-        there = {one.id for one in rows}
-        guests = []
-        for account in self._others(conn, len(rows), crowd):
-            found = _prepared(_OF_ACCOUNT, kinds).ask(conn, facts | {"most": 1, "of_account": account})
-            guests += [one for one in found if one.id not in there]
+        guests: list[Any] = []
+        for account in self._others(conn, len(rows), counts):
+            guests += _prepared(_OF_ACCOUNT, kinds).ask(conn, facts | {"most": 1, "of_account": account})
             if len(guests) * 2 >= len(rows):
                 break
-        if not guests:
-            return rows
-        crowded = [one for one in rows if one.account == crowd]
-        gone = {one.id for one in crowded[-len(guests) :]}
-        return [*(one for one in rows if one.id not in gone), *guests]
+        kept = list(rows)
+        for place in range(len(guests)):
+            crowd, count = counts.most_common(1)[0]
+            if count == 1:
+                return [*kept, *guests[:place]]
+            counts[crowd] -= 1
+            kept.remove(next(one for one in reversed(kept) if one.account == crowd))
+        return [*kept, *guests]
 
-    def _others(self, conn: Connection, most: int, crowd: str) -> Iterator[str]:
+    def _others(self, conn: Connection, most: int, known: Container[str]) -> Iterator[str]:
         """From where it stopped, once round; "" is the mails that were not read yet."""
         began, wrapped = self._last, False
         for _ in range(most):
@@ -135,7 +137,7 @@ class Turns:
                 return
             wrapped = wrapped or found is None
             self._last = "" if found is None else found.account
-            if self._last != crowd:
+            if self._last not in known:
                 yield self._last
             if wrapped and self._last >= began:
                 return
@@ -167,7 +169,7 @@ def take(
         if left := limit - len(ours):
             rows = _prepared(statement, tuple(kinds)).ask(conn, facts | {"most": left})
             if rows and not died:
-                rows = turns.share(conn, rows, facts=facts, kinds=tuple(kinds))
+                rows = turns.share(conn, rows, facts=facts | {"most": left}, kinds=tuple(kinds))
             deadly = [row for row in rows if row.deaths >= ALONE] if died else []
             if deadly and _prepared(_IN_HAND, ()).ask(conn, {"owner": owner, "now": now}):
                 return []

@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, select
 
 from gateway.errors import QueueFull
-from gateway.ports import Envelope, Hands, JobKind, NewJob, ReceivedMail, pack_mail
+from gateway.ports import Envelope, Hands, JobKind, JobState, NewJob, ReceivedMail, pack_mail
 from gateway.store import schema
 from gateway.store.bodies import LARGE
 from gateway.store.db import Database
@@ -32,7 +32,10 @@ _T = schema.accepted
 _FORGET = Prepared(delete(_T).where(_T.c.at <= bindparam("before")))
 _FORGOTTEN_EVERY = timedelta(minutes=1)
 _REMEMBER = Prepared(insert(_T))
-_COUNT = select(func.count()).select_from(schema.job)
+_WORK = case((schema.job.c.state.in_((str(JobState.DUE), str(JobState.LEASED))), 1), else_=0)
+_COUNT = select(func.count().label("kept"), func.coalesce(func.sum(_WORK), 0).label("work")).select_from(
+    schema.job
+)
 _LOOKED_AT_AFTER = 8_000_000  # bytes of mail between two looks at the disk
 _COUNTED_EVERY = 256  # mails between two counts of the queue
 
@@ -50,7 +53,8 @@ def _known(count: int) -> Prepared:
 class IntakeLimits:
     """When the door closes, and how long a mail that comes again is known."""
 
-    max_jobs: int = 100_000
+    max_jobs: int = 100_000  # that are work; what waits for a person or a peer closes no door so soon
+    max_kept: int = 1_000_000  # of all kinds
     min_free: int = 64_000_000  # bytes on the disk of the state directory
     window: timedelta = timedelta(hours=2)  # longer than an MTA waits between two tries (Postfix: 4 000 s)
 
@@ -155,10 +159,11 @@ class Intake:
     def _check_room(self, conn: Connection, wanted: int) -> None:
         """Counting costs more than a mail does: it is done now and then, and for each mail once the queue is full."""
         if self._room < wanted:
-            free = self._limits.max_jobs - int(conn.execute(_COUNT).scalar_one())
+            found = conn.execute(_COUNT).one()
+            free = min(self._limits.max_jobs - int(found.work), self._limits.max_kept - int(found.kept))
             if free < wanted:
                 self._room = 0
-                raise QueueFull(f"{self._limits.max_jobs} jobs wait already")
+                raise QueueFull(f"{found.kept} jobs wait already")
             self._room = min(free, max(_COUNTED_EVERY, wanted))
         self._room -= wanted
 

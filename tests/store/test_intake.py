@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.errors import BackendUnavailable, LeaseLost, QueueFull
-from gateway.ports import Job, JobKind, Peer, unpack_mail
+from gateway.ports import Job, JobKind, JobState, Peer, unpack_mail
 from gateway.store.bodies import LARGE
 from gateway.store.intake import Intake, IntakeLimits
 
@@ -116,6 +116,15 @@ async def test_a_full_queue_closes_the_door_and_opens_it_again(open_store, new_m
     for job in await jobs_of(store):
         await store.queue.finish(job)
     assert await store.intake.accept(new_mail("one more"))
+
+
+async def test_what_waits_for_a_person_closes_the_door_later(open_store, new_mail, new_job, clock) -> None:
+    store = await open_store(IntakeLimits(max_jobs=3, max_kept=6))
+    waiting = {"state": JobState.WAITING, "due": clock.now() + timedelta(days=30)}
+    await store.queue.add([new_job(f"w{n}", **waiting) for n in range(5)])
+    assert await store.intake.accept(new_mail("1"))
+    with pytest.raises(QueueFull):
+        await store.intake.accept(new_mail("2"))
 
 
 async def test_a_known_mail_passes_a_full_queue(open_store, new_mail) -> None:

@@ -491,6 +491,14 @@ async def test_all_get_their_turn_behind_a_heap_in_a_bounded_number_of_claims(st
     assert served["busy@x"] == 20
 
 
+async def test_two_heaps_stall_nobody_either(store, clock, new_job) -> None:
+    await heap(store, new_job, "busy@x", 200)
+    await heap(store, new_job, "eager@x", 200)
+    clock.forward(seconds=1)
+    await heap(store, new_job, "ann@x", 1)
+    assert taken(await claim(store))["ann@x"] == 1
+
+
 async def test_turns_take_neither_what_is_not_due_nor_what_is_leased(store, clock, new_job) -> None:
     await heap(store, new_job, "busy@x", 20)
     await store.queue.add(
