@@ -21,6 +21,7 @@ from gateway.errors import BackendUnavailable, ConfigError
 from gateway.store.bell import Bell
 from gateway.store.ear import Ear
 from gateway.store.faults import translating
+from gateway.store.prepared import plain
 from gateway.store.schema import REVISION
 from gateway.store.writer import Writer, transaction
 
@@ -166,7 +167,7 @@ def _engine(url: URL, *, reads_only: bool) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begun(conn: Connection) -> None:
-        conn.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+        plain(conn, "BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
     return engine
 

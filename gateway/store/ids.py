@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
+import os
 import threading
 from datetime import datetime
 
@@ -13,6 +13,30 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford: nothing that is mis
 _LENGTH, _RANDOM_BITS = 20, 50
 _LONGEST = 240
 _HASHED = 80  # characters of a long name that give way to its hash
+_POOL = 4096  # octets asked of the system at once: each question gives the other threads their turn
+
+
+class _Chance:
+    """The system's random octets; a forked process asks for its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left = b""
+        os.register_at_fork(after_in_child=self._anew)
+
+    def octets(self, count: int) -> bytes:
+        with self._lock:
+            if len(self._left) < count:
+                self._left = os.urandom(_POOL)
+            taken, self._left = self._left[:count], self._left[count:]
+            return taken
+
+    def _anew(self) -> None:
+        self._lock = threading.Lock()
+        self._left = b""
+
+
+_CHANCE = _Chance()
 
 
 class Ids:
@@ -29,13 +53,13 @@ class Ids:
             if moment == self._last >> _RANDOM_BITS:
                 self._last += 1
             else:
-                self._last = moment << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+                self._last = moment << _RANDOM_BITS | _bits()
             return _written(self._last)
 
 
 def token() -> str:
     """The proof of a lease."""
-    return secrets.token_hex(8)
+    return _CHANCE.octets(8).hex()
 
 
 def bounded(name: str, longest: int = _LONGEST) -> str:
@@ -43,6 +67,10 @@ def bounded(name: str, longest: int = _LONGEST) -> str:
     if len(name) <= longest:
         return name
     return f"{name[: longest - _HASHED]}#{hashlib.sha256(name.encode()).hexdigest()}"
+
+
+def _bits() -> int:
+    return int.from_bytes(_CHANCE.octets(7)) >> 56 - _RANDOM_BITS
 
 
 def _written(number: int) -> str:

@@ -1,8 +1,9 @@
 """The one thread of a process that changes the database, with natural group commit (HOUSE 4a).
 
-Whatever arrived during the last commit shares the next transaction: no timer, no linger. Each change has a SAVEPOINT of
-its own, so that one failure does not spoil the others; an answer is given only after COMMIT has returned. Who stops
-waiting does not stop the commit.
+Whatever arrived during the last commit shares the next transaction: no timer, no linger. An answer is given only after
+COMMIT has returned. Who stops waiting does not stop the commit. One failure does not spoil the others: the transaction is
+rolled back, and done again with a SAVEPOINT around each change. So a change may run twice, and does nothing before the
+commit but through its connection.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from gateway.store.prepared import plain
 
 MOST = 512  # changes of one transaction
 TRIES = 3  # of a change that meets another node's
+CAREFUL = 16  # transactions with savepoints after one that was spoilt: failures come in swarms
 _HOOKS = "after_commit"
 
 Change = Callable[[Connection, Sequence[Any]], Sequence[Any]]
@@ -48,6 +50,10 @@ class _Answer:
     error: Exception | None = None
 
 
+class _Spoilt(Exception):
+    """A change failed and nothing is committed; the cause is its error."""
+
+
 class _TransactionLost(Exception):
     """The database rolled everything back by itself; the cause is the error that made it do so."""
 
@@ -65,10 +71,16 @@ def is_promised(conn: Connection, action: Callable[[], None]) -> bool:
 @contextlib.contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """One transaction in the calling thread, with its actions after the commit."""
-    hooks: list[Callable[[], None]] = []
-    with engine.connect() as conn, conn.begin():
-        conn.info[_HOOKS] = hooks
+    with engine.connect() as conn, _transaction(conn):
         yield conn
+
+
+@contextlib.contextmanager
+def _transaction(conn: Connection) -> Iterator[None]:
+    hooks: list[Callable[[], None]] = []
+    with conn.begin():
+        conn.info[_HOOKS] = hooks
+        yield
     _act(hooks)
 
 
@@ -79,6 +91,8 @@ class Writer:
         self._engine = engine
         self._inbox: SimpleQueue[_Request | None] = SimpleQueue()
         self._thread: Thread | None = None
+        self._conn: Connection | None = None  # kept from commit to commit, until something fails
+        self._careful = 0  # transactions until we hope again
         self.commits = 0
 
     def start(self) -> None:
@@ -104,6 +118,7 @@ class Writer:
     def _work(self) -> None:
         while batch := self._next():
             _deliver(self._commit(batch))
+        self._let_go()
 
     def _next(self) -> list[_Request]:
         """Wait for one, take all that are there; empty when the writer is stopped."""
@@ -122,31 +137,79 @@ class Writer:
         return batch
 
     def _commit(self, batch: list[_Request]) -> list[_Answer]:
-        answers: list[_Answer] = []
+        groups = _together(batch)
         try:
-            with transaction(self._engine) as conn:
-                for requests in _together(batch):
-                    answers += _run(conn, requests)
+            answers = None if self._careful else self._hopefully(groups)
+            if answers is None:
+                answers = self._carefully(groups)
         except Exception as error:
+            self._let_go()
             cause = error.__cause__ if isinstance(error, _TransactionLost) else error
             failure = translated(cause if isinstance(cause, Exception) else error)
             return [_Answer(loop=one.loop, future=one.future, error=failure) for one in batch]
         self.commits += 1
         return answers
 
+    def _hopefully(self, groups: Sequence[list[_Request]]) -> list[_Answer] | None:
+        """Without savepoints. None: a change failed and nothing is committed. What COMMIT itself raises goes out: it may stand."""
+        answers: list[_Answer] = []
+        try:
+            conn = self._connection()
+            with _transaction(conn):
+                for requests in groups:
+                    answers += _answered(requests, _changed(conn, requests))
+        except _Spoilt:
+            self._careful = CAREFUL
+            self._let_go()
+            return None
+        return answers
 
-def _together(batch: list[_Request]) -> Iterable[list[_Request]]:
+    def _carefully(self, groups: Sequence[list[_Request]]) -> list[_Answer]:
+        self._careful = max(0, self._careful - 1)
+        answers: list[_Answer] = []
+        with transaction(self._engine) as conn:
+            for requests in groups:
+                answers += _run(conn, requests)
+        return answers
+
+    def _connection(self) -> Connection:
+        if self._conn is None:
+            self._conn = self._engine.connect()
+        return self._conn
+
+    def _let_go(self) -> None:
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            with contextlib.suppress(SQLAlchemyError):
+                conn.close()
+
+
+def _together(batch: list[_Request]) -> Sequence[list[_Request]]:
     """Requests of one change side by side, at the place of the first."""
     groups: dict[Change, list[_Request]] = {}
     for one in batch:
         groups.setdefault(one.change, []).append(one)
-    return groups.values()
+    return list(groups.values())
+
+
+def _answered(requests: list[_Request], values: Sequence[Any]) -> list[_Answer]:
+    return [
+        _Answer(loop=one.loop, future=one.future, value=value)
+        for one, value in zip(requests, values, strict=True)
+    ]
+
+
+def _changed(conn: Connection, requests: list[_Request]) -> Sequence[Any]:
+    try:
+        return requests[0].change(conn, [one.item for one in requests])
+    except Exception as error:
+        raise _Spoilt from error
 
 
 def _run(conn: Connection, requests: list[_Request]) -> list[_Answer]:
     """Do one change for all who asked for it; if that fails, for each by himself."""
     try:
-        values = _tried(conn, requests)
+        return _answered(requests, _tried(conn, requests))
     except _TransactionLost:
         raise
     except Exception as error:
@@ -154,10 +217,6 @@ def _run(conn: Connection, requests: list[_Request]) -> list[_Answer]:
             return [answer for one in requests for answer in _run(conn, [one])]
         first = requests[0]
         return [_Answer(loop=first.loop, future=first.future, error=translated(error))]
-    return [
-        _Answer(loop=one.loop, future=one.future, value=value)
-        for one, value in zip(requests, values, strict=True)
-    ]
 
 
 def _tried(conn: Connection, requests: list[_Request]) -> Sequence[Any]:

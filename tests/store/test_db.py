@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import event, func, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from gateway.errors import BackendUnavailable, ConfigError, QueueFull
@@ -74,6 +74,43 @@ async def test_one_failing_change_does_not_spoil_its_neighbours(store: Store) ->
     answers = await asyncio.gather(*others, return_exceptions=True)
     assert [type(one) for one in answers if isinstance(one, Exception)] == [IntegrityError]
     assert await store.db.read(count) == 3
+
+
+async def test_after_a_failure_changes_have_savepoints_for_a_while(store: Store) -> None:
+    def failing(conn) -> None:
+        calls.append("failing")
+        raise QueueFull("no")
+
+    calls: list[str] = []
+    for _ in range(2):
+        with pytest.raises(QueueFull):
+            await store.db.write(failing)
+    assert len(calls) == 3, (
+        "the first was tried without a savepoint and with one, the second at once with one"
+    )
+    for _ in range(20):
+        await store.db.write(lambda conn: None)
+    with pytest.raises(QueueFull):
+        await store.db.write(failing)
+    assert len(calls) == 5
+
+
+async def test_what_may_be_committed_is_not_done_again(store: Store) -> None:
+    """A COMMIT whose answer is lost may stand: the change must not run a second time in hope."""
+    calls: list[int] = []
+
+    def lost(conn) -> None:
+        raise OperationalError("COMMIT", None, ConnectionError("gone"))
+
+    def change(conn) -> None:
+        calls.append(1)
+        event.listen(conn, "commit", lost, once=True)
+
+    with pytest.raises(BackendUnavailable):
+        await store.db.write(change)
+    assert len(calls) == 1
+    await store.db.write(remember("a"))
+    assert await store.db.read(count) == 1
 
 
 async def test_changes_of_one_kind_are_made_in_one_call_and_answered_each(store: Store) -> None:

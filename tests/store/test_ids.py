@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 
 from hypothesis import given
@@ -35,3 +36,18 @@ def test_two_processes_give_different_names_at_one_moment(clock) -> None:
 def test_a_bounded_name_is_short_and_still_one_of_a_kind(one: str, two: str) -> None:
     assert len(bounded(one)) <= 240
     assert (bounded(one) == bounded(two)) is (one == two)
+
+
+def test_a_forked_process_gives_names_and_proofs_of_its_own() -> None:
+    token()
+    reads, writes = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writes, token().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    told = os.read(reads, 100).decode()
+    os.close(reads)
+    os.close(writes)
+    assert len(told) == 16
+    assert told not in {token() for _ in range(600)}
