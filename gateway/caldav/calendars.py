@@ -65,6 +65,10 @@ class CalDavCalendars:
     async def profile(self, account: Account) -> ProfileFacts:
         return (await self._surroundings(account)).facts
 
+    async def user_addresses(self, account: Account) -> tuple[str, ...]:
+        found = await self._surroundings(account)
+        return (*((found.principal,) if found.principal else ()), *found.addresses)
+
     async def collections(self, account: Account) -> tuple[Collection, ...]:
         return watched(await self._surroundings(account), account)
 

@@ -28,7 +28,11 @@ _PRINCIPAL = (
     f"{CALDAV}calendar-home-set",
     f"{DAV}resourcetype",
 )
-_HOME = (f"{CALDAV}calendar-home-set", f"{CALDAV}schedule-inbox-URL")
+_HOME = (
+    f"{CALDAV}calendar-home-set",
+    f"{CALDAV}schedule-inbox-URL",
+    f"{CALDAV}calendar-user-address-set",
+)
 _CALENDAR = (
     f"{DAV}resourcetype",
     f"{DAV}displayname",
@@ -65,6 +69,7 @@ class Surroundings:
     default: str  # the server's schedule-default-calendar-URL, or ""
     profile: Profile
     facts: ProfileFacts
+    addresses: tuple[str, ...] = ()  # calendar-user-address-set (RFC 6638 2.4.1), as the server wrote it
 
     def calendar(self, path: str) -> Calendar | None:
         """The calendar at this path."""
@@ -74,7 +79,7 @@ class Surroundings:
 
 async def discover(client: DavClient, account: Account, *, profile: str) -> Surroundings:
     """Ask the server for everything about this account. Raises BackendRefused when it has no calendar home."""
-    principal, homes, inbox = await _homes(client, account)
+    principal, homes, inbox, addresses = await _homes(client, account)
     calendars: dict[str, Calendar] = {}
     for home in homes:
         found = await client.propfind(home, propfind(*_CALENDAR), depth=1)
@@ -99,6 +104,7 @@ async def discover(client: DavClient, account: Account, *, profile: str) -> Surr
         default=default,
         profile=known,
         facts=facts,
+        addresses=addresses,
     )
 
 
@@ -142,18 +148,18 @@ def configured_path(client: DavClient, account: Account, homes: Iterable[str] = 
     return as_collection(canonical(account.calendar, base=home)) if home and "/" in account.calendar else ""
 
 
-async def _homes(client: DavClient, account: Account) -> tuple[str, tuple[str, ...], str]:
-    """Principal, calendar homes and schedule inbox of the account."""
+async def _homes(client: DavClient, account: Account) -> tuple[str, tuple[str, ...], str, tuple[str, ...]]:
+    """Principal, calendar homes and schedule inbox of the account, and what the server calls it."""
     configured = configured_path(client, account)
     principal, homes = await _principal(client)
     if client.credential.service:
         principal = _of_user(principal, client.credential.login, client.credential.user)
         homes = ()
         if configured:
-            return principal, (parent(configured),), ""
+            return principal, (parent(configured),), "", ()
     if not principal:
         if configured or homes:
-            return "", homes or (parent(configured),), ""
+            return "", homes or (parent(configured),), "", ()
         raise BackendRefused(f"{account.address}: the server names no principal for this login")
     found = await client.propfind(principal, propfind(*_HOME), depth=0)
     member = found.member(found.path) or next(iter(found.members), None)
@@ -161,7 +167,8 @@ async def _homes(client: DavClient, account: Account) -> tuple[str, tuple[str, .
         homes = _homes_of(client, member) or homes
     if not homes:
         raise BackendRefused(f"{account.address}: the server names no calendar home")
-    return principal, homes, member.path_of(f"{CALDAV}schedule-inbox-URL") if member else ""
+    inbox = member.path_of(f"{CALDAV}schedule-inbox-URL") if member else ""
+    return principal, homes, inbox, member.hrefs_of(f"{CALDAV}calendar-user-address-set") if member else ()
 
 
 async def _principal(client: DavClient) -> tuple[str, tuple[str, ...]]:

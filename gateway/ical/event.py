@@ -268,10 +268,13 @@ def partstat(found: Property) -> str:
 
 
 def person(found: Property) -> Address:
-    """The address of an ATTENDEE or ORGANIZER; where its value is a principal path or a UUID, that of EMAIL (Apple)."""
+    """The address of an ATTENDEE or ORGANIZER; where its value is a principal path or a UUID, that of EMAIL (Apple), else of
+    CN (DAVx5)."""
     own = found.address
-    email = None if is_mail(own) else found.param("EMAIL")
-    return address(email) if email and "@" in email else own
+    if is_mail(own):
+        return own
+    told = (address(found.param(name) or "") for name in ("EMAIL", "CN"))
+    return next((one for one in told if is_mail(one)), own)
 
 
 def attendee_of(component: Component, who: Address | Iterable[Address]) -> Property | None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.ical import onward
+from gateway.ical import onward, principals
 from gateway.ical.address import Address, is_mail, mailto
-from gateway.ical.event import CalendarObject, attendee_of, partstat
+from gateway.ical.event import CalendarObject, attendee_of, partstat, person
 from gateway.ical.tree import Component, Property, prop
-from gateway.itip.roles import identities
 from gateway.itip.significance import components_by_key
 
 _PRIVATE: Final = (
@@ -33,6 +32,12 @@ _PRIVATE: Final = (
     "X-APPLE-SERVER",
     "X-RESPONSE-COMMENT",  # a guest's words to the organizer, as Google writes them
 )
+_ADDRESSES: Final = (
+    "SENT-BY",
+    "DELEGATED-TO",
+    "DELEGATED-FROM",
+    "MEMBER",
+)  # RFC 5545 3.2.4, 3.2.5, 3.2.11, 3.2.18
 _DROPPED: Final = frozenset({"COLOR", "REQUEST-STATUS", "METHOD"})
 
 
@@ -49,7 +54,8 @@ def leaving(component: Component) -> Component:
             if child.name != "VALARM":
                 kept.append(child)
         elif child.name not in _DROPPED and not is_private(child.name):
-            kept.append(_leaving_line(child))
+            line = _outward(child) if child.name in ("ORGANIZER", "ATTENDEE") else child
+            kept += [] if line is None else [_without_private(line)]
     return component.with_children(kept)
 
 
@@ -118,11 +124,28 @@ def _asking(line: Property) -> Property:
     return line
 
 
-def _leaving_line(line: Property) -> Property:
-    if line.name in ("ORGANIZER", "ATTENDEE") and not is_mail(line.address):
-        # Apple and DAVx5 write principals; only a mail address means anything outside.
-        mail = next((one for one in sorted(identities(line)) if is_mail(one)), None)
-        line = line if mail is None else line.with_value(mailto(mail))
+def _outward(line: Property) -> Property | None:
+    """Only mail addresses mean anything outside, and principals are nobody's business: they name logins and servers.
+
+    None for a guest who has no other name; Apple and DAVx5 write such.
+    """
+    if line.param(principals.STORED_AS) is not None:
+        line = line.with_params(EMAIL=None)  # of the principal's owner, as his program knows him
+    elif not is_mail(line.address):
+        mail = person(line)
+        if is_mail(mail):
+            line = line.with_value(mailto(mail)).with_params(EMAIL=None)
+        elif line.name == "ATTENDEE" and principals.place(line.value) is not None:
+            return None
+    kept = {name: [one for one in line.param_values(name) if not _internal(one)] for name in _ADDRESSES}
+    return line.with_params(**{name.replace("-", "_"): kept[name] or None for name in _ADDRESSES})
+
+
+def _internal(value: str) -> bool:
+    return principals.place(value) is not None
+
+
+def _without_private(line: Property) -> Property:
     params = tuple(item for item in line.params if not is_private(item.name))
     return line if len(params) == len(line.params) else Property(line.name, line.value, params)
 

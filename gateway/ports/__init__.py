@@ -4,7 +4,15 @@ Edges (smtp, caldav, web, store) do not know each other; the journeys in `flows/
 aware datetimes in UTC; outcome and reason are the strings of `itip.model.Outcome` and `itip.model.Reason`.
 """
 
-from gateway.ports.calendars import Calendars, Change, Collection, ProfileFacts, Resource, SyncResult
+from gateway.ports.calendars import (
+    Calendars,
+    Change,
+    Collection,
+    Principals,
+    ProfileFacts,
+    Resource,
+    SyncResult,
+)
 from gateway.ports.delivery import Clock, NextHop, OutgoingMail, PassedOn, Sent, Smarthost
 from gateway.ports.jobs import Entry, Held, Job, JobKind, JobState, Journal, NewJob, Queue
 from gateway.ports.mail import (
@@ -52,6 +60,7 @@ __all__ = [
     "Plan",
     "Plans",
     "Posted",
+    "Principals",
     "ProfileFacts",
     "ProposalRow",
     "Proposals",

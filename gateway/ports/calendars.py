@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -64,6 +64,10 @@ class Calendars(Protocol):
     """A CalDAV server, seen from one account. Every call may raise BackendUnavailable or BackendRefused."""
 
     async def profile(self, account: Account) -> ProfileFacts: ...
+    async def user_addresses(self, account: Account) -> tuple[str, ...]:
+        """What the server calls the account, as it says it: its principal, and RFC 6638 2.4.1."""
+        ...
+
     async def collections(self, account: Account) -> tuple[Collection, ...]: ...
     async def invitations(self, account: Account, kind: str = "VEVENT") -> Collection:
         """Where new invitations go: the configured calendar, else the default one; for another kind of component one that
@@ -107,4 +111,13 @@ class Calendars(Protocol):
     ) -> SyncResult:
         """What changed since `token` (RFC 6578), or by ETag listing against `known`. An answer that is cut, empty of
         body, or not a multistatus raises; it is never an empty calendar."""
+        ...
+
+
+class Principals(Protocol):
+    """What the calendar servers call the accounts, as was learned of them one after the other."""
+
+    async def learn(self, server: str, account: str, uris: Iterable[str]) -> None: ...
+    async def named(self, server: str, uris: Iterable[str]) -> Mapping[str, frozenset[str]]:
+        """URI -> addresses of the accounts that it was said to name."""
         ...

@@ -15,6 +15,7 @@ from gateway.store.jobs import Jobs
 from gateway.store.journal import Journal
 from gateway.store.ledger import Ledger
 from gateway.store.plans import Plans
+from gateway.store.principals import Principals
 from gateway.store.proposals import ProposalItems
 from gateway.store.queue import Queue
 from gateway.store.snapshots import Snapshots
@@ -44,6 +45,7 @@ class Store:
         self.proposals = ProposalItems(self.db, jobs)
         self.plans = Plans(self.db, jobs, message_domain)
         self.ledger = Ledger(self.db)
+        self.principals = Principals(self.db)
         self.journal = Journal(self.db, jobs)
         self.snapshots = Snapshots(self.db, jobs)
 

@@ -4,6 +4,8 @@
      |
      +--------- plan ------- letter, proposal (planned)    vanish with the job; what is ready or open stands alone
 
+    principal    what the calendar servers call the accounts; never forgotten, or a guest would seem to have been removed
+
 Portable Core only: the same tables serve SQLite and PostgreSQL. The comparison of `state` with 'leased' is written as
 a literal everywhere (`LEASED`), since SQLite takes a partial index only for the very condition that it was made with.
 """
@@ -33,7 +35,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from gateway.store.instants import Instant
 from gateway.store.texts import Key, Plain
 
-REVISION = "0003"  # the newest of migrations/versions; a test compares
+REVISION = "0004"  # the newest of migrations/versions; a test compares
 
 LEASED: ColumnElement[str] = literal_column("'leased'")
 NOTHING: ColumnElement[str] = literal_column("''")
@@ -281,6 +283,14 @@ proposal = Table(
 )
 Index("ix_proposal_meeting", proposal.c.account, proposal.c.uid)
 
+principal = Table(
+    "principal",
+    metadata,
+    _key("server", primary_key=True),
+    _key("uri", primary_key=True),
+    _key("account", primary_key=True),
+)
+
 
 __all__ = [
     "LEASED",
@@ -295,6 +305,7 @@ __all__ = [
     "letter",
     "metadata",
     "plan",
+    "principal",
     "proposal",
     "snapshot",
 ]

@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gateway.accounts import Account, Accounts
 from gateway.caldav import embedded
@@ -22,6 +23,7 @@ from gateway.flows.doctor import Doctor
 from gateway.flows.expiry import SOURCE, Expiry
 from gateway.flows.mailed import WORDS, Mailed
 from gateway.flows.messages import Messages
+from gateway.flows.naming import Naming
 from gateway.flows.opened import Opener
 from gateway.flows.organizing import Organizing
 from gateway.flows.proposals import Decided
@@ -29,6 +31,7 @@ from gateway.flows.receive import Door, Receive
 from gateway.flows.relay import Relay
 from gateway.flows.rounds import Rounds
 from gateway.flows.rsvp import Given, Rsvp, RsvpSettings
+from gateway.flows.sorting import owner_of
 from gateway.flows.watch import Watch, WatchSettings
 from gateway.flows.witness import SOURCE as OUTGOING
 from gateway.flows.witness import Witness
@@ -36,9 +39,10 @@ from gateway.flows.worker import Run, Worker, WorkerSettings
 from gateway.ical.event import CalendarObject
 from gateway.imip.links import Purpose
 from gateway.imip.tokens import Tokens
-from gateway.itip.model import Certainty, Method, Verdict
+from gateway.itip.model import Certainty, Method, Role, Verdict
+from gateway.itip.roles import role
 from gateway.log import Log, configure
-from gateway.ports import Job, JobKind, NextHop, Pages, Smarthost
+from gateway.ports import Calendars, Job, JobKind, NextHop, Pages, Smarthost
 from gateway.render.overview import Overviews
 from gateway.render.question import Questions
 from gateway.render.vocabulary import vocabulary
@@ -58,7 +62,7 @@ class Parts:
     accounts: Accounts
     log: Log
     store: Store
-    calendars: CalDavCalendars
+    calendars: Calendars
     smarthost: Smarthost
     hops: Mapping[str, NextHop]  # relay_to -> where it goes on; "" is the smarthost
     worker: Worker
@@ -107,13 +111,20 @@ async def started(config: Config, *, share: bool = False, worker: str = "") -> A
             hops[url] = open_smarthost(meaning.next_hop_settings(config, url))
         for hop in hops.values():
             stack.push_async_callback(hop.close)
-        yield _assemble(config, store, calendars, hops, words=words, urls=urls, worker=worker)
+        named = Naming(
+            calendars,
+            accounts=accounts,
+            principals=store.principals,
+            hosts={name: urlsplit(url).hostname or "" for name, url in urls.items()},
+            domains=config.gateway.domains,
+        )
+        yield _assemble(config, store, named, hops, words=words, urls=urls, worker=worker)
 
 
 def _assemble(
     config: Config,
     store: Store,
-    calendars: CalDavCalendars,
+    calendars: Calendars,
     hops: Mapping[str, ClosableSmarthost],
     *,
     words: meaning.Words,
@@ -287,7 +298,7 @@ def _answers(common: _Common, tokens: Tokens, words: meaning.Words) -> tuple[dic
     return {str(Purpose.ANSWER): guests, str(Purpose.ORGANIZER): organizers}, mailed
 
 
-def _changed(common: _Common, calendars: CalDavCalendars) -> Changed:
+def _changed(common: _Common, calendars: Calendars) -> Changed:
     policy, burst = meaning.policy_of(common.config), common.config.watch.burst
     return Changed(
         accounts=common.accounts,
@@ -304,7 +315,7 @@ def _changed(common: _Common, calendars: CalDavCalendars) -> Changed:
     )
 
 
-def _watch(common: _Common, calendars: CalDavCalendars, name: str) -> Watch:
+def _watch(common: _Common, calendars: Calendars, name: str) -> Watch:
     times = common.config.watch
     return Watch(
         snapshots=common.store.snapshots,
@@ -319,7 +330,7 @@ def _watch(common: _Common, calendars: CalDavCalendars, name: str) -> Watch:
     )
 
 
-def _doctor(common: _Common, calendars: CalDavCalendars) -> Doctor:
+def _doctor(common: _Common, calendars: Calendars) -> Doctor:
     return Doctor(
         accounts=common.accounts,
         calendars=calendars,
@@ -339,7 +350,7 @@ def _rounds(common: _Common, watch: Watch) -> Rounds:
     )
 
 
-def _decided(common: _Common, calendars: CalDavCalendars) -> Decided:
+def _decided(common: _Common, calendars: Calendars) -> Decided:
     policy = meaning.policy_of(common.config)
     return Decided(
         accounts=common.accounts,
@@ -354,7 +365,7 @@ def _decided(common: _Common, calendars: CalDavCalendars) -> Decided:
 
 
 def _journeys(
-    common: _Common, calendars: CalDavCalendars, *, receive: Receive, deliver: Deliver, mailed: Mailed
+    common: _Common, calendars: Calendars, *, receive: Receive, deliver: Deliver, mailed: Mailed
 ) -> dict[str, Run]:
     messages, changed, decided = _messages(common), _changed(common, calendars), _decided(common, calendars)
     given = Given(queue=common.store.queue, messages=messages)
@@ -395,10 +406,9 @@ def _witness(common: _Common) -> Witness:
 
 def _schedules(accounts: Accounts, account: Account, meeting: CalendarObject) -> bool:
     """Has the object to do with scheduling at all: an organizer, and our account is he or one of the guests."""
-    if meeting.organizer is None:
+    if meeting.organizer_prop is None:
         return False
-    owner = accounts.addresses(account)
-    return meeting.organizer in owner or any(one.address in owner for one in meeting.attendees())
+    return role(meeting, owner_of(accounts, account)) is not Role.STRANGER
 
 
 def _nobody() -> Verdict:

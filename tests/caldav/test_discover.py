@@ -146,6 +146,20 @@ async def test_radicale_is_found_through_its_well_known_place(look, scripted, re
     assert (found.facts.name, found.facts.sends) == ("radicale", GATEWAY)
 
 
+async def test_discovery_learns_what_the_server_calls_the_account(look, scripted):
+    names = "".join(
+        f"<d:href>{one}</d:href>"
+        for one in ("mailto:alice@example.org", "urn:uuid:1", "https://host/dav/principals/alice/")
+    )
+    said = f"<c:calendar-user-address-set>{names}</c:calendar-user-address-set>"
+    scripted.on("PROPFIND", "/dav/", props("/dav/", principal("/dav/alice/")))
+    scripted.on("PROPFIND", "/dav/alice/", props("/dav/alice/", home("/dav/alice/") + said))
+    scripted.on("PROPFIND", "/dav/alice/", calendar("/dav/alice/work/"))
+    scripted.on("OPTIONS", "/dav/alice/", status=200, DAV="1, calendar-access")
+    found, _ = await look("http://host/dav/")
+    assert found.addresses == ("mailto:alice@example.org", "urn:uuid:1", "https://host/dav/principals/alice/")
+
+
 async def test_the_server_says_which_calendar_is_the_default(look, scripted, recorded):
     base = "/dav/calendars/user/alice/"
     scripted.on("PROPFIND", "/dav/", props("/dav/", principal("/dav/principals/user/alice/")))

@@ -28,6 +28,7 @@ from gateway.flows.deliver import Deliver, DeliverSettings
 from gateway.flows.expiry import SOURCE, Expiry
 from gateway.flows.mailed import WORDS, Mailed
 from gateway.flows.messages import Messages
+from gateway.flows.naming import Naming
 from gateway.flows.opened import Opener
 from gateway.flows.organizing import Organizing
 from gateway.flows.proposals import Decided
@@ -69,6 +70,7 @@ from gateway.render.templates import Templates
 from gateway.render.vocabulary import vocabulary
 from gateway.store.db import Database
 from gateway.store.desk import Store
+from gateway.wiring import parts
 
 NOW = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
@@ -115,6 +117,7 @@ class CalDav:
     )  # path -> href -> (etag, text)
     log: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     sends: str = "gateway"
+    known_as: dict[str, tuple[str, ...]] = field(default_factory=dict)  # account -> what it is called here
     replaces: bool = False  # refuses an organizer's change in a guest's copy, as Xandikos does
     orphans: int = 1  # more overrides than that without their master it refuses, as Radicale does
     faults: list[Fault] = field(default_factory=list)
@@ -152,6 +155,9 @@ class CalDav:
     async def profile(self, account: Account) -> ProfileFacts:
         self._meet("profile", account.address)
         return ProfileFacts(name="radicale", sends=self.sends, orphans=self.orphans, replaces=self.replaces)
+
+    async def user_addresses(self, account: Account) -> tuple[str, ...]:
+        return self.known_as.get(account.address, ())
 
     async def collections(self, account: Account) -> tuple[Collection, ...]:
         self._meet("collections", account.address)
@@ -410,7 +416,13 @@ class World:
             Mortal(getattr(self.store, name), name, fate)
             for name in ("queue", "plans", "snapshots", "ledger", "intake")
         )
-        calendars: Any = Mortal(self.calendars, "calendars", fate)
+        calendars = Naming(
+            Mortal(self.calendars, "calendars", fate),  # type: ignore[arg-type]
+            accounts=self.accounts,
+            principals=self.store.principals,
+            hosts={"main": "127.0.0.1"},
+            domains=["example.org"],
+        )
         smarthost: Any = Mortal(self.outbox, "smarthost", fate)
         clock, log, accounts = self.clock, self.log, self.accounts
         apply = Apply(queue=queue, plans=plans, snapshots=snapshots, calendars=calendars, log=log)  # type: ignore[arg-type]
@@ -544,10 +556,7 @@ class World:
         )
 
     def _schedules(self, account: Account, meeting: CalendarObject) -> bool:
-        owner = self.accounts.addresses(account)
-        return meeting.organizer is not None and (
-            meeting.organizer in owner or any(one.address in owner for one in meeting.attendees())
-        )
+        return parts._schedules(self.accounts, account, meeting)
 
     async def restart(self, *, at_once: bool = False) -> None:
         """The process died; another one begins when its leases have run out, or `at_once` ends them itself."""

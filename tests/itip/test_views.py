@@ -118,3 +118,22 @@ def test_nobody_is_shown_a_range() -> None:
     assert set(shown) == {"", *later}
     assert not any("RANGE" in line for one in shown.values() for line in one.lines())
     assert {one.value("SUMMARY") for key, one in shown.items() if key} == {"Moved"}
+
+
+def test_no_principal_leaves_the_house() -> None:
+    common = COMMON.replace("ORGANIZER:", 'ORGANIZER;SENT-BY="/p/sue/":')
+    here = meeting(
+        f"{common}DTSTART:20261123T100000Z\n{BOBS}"
+        "ATTENDEE;CN=Room:/p/room/\nATTENDEE:urn:uuid:1\nATTENDEE:invalid:nomail\n"
+        'ATTENDEE;EMAIL=carol@example.org;MEMBER="https://x.example.org/g/","mailto:g@example.org":/p/carol/\n'
+        'ATTENDEE;SENT-BY="mailto:sue@example.org":mailto:dave@example.org\n'
+    )
+    assert here.master is not None
+    shown = leaving(here.master)
+    assert [one.line for name in ("ORGANIZER", "ATTENDEE") for one in shown.all(name)] == [
+        "ORGANIZER:mailto:alice@example.org",
+        f"ATTENDEE:mailto:{BOB}",
+        "ATTENDEE:invalid:nomail",
+        'ATTENDEE;MEMBER="mailto:g@example.org":mailto:carol@example.org',
+        'ATTENDEE;SENT-BY="mailto:sue@example.org":mailto:dave@example.org',
+    ]
