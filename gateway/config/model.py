@@ -119,6 +119,7 @@ class Watch:
     settle_deleted: timedelta = timedelta(seconds=300)  # ten times settle unless it is set
     burst: Burst = Burst()
     past_events: str = "skip"  # skip | mail
+    schedule_status: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

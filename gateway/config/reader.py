@@ -123,6 +123,7 @@ WATCH = Table(
         "settle_deleted": v.optional(v.duration, timedelta()),
         "burst": BURST,
         "past_events": v.one_of("skip", "mail"),
+        "schedule_status": v.switch,
     },
 )
 INBOUND = Table(

@@ -200,7 +200,7 @@ class Apply:
         return (await self._calendars.profile(account)).sends
 
     async def _plan(self, job: Job, account: Account, story: Story, seen: Seen, decision: Decision) -> Plan:
-        silent = story.kind == "change" and decision.outcome is Outcome.UNCHANGED
+        silent = story.kind in ("change", "status") and decision.outcome is Outcome.UNCHANGED
         plan = Plan(
             job=job.id,
             account=account.address,

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.accounts import Account, Accounts
+from gateway.flows import statuses
 from gateway.flows.receive import lane, pack_verdict
 from gateway.flows.worker import delay
 from gateway.ical.address import address
-from gateway.imip import lint
+from gateway.imip import fate, lint
 from gateway.itip.model import Certainty, Outcome, Reason, Verdict
 from gateway.log import Event, Log, Stage
 from gateway.ports import Clock, Entry, Job, JobKind, Letter, NewJob, OutgoingMail, Plans, Queue, Smarthost
@@ -19,6 +20,7 @@ from gateway.ports import Clock, Entry, Job, JobKind, Letter, NewJob, OutgoingMa
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverSettings:
     retry_for: timedelta
+    statuses: bool = False  # what becomes of letters is written into the calendar (SPEC 5.7)
     mail_local: bool = False  # guests whose calendars are ours get a mail beside (SPEC 12.7)
 
 
@@ -58,31 +60,44 @@ class Deliver:
         guest = self._guest(letter)
         spawn = (self._by_hand(letter, guest),) if guest is not None else ()
         if spawn and not self._settings.mail_local:
-            await self._sent(job, letter, spawn)
+            await self._sent(job, letter, spawn, status=fate.DELIVERED)
             return
         mail = self._compose(letter, letter.created)
         if isinstance(mail, Reason):
-            await self._fail(job, letter, mail, "")
+            await self._fail(job, letter, mail, "", status=fate.FORBIDDEN)
             return
         faults = lint.faults(mail.content, notice=not letter.letter.method)
         if faults:
-            await self._fail(job, letter, Reason.INTERNAL_ERROR, "; ".join(faults))
+            await self._fail(job, letter, Reason.INTERNAL_ERROR, "; ".join(faults), status=fate.GIVEN_UP)
             return
         with self._log.timed(Stage.DELIVER):
             sent = await self._smarthost.send(mail)
         if sent.state == "sent":
-            await self._sent(job, letter, spawn)
+            await self._sent(job, letter, spawn, status=fate.DELIVERED if spawn else fate.TAKEN)
         elif sent.state == "deferred" and self._clock.now() - job.created < self._settings.retry_for:
             due = self._clock.now() + delay(job.attempts)
-            await self._plans.letter_deferred(job, letter.id, due=due, reason=f"{sent.code} {sent.text}")
+            await self._plans.letter_deferred(
+                job,
+                letter.id,
+                due=due,
+                reason=f"{sent.code} {sent.text}",
+                status=fate.QUEUED,
+                spawn=self._noting(letter, "" if job.attempts else fate.QUEUED),
+            )
             self._log.emit(Event.LETTER_DEFERRED, job=job.id, letter=letter.id, code=sent.code)
         else:
-            reason = Reason.GIVEN_UP if sent.state == "deferred" else Reason.LETTER_FAILED
-            await self._fail(job, letter, reason, f"{sent.code} {sent.text}")
+            given_up = sent.state == "deferred"
+            reason = Reason.GIVEN_UP if given_up else Reason.LETTER_FAILED
+            status = fate.GIVEN_UP if given_up else fate.of_failure(sent.text)
+            await self._fail(job, letter, reason, f"{sent.code} {sent.text}", status=status)
 
-    async def _sent(self, job: Job, letter: Letter, spawn: Sequence[NewJob]) -> None:
-        await self._plans.letter_done(job, letter.id, state="sent", reason="", spawn=spawn)
+    async def _sent(self, job: Job, letter: Letter, spawn: Sequence[NewJob], *, status: str) -> None:
+        spawn = (*spawn, *self._noting(letter, status))
+        await self._plans.letter_done(job, letter.id, state="sent", reason="", status=status, spawn=spawn)
         self._log.emit(Event.LETTER_SENT, job=job.id, letter=letter.id, method=letter.letter.method)
+
+    def _noting(self, letter: Letter, status: str) -> tuple[NewJob, ...]:
+        return statuses.noting(letter, status, now=self._clock.now()) if self._settings.statuses else ()
 
     def _guest(self, letter: Letter) -> Account | None:
         """The account of whom the letter is for, if it is another of ours: he is served from calendar to calendar (SPEC 5.6)."""
@@ -110,7 +125,7 @@ class Deliver:
             },
         )
 
-    async def _fail(self, job: Job, letter: Letter, reason: Reason, text: str) -> None:
+    async def _fail(self, job: Job, letter: Letter, reason: Reason, text: str, *, status: str) -> None:
         entry = Entry(
             job=job.id,
             kind="letter",
@@ -125,5 +140,13 @@ class Deliver:
             notes=({"code": "detail", "text": text},) if text else (),
             letters=(letter.id,),
         )
-        await self._plans.letter_done(job, letter.id, state="failed", reason=str(reason), entries=(entry,))
+        await self._plans.letter_done(
+            job,
+            letter.id,
+            state="failed",
+            reason=str(reason),
+            entries=(entry,),
+            status=status,
+            spawn=self._noting(letter, status),
+        )
         self._log.emit(Event.LETTER_FAILED, job=job.id, letter=letter.id, reason=str(reason))

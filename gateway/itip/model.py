@@ -147,6 +147,7 @@ class Reason(StrEnum):
     BACKEND_REFUSED = "backend-refused"
     PRECONDITION_FAILED = "precondition-failed"
     BOUNCED = "bounced"
+    STATUS_WRITTEN = "status-written"
     LETTER_FAILED = "letter-failed"
     GIVEN_UP = "given-up"
     NEXT_HOP_REFUSED = "next-hop-refused"

@@ -43,6 +43,7 @@ class Letter:
     previous_id: str  # the letter before it in the thread, or ""
     sequence: int  # row number, for VERP tokens
     created: datetime
+    job: str = ""  # that planned it, and the others of the same change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,9 @@ class Posted:
     state: str  # as of a Letter
     reason: str
     at: datetime
+    recurrence_id: str = ""
+    job: str = ""  # as of a Letter
+    status: str = ""  # SCHEDULE-STATUS (RFC 6638 3.2.9); "" as long as nothing is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +134,24 @@ class Plans(Protocol):
         state: str,
         reason: str,
         entries: Sequence[Entry] = (),
+        status: str = "",
         spawn: Sequence[NewJob] = (),
     ) -> None:
         """End a LETTER job: state sent or failed, and begin what comes of it. One transaction."""
         ...
 
-    async def letter_deferred(self, job: Job, letter_id: str, *, due: datetime, reason: str) -> None: ...
+    async def letter_deferred(
+        self,
+        job: Job,
+        letter_id: str,
+        *,
+        due: datetime,
+        reason: str,
+        status: str = "",
+        spawn: Sequence[NewJob] = (),
+    ) -> None:
+        """Try the letter again at `due`. One transaction."""
+        ...
 
     async def recipient(self, account: str, uid: str, message_ids: Sequence[str]) -> str | None:
         """To whom the letters with these Message-IDs about this meeting went; None: to nobody, or to several."""

@@ -107,6 +107,7 @@ def letter_of(row: Row[Any]) -> Letter:
         previous_id=row.previous_id,
         sequence=row.number,
         created=row.created,
+        job=row.job,
     )
 
 

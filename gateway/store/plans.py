@@ -192,6 +192,7 @@ class Plans:
         state: str,
         reason: str,
         entries: Sequence[Entry] = (),
+        status: str = "",
         spawn: Sequence[NewJob] = (),
     ) -> None:
         """End a LETTER job: state sent or failed, and begin what comes of it. One transaction."""
@@ -199,26 +200,37 @@ class Plans:
 
         def change(conn: Connection) -> None:
             lease = self._jobs.lease(conn, job)
-            self._mark(conn, letter_id, state, reason)
+            self._mark(conn, letter_id, state, reason, status=status)
             self._jobs.tell(conn, entries, origin=lease.origin)
             self._jobs.queue(conn, laid, origin=lease.origin)
             self._jobs.remove(conn, lease)
 
         await self._db.write(change)
 
-    async def letter_deferred(self, job: Job, letter_id: str, *, due: datetime, reason: str) -> None:
-        """Try the letter again at `due`."""
+    async def letter_deferred(
+        self,
+        job: Job,
+        letter_id: str,
+        *,
+        due: datetime,
+        reason: str,
+        status: str = "",
+        spawn: Sequence[NewJob] = (),
+    ) -> None:
+        """Try the letter again at `due`. One transaction."""
+        laid = await self._jobs.lay(spawn)
 
         def change(conn: Connection) -> None:
             lease = self._jobs.lease(conn, job)
-            self._mark(conn, letter_id, "deferred", reason)
+            self._mark(conn, letter_id, "deferred", reason, status=status)
+            self._jobs.queue(conn, laid, origin=lease.origin)
             values = {"state": str(JobState.DUE), "due": due, "reason": reason, "attempts": job.attempts + 1}
             self._jobs.put_back(conn, lease, **values)
 
         await self._db.write(change)
 
-    def _mark(self, conn: Connection, letter_id: str, state: str, reason: str) -> None:
-        values = {"state": state, "reason": reason, "changed": self._jobs.now()}
+    def _mark(self, conn: Connection, letter_id: str, state: str, reason: str, *, status: str) -> None:
+        values = {"state": state, "reason": reason, "changed": self._jobs.now(), "status": status}
         conn.execute(update(_L).where(_L.c.id == letter_id).values(values))
 
     async def recipient(self, account: str, uid: str, message_ids: Sequence[str]) -> str | None:
@@ -242,7 +254,10 @@ class Plans:
         """The last letter about this meeting to each person; notices to our own users do not count."""
         here = (_L.c.account == account, _L.c.uid == uid, _L.c.method != "")
         last = select(func.max(_L.c.number)).where(*here).group_by(_L.c.recipient)
-        columns = (_L.c.recipient, _L.c.method, _L.c.state, _L.c.reason, _L.c.changed)
+        columns = (
+            *(_L.c.recipient, _L.c.method, _L.c.state, _L.c.reason, _L.c.changed),
+            *(_L.c.recurrence_id, _L.c.job, _L.c.status),
+        )
         statement = select(*columns).where(_L.c.number.in_(last)).order_by(_L.c.number)
         rows = await self._db.read(lambda conn: conn.execute(statement).all())
         return tuple(
@@ -252,6 +267,9 @@ class Plans:
                 state=row.state,
                 reason=row.reason,
                 at=row.changed,
+                recurrence_id=row.recurrence_id,
+                job=row.job,
+                status=row.status,
             )
             for row in rows
         )

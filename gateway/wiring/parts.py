@@ -9,11 +9,9 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.accounts import Account, Accounts
-from gateway.caldav import embedded
 from gateway.caldav.calendars import CalDavCalendars
 from gateway.config import Config, accounts_of
 from gateway.flows.apply import Apply
@@ -32,6 +30,8 @@ from gateway.flows.relay import Relay
 from gateway.flows.rounds import Rounds
 from gateway.flows.rsvp import Given, Rsvp, RsvpSettings
 from gateway.flows.sorting import owner_of
+from gateway.flows.statuses import SOURCE as STATUS
+from gateway.flows.statuses import Statuses
 from gateway.flows.watch import Watch, WatchSettings
 from gateway.flows.witness import SOURCE as OUTGOING
 from gateway.flows.witness import Witness
@@ -51,6 +51,7 @@ from gateway.store.desk import Store
 from gateway.store.spool import SpoolReader
 from gateway.web.app import Health
 from gateway.wiring import meaning
+from gateway.wiring.embedded import embedded_urls
 from gateway.wiring.storage import SystemClock, opened_store
 
 
@@ -101,7 +102,7 @@ async def started(config: Config, *, share: bool = False, worker: str = "") -> A
         store = await stack.enter_async_context(opened_store(config))
         accounts = accounts_of(config)
         urls = {one.name: one.url for one in config.servers}
-        urls |= await _embedded(config, accounts, stack, share=share)
+        urls |= await embedded_urls(config, accounts, stack, share=share)
         calendars = CalDavCalendars(
             tuple(meaning.server_settings(one, urls[one.name]) for one in config.servers)
         )
@@ -217,6 +218,7 @@ def _deliver(common: _Common, smarthost: Smarthost, compose: Compose) -> Deliver
         settings=DeliverSettings(
             retry_for=common.config.delivery.retry_for,
             mail_local=common.config.delivery.mail_local_guests,
+            statuses=common.config.watch.schedule_status,
         ),
     )
 
@@ -370,6 +372,7 @@ def _journeys(
     messages, changed, decided = _messages(common), _changed(common, calendars), _decided(common, calendars)
     given = Given(queue=common.store.queue, messages=messages)
     expiry = Expiry(accounts=common.accounts, queue=common.store.queue, apply=common.apply)
+    statuses = _statuses(common, calendars)
     witness = _witness(common)
 
     async def mail(job: Job) -> None:
@@ -380,6 +383,8 @@ def _journeys(
             await changed.run(job)
         elif job.payload.get("source") == SOURCE:
             await expiry.run(job)
+        elif job.payload.get("source") == STATUS:
+            await statuses.run(job)
         elif job.payload.get("source") == OUTGOING:
             await witness.keep(job)
         elif "proposal" in job.payload:
@@ -392,6 +397,17 @@ def _journeys(
             await messages.run(job)
 
     return {str(JobKind.MAIL): mail, str(JobKind.APPLY): apply, str(JobKind.LETTER): deliver.run}
+
+
+def _statuses(common: _Common, calendars: Calendars) -> Statuses:
+    store = common.store
+    return Statuses(
+        accounts=common.accounts,
+        queue=store.queue,
+        plans=store.plans,
+        calendars=calendars,
+        apply=common.apply,
+    )
 
 
 def _witness(common: _Common) -> Witness:
@@ -413,30 +429,3 @@ def _schedules(accounts: Accounts, account: Account, meeting: CalendarObject) ->
 
 def _nobody() -> Verdict:
     return Verdict(sender=None, certainty=Certainty.UNKNOWN)
-
-
-async def _embedded(
-    config: Config, accounts: Accounts, stack: contextlib.AsyncExitStack, *, share: bool
-) -> dict[str, str]:
-    """Start the child servers that the configuration asks for, or find the daemon's; name -> URL."""
-    urls = {}
-    for server in config.servers:
-        if server.url != embedded.URL:
-            continue
-        folder = config.gateway.state_dir / f"radicale-{server.name}"
-        if share and (folder / "port").exists():
-            urls[server.name] = f"http://{embedded.HOST}:{int((folder / 'port').read_text())}/"
-            continue
-        own = (one for one in accounts if one.server == server.name)
-        child = embedded.EmbeddedRadicale(folder, own, tells=_hook_of(config))
-        urls[server.name] = await child.start()
-        stack.push_async_callback(child.stop)
-    return urls
-
-
-def _hook_of(config: Config) -> tuple[str, Path] | None:
-    """Where an embedded server says what was saved."""
-    web = config.web
-    if web.listen is None or web.hook_token_file is None:
-        return None
-    return f"http://{web.listen}", web.hook_token_file

@@ -34,6 +34,8 @@ from gateway.flows.organizing import Organizing
 from gateway.flows.proposals import Decided
 from gateway.flows.receive import Door, Receive, ReceiveSettings
 from gateway.flows.rsvp import Given, Rsvp, RsvpSettings
+from gateway.flows.statuses import SOURCE as STATUS
+from gateway.flows.statuses import Statuses
 from gateway.flows.watch import Round, Watch, WatchSettings
 from gateway.flows.worker import Worker, WorkerSettings
 from gateway.ical.event import CalendarObject
@@ -118,6 +120,7 @@ class CalDav:
     log: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     sends: str = "gateway"
     known_as: dict[str, tuple[str, ...]] = field(default_factory=dict)  # account -> what it is called here
+    schedules: bool = False
     replaces: bool = False  # refuses an organizer's change in a guest's copy, as Xandikos does
     orphans: int = 1  # more overrides than that without their master it refuses, as Radicale does
     faults: list[Fault] = field(default_factory=list)
@@ -154,7 +157,13 @@ class CalDav:
 
     async def profile(self, account: Account) -> ProfileFacts:
         self._meet("profile", account.address)
-        return ProfileFacts(name="radicale", sends=self.sends, orphans=self.orphans, replaces=self.replaces)
+        return ProfileFacts(
+            name="radicale",
+            sends=self.sends,
+            schedules=self.schedules,
+            orphans=self.orphans,
+            replaces=self.replaces,
+        )
 
     async def user_addresses(self, account: Account) -> tuple[str, ...]:
         return self.known_as.get(account.address, ())
@@ -395,6 +404,7 @@ class World:
     burst: Burst = Burst(events=20, within=timedelta(minutes=10))
     retry_for: timedelta = timedelta(days=2)
     concurrency: int = 1
+    statuses: bool = False
     journeys: dict[str, Callable[[Job], Awaitable[None]]] = field(default_factory=dict)
     processes: int = 0
     folder: Path = Path()
@@ -489,7 +499,14 @@ class World:
             compose=self.letters,
             clock=clock,
             log=log,
-            settings=DeliverSettings(retry_for=self.retry_for),
+            settings=DeliverSettings(retry_for=self.retry_for, statuses=self.statuses),
+        )
+        statuses = Statuses(
+            accounts=accounts,
+            queue=queue,  # type: ignore[arg-type]
+            plans=plans,  # type: ignore[arg-type]
+            calendars=calendars,
+            apply=apply,
         )
 
         async def applying(job: Job) -> None:
@@ -498,6 +515,8 @@ class World:
                 if job.payload.get("source") == "change"
                 else expiry.run(job)
                 if job.payload.get("source") == SOURCE
+                else statuses.run(job)
+                if job.payload.get("source") == STATUS
                 else decided.run(job)
                 if "proposal" in job.payload
                 else mailed.run(job)

@@ -270,7 +270,17 @@ async def part_anew(world, say):
     return await world.mail("REQUEST", rest(say, "17", sequence=2), run=False)
 
 
+async def tell_the_organizer(world, say):
+    await organize(world, say)
+
+
+async def tell_the_guest(world, say):
+    await accept(world, say)
+
+
 JOURNEYS = [
+    tell_the_organizer,
+    tell_the_guest,
     update_anew,
     cancel_anew,
     part_anew,
@@ -306,6 +316,7 @@ JOURNEYS = [
     answer_locally,
 ]
 IN_TIME = [edit_and_reply]  # where eleven minutes more let the edit settle before the answer is read
+TELLING = [tell_the_organizer, tell_the_guest]  # what became of the letters, in the calendar
 STAMPS = re.compile(r"^(?:DTSTAMP|LAST-MODIFIED|CREATED):.*\n?", re.MULTILINE)
 
 
@@ -348,16 +359,18 @@ async def proposals_of(world) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("journey", JOURNEYS, ids=lambda one: one.__name__)
 async def test_a_process_that_is_killed_at_any_step_loses_and_repeats_nothing(journey, new_world, say):
-    before = await new_world()
+    facts = {"statuses": journey in TELLING}
+    before = await new_world(**facts)
     mail = await journey(before, say)
     await before.store.close()
-    world = await new_world(like=before)
+    world = await new_world(like=before, **facts)
     undisturbed = await end(world, mail)
     steps = world.process.fate.names
     if mail:
         assert len(undisturbed[2]) == 1
+    assert any("SCHEDULE-STATUS=1.1" in one for one in undisturbed[0].values()) == (journey in TELLING)
     for fatal, name in enumerate(steps, 1):
-        world = await new_world(like=before)
+        world = await new_world(like=before, **facts)
         world.process = world.begin(fatal)
         with pytest.raises(BaseException) as death:
             await end(world, mail)
