@@ -29,7 +29,9 @@ class Profile:
     guards_deletion: bool = True  # honours If-Match on DELETE
     replaces: bool = False  # a refused scheduling change goes through as DELETE and PUT
     orphans: int = 1  # so many overrides without their master it is known to take in one object
-    warning: str = ""
+    provided: str = (
+        ""  # what lets the gateway be the one who mails, although the server announces that it schedules
+    )
 
 
 PROFILES: Mapping[str, Profile] = {
@@ -43,34 +45,34 @@ PROFILES: Mapping[str, Profile] = {
             guards_uid=True,
             replaces=True,
             orphans=_ANY,
-            warning="Xandikos ignores SCHEDULE-AGENT: name this profile only with --imip-send off",
+            provided="Xandikos runs with --imip-send off, since it ignores SCHEDULE-AGENT",
         ),
-        Profile(name="sabre", told=GATEWAY, read_back=False),
-        Profile(name="baikal", told=GATEWAY, read_back=False),
+        Profile(name="sabre", told=GATEWAY, read_back=False, provided="its IMipPlugin is not loaded"),
+        Profile(name="baikal", told=GATEWAY, read_back=False, provided="invite_from of Baïkal is empty"),
         Profile(
             name="davical",
             told=GATEWAY,
-            warning="DAViCal mails cancellations by itself unless iMIP->send_email is unset",
+            provided="iMIP->send_email of DAViCal is unset, else it mails cancellations",
         ),
         Profile(
             name="sogo",
             guards_creation=False,
             guards_deletion=False,
-            warning="SOGo mails by itself unless SOGoAppointmentSendEMailNotifications = NO",
+            provided="SOGo runs with SOGoAppointmentSendEMailNotifications = NO",
         ),
         Profile(
             name="nextcloud",
             read_back=False,
             guards_uid=True,
             orphans=0,
-            warning="Nextcloud mails by itself unless dav sendInvitations is set to no",
+            provided="sendInvitations of Nextcloud's app dav is set to no",
         ),
         Profile(name="owncloud", read_back=False),
         Profile(
             name="cyrus",
             read_back=False,
             guards_uid=True,
-            warning="Cyrus mails by itself unless caldav_allowscheduling: off",
+            provided="Cyrus was told not to mail; with caldav_allowscheduling: off it would not announce scheduling",
         ),
         Profile(name="stalwart", told=NOBODY, found=NOBODY),
         Profile(name="google", told=NOBODY, found=NOBODY),
@@ -172,7 +174,8 @@ def judge(configured: str, evidence: Evidence) -> tuple[Profile, ProfileFacts]:
         schedules=evidence.schedules,
         orphans=profile.orphans,
         replaces=profile.replaces,
-        problems=_problems(configured, found, profile, sends, evidence),
+        problems=_problems(configured, found, sends, evidence),
+        provided=_provided(profile, sends, evidence),
     )
     return profile, facts
 
@@ -184,16 +187,17 @@ def _sends(profile: Profile, evidence: Evidence) -> str:
     return GATEWAY if evidence.answers and not evidence.schedules else profile.found
 
 
-def _problems(
-    configured: str, found: str, profile: Profile, sends: str, evidence: Evidence
-) -> tuple[str, ...]:
+def _provided(profile: Profile, sends: str, evidence: Evidence) -> tuple[str, ...]:
+    """Most servers announce that they schedule whether they mail or not: whoever names the profile knows that they do not."""
+    if sends != GATEWAY or not evidence.schedules:
+        return ()
+    return (profile.provided or "the server's own invitations by mail are switched off",)
+
+
+def _problems(configured: str, found: str, sends: str, evidence: Evidence) -> tuple[str, ...]:
     problems = []
     if configured in PROFILES and found not in (configured, "unknown"):
         problems.append(f"the profile says {configured}, but the server looks like {found}")
-    if sends == GATEWAY and evidence.schedules:
-        problems.append(
-            profile.warning or "the server announces that it schedules by itself: guests may get two mails"
-        )
     if configured == AUTO and not evidence.answers:
         problems.append("the server does not tell whether it schedules by itself: set the profile")
     elif configured == AUTO and sends == INBOUND:

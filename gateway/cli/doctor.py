@@ -63,6 +63,8 @@ def _lines(finding: dict[str, Any]) -> Iterable[str]:
         yield f"    server     {printable(finding['profile'])}"
         yield f"    sends      {WORDS[finding['sends']]}"
         yield f"    calendars  {printable(', '.join(calendars)) or 'none'}"
+    for one in finding["provided"]:
+        yield f"    provided   {printable(one)}"
     for one in finding["problems"]:
         yield f"    problem    {one['code']}: {printable(one['text'])}"
         yield f"               -> {printable(one['next_step'])}"

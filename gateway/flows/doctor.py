@@ -42,6 +42,7 @@ class Finding:
     profile: str = ""
     sends: str = "nobody"  # gateway | server | nobody
     problems: tuple[Problem, ...] = ()
+    provided: tuple[str, ...] = ()  # what the configuration vouches for, and we cannot see
 
 
 class Doctor:
@@ -75,7 +76,7 @@ class Doctor:
         problems = [
             *_of_profile(facts),
             *await self._of_calendars(account, watched),
-            *await self._of_meetings(account),
+            *await self._of_meetings(account, facts),
             *await self._of_rounds(account),
         ]
         return Finding(
@@ -85,6 +86,7 @@ class Doctor:
             profile=facts.name,
             sends=_SENDS[facts.sends],
             problems=tuple(problems),
+            provided=facts.provided,
         )
 
     async def _of_calendars(self, account: Account, watched: Sequence[Collection]) -> list[Problem]:
@@ -104,11 +106,11 @@ class Doctor:
             found.append(Problem(code="read-only-calendar", text=words, next_step=step))
         return found
 
-    async def _of_meetings(self, account: Account) -> list[Problem]:
-        """What the last meetings say of their organizer, and whether we know him by it."""
+    async def _of_meetings(self, account: Account, facts: ProfileFacts) -> list[Problem]:
+        """What the last meetings say of their organizer, whether we know him by it, and of who mailed the guests."""
         now = self._clock.now()
         owner = owner_of(self._accounts, account)
-        broken, strange = 0, []
+        broken, strange, mailed = 0, [], set[str]()
         try:
             texts = await self._calendars.overlapping(account, now - PAST, now + AHEAD)
         except (BackendUnavailable, BackendRefused) as error:
@@ -121,7 +123,9 @@ class Doctor:
                 continue
             if meeting.organizer_prop is not None and role(meeting, owner) is Role.STRANGER:
                 strange.append(meeting)
-        found = list(self._of_organizers(strange))
+            if facts.provided and role(meeting, owner) is Role.ORGANIZER:
+                mailed |= _mailed_by_server(meeting)
+        found = [*self._of_organizers(strange), *_of_second_sender(sorted(mailed))]
         if broken:
             words = f"objects that cannot be understood: {broken}; nothing is sent for them"
             step = "open them in a calendar program and save or delete them"
@@ -179,6 +183,21 @@ def _no_server(account: Account, error: GatewayError) -> Problem:
         text=error.detail,
         next_step=f"check that the server {account.server} runs, and its url",
     )
+
+
+def _mailed_by_server(meeting: CalendarObject) -> set[str]:
+    """Whom the server says that it has mailed (RFC 6638 3.2.9); where it schedules, we write no status ourselves."""
+    lines = (line for component in meeting.components for line in component.all("ATTENDEE"))
+    return {str(line.address) for line in lines if (line.param("SCHEDULE-STATUS") or "").startswith("1.1")}
+
+
+def _of_second_sender(mailed: Sequence[str]) -> Iterator[Problem]:
+    if mailed:
+        yield Problem(
+            code="second-sender",
+            text=f"the server says that it mailed {_some(mailed)} itself (SCHEDULE-STATUS 1.1); guests get two mails",
+            next_step="switch the mail of the server off, or set its profile to inbound",
+        )
 
 
 def _of_profile(facts: ProfileFacts) -> Iterator[Problem]:

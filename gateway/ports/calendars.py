@@ -56,6 +56,7 @@ class ProfileFacts:
     sends: str  # gateway (full) | inbound | nobody (off)
     schedules: bool = False  # announces calendar-auto-schedule
     problems: tuple[str, ...] = ()
+    provided: tuple[str, ...] = ()  # what the operator vouches for by naming the profile, and nobody can see
     orphans: int = 1  # so many overrides without their master it takes in one object
     replaces: bool = False  # what it refuses as `attendee-allowed` goes through as DELETE and PUT
 

@@ -62,10 +62,36 @@ def test_who_sends(configured: str, evidence: Evidence, sends: str):
 
 
 def test_two_masters_are_a_problem_that_is_told():
-    for configured in ("auto", "full", "xandikos"):
-        assert judge(configured, Evidence(headers={"dav": XANDIKOS}))[1].problems
+    assert judge("auto", Evidence(headers={"dav": XANDIKOS}))[1].problems
     assert judge("auto", Evidence(headers={}))[1].problems
     assert not judge("auto", Evidence(headers={"dav": SILENT}))[1].problems
+
+
+@pytest.mark.parametrize("configured", ["full", "xandikos"])
+def test_a_server_that_is_set_up_as_told_is_no_problem_but_told_what_that_rests_on(configured):
+    facts = judge(configured, Evidence(headers={"dav": XANDIKOS}))[1]
+    assert not facts.problems
+    assert "--imip-send off" in facts.provided[0]
+
+
+@pytest.mark.parametrize(
+    ("configured", "evidence", "rests_on"),
+    [
+        ("davical", Evidence(headers={"dav": SCHEDULES, "x-davical-version": "1.1.12"}), "send_email"),
+        ("full", Evidence(headers={"dav": SCHEDULES}, home="/SOGo/dav/alice/Calendar/"), "SendEMailNotif"),
+        ("full", Evidence(headers={"dav": SCHEDULES}), "own invitations"),
+    ],
+)
+def test_davical_and_sogo_as_the_documentation_sets_them_up_have_no_problem(configured, evidence, rests_on):
+    facts = judge(configured, evidence)[1]
+    assert facts.sends == "gateway" and not facts.problems
+    assert rests_on in facts.provided[0]
+
+
+@pytest.mark.parametrize("configured", ["auto", "inbound", "sogo", "off"])
+def test_where_the_gateway_does_not_send_nothing_rests_on_anything(configured):
+    evidence = Evidence(headers={"dav": SCHEDULES}, home="/SOGo/dav/alice/Calendar/")
+    assert judge(configured, evidence)[1].provided == ()
 
 
 def test_a_wrong_profile_is_a_problem_that_is_told():

@@ -121,6 +121,7 @@ class CalDav:
     sends: str = "gateway"
     known_as: dict[str, tuple[str, ...]] = field(default_factory=dict)  # account -> what it is called here
     schedules: bool = False
+    provided: tuple[str, ...] = ()
     replaces: bool = False  # refuses an organizer's change in a guest's copy, as Xandikos does
     orphans: int = 1  # more overrides than that without their master it refuses, as Radicale does
     faults: list[Fault] = field(default_factory=list)
@@ -161,6 +162,7 @@ class CalDav:
             name="radicale",
             sends=self.sends,
             schedules=self.schedules,
+            provided=self.provided,
             orphans=self.orphans,
             replaces=self.replaces,
         )

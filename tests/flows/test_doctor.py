@@ -39,6 +39,7 @@ async def test_an_account_in_order_has_no_problem(world, say):
             "profile": "radicale",
             "sends": "gateway",
             "problems": (),
+            "provided": (),
         }
     ]
 
@@ -97,6 +98,31 @@ async def test_many_odd_organizers_make_one_line(world, say):
     (one,) = (await examine(world)).problems
     assert "and 6 more" in one.text
     assert len(one.text) < 300
+
+
+MAILED = (":mailto:bob", ";SCHEDULE-STATUS=1.1:mailto:bob")
+
+
+async def test_a_server_that_mails_although_its_mail_should_be_off_is_told(world, say):
+    world.calendars.provided = ("its mail is off",)
+    world.save(say.meeting())
+    found = await examine(world)
+    assert (codes(found), found.provided) == ([], ("its mail is off",))
+    world.edit("/alice/calendar/m1.ics", MAILED)
+    (one,) = (await examine(world)).problems
+    assert one.code == "second-sender" and "bob@example.net" in one.text
+
+
+async def test_our_own_word_that_a_letter_left_is_no_second_sender(world, say):
+    world.edit(world.save(say.meeting()), MAILED)
+    assert codes(await examine(world)) == []
+
+
+async def test_what_somebody_elses_server_says_is_no_second_sender(world, say):
+    world.calendars.provided = ("its mail is off",)
+    world.save(say.invitation())
+    world.edit("/alice/calendar/m1.ics", (":mailto:alice", ";SCHEDULE-STATUS=1.1:mailto:alice"))
+    assert codes(await examine(world)) == []
 
 
 async def test_an_object_that_cannot_be_understood_is_counted(world, say):
