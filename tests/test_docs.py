@@ -134,7 +134,7 @@ def test_a_command_that_comes_later_says_so() -> None:
 
 
 def test_every_problem_that_doctor_names_is_documented_and_no_other() -> None:
-    source = (ROOT / "gateway" / "flows" / "doctor.py").read_text()
+    source = "".join((ROOT / "gateway" / "flows" / one).read_text() for one in ("doctor.py", "domains.py"))
     assert sorted(first(section("doctor.md"))) == sorted(set(re.findall(r'code="([a-z-]+)"', source)))
 
 

@@ -28,6 +28,7 @@ from gateway.ports.mail import (
 )
 from gateway.ports.pages import Pages, Shown, Visit
 from gateway.ports.proposals import ProposalRow, Proposals, Undecided
+from gateway.ports.records import Records
 from gateway.ports.settle import Ledger, Letter, MarkRow, NewLetter, Plan, Plans, Posted
 from gateway.ports.snapshots import CollectionState, Snapshot, Snapshots, Whereabouts
 
@@ -67,6 +68,7 @@ __all__ = [
     "Queue",
     "ReceivedMail",
     "Recipient",
+    "Records",
     "Resource",
     "Sent",
     "Shown",

@@ -18,6 +18,7 @@ from gateway.flows.apply import Apply
 from gateway.flows.changed import Burst, Changed
 from gateway.flows.deliver import Compose, Deliver, DeliverSettings
 from gateway.flows.doctor import Doctor
+from gateway.flows.domains import Domains
 from gateway.flows.expiry import SOURCE, Expiry
 from gateway.flows.mailed import WORDS, Mailed
 from gateway.flows.messages import Messages
@@ -46,6 +47,8 @@ from gateway.ports import Calendars, Job, JobKind, NextHop, Pages, Smarthost
 from gateway.render.overview import Overviews
 from gateway.render.question import Questions
 from gateway.render.vocabulary import vocabulary
+from gateway.smtp.evidence import organizational_domain
+from gateway.smtp.records import DnsRecords
 from gateway.smtp.sender import ClosableSmarthost, open_smarthost
 from gateway.store.desk import Store
 from gateway.store.spool import SpoolReader
@@ -70,6 +73,7 @@ class Parts:
     watch: Watch
     rounds: Rounds
     doctor: Doctor
+    domains: Domains
     door: Door
     spool: SpoolReader
     health: Health
@@ -173,6 +177,7 @@ def _assemble(
         watch=watch,
         rounds=_rounds(common, watch),
         doctor=_doctor(common, calendars),
+        domains=_domains(config),
         door=Door(store.intake, accounts, log, hands=working),
         spool=SpoolReader(config.gateway.state_dir),
         health=Health(),
@@ -340,6 +345,11 @@ def _doctor(common: _Common, calendars: Calendars) -> Doctor:
         clock=common.clock,
         domains=common.config.gateway.domains,
     )
+
+
+def _domains(config: Config) -> Domains:
+    ours = (*config.gateway.domains, config.delivery.service_address.rpartition("@")[2])
+    return Domains(records=DnsRecords(), domains=ours, organizational=organizational_domain)
 
 
 def _rounds(common: _Common, watch: Watch) -> Rounds:

@@ -71,7 +71,9 @@ def answered(text: str, partstat: str) -> str:
 
 def test_a_url_and_a_login_are_enough(gateway: Any) -> None:
     (found,) = [
-        one for one in json.loads(gateway.run("doctor", "--json", ok=(0, 69))) if one["account"] == ALICE
+        one
+        for one in json.loads(gateway.run("doctor", "--json", ALICE, ok=(0, 69)))
+        if one["account"] == ALICE
     ]
     assert found["calendars"] and found["sends"] == "gateway"
     assert gateway.server.path("alice").rstrip("/") in str(found["calendars"]).replace("%40", "@")
