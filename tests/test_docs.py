@@ -152,3 +152,11 @@ def test_no_link_leads_nowhere() -> None:
     for page in PROSE:
         for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_test_that_the_acceptance_page_names_exists() -> None:
+    named = re.findall(r"`(tests/[^`:]+)(?:::(\w+))?`", section("acceptance.md").split("\n## ", 1)[1])
+    assert named
+    for file, test in named:
+        text = (ROOT / file).read_text()
+        assert not test or f"def {test}(" in text, (file, test)

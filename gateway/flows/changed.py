@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gateway.accounts import Account, Accounts
 from gateway.errors import BackendUnavailable, MalformedCalendar
@@ -13,7 +13,7 @@ from gateway.flows.look import Seen
 from gateway.flows.messages import marks_of
 from gateway.flows.sorting import owner_of
 from gateway.flows.stored import read_stored
-from gateway.flows.watch import GOING, SETTLING
+from gateway.flows.watch import SETTLING
 from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
@@ -65,6 +65,7 @@ class Changed:
         self._log = log
         self._burst = burst
         self._bounds = bounds
+        self._alarmed: dict[str, datetime] = {}
 
     async def run(self, job: Job) -> None:
         """Decide what the change asks for, filter by who sends, hold a burst, apply the rest."""
@@ -101,7 +102,15 @@ class Changed:
             await self._queue.hold(
                 job, held, entries=(self._apply.entry(job, story, decision, account=account),)
             )
-            self._log.emit(Event.WATCH_HELD, account=account.address, reason=str(decision.reason))
+            self._alarm(account, str(decision.reason))
+
+    def _alarm(self, account: Account, reason: str) -> None:
+        """One for all that is held together: two hundred lines of log would hide it, or everything else."""
+        now = self._clock.now()
+        self._alarmed = {who: at for who, at in self._alarmed.items() if now - at < self._burst.within}
+        if account.address not in self._alarmed:
+            self._log.emit(Event.WATCH_HELD, account=account.address, reason=reason)
+        self._alarmed[account.address] = now
 
     async def _insist(self, account: Account, snapshot: Snapshot) -> None:
         """SPEC 5.1: only a meeting whose own place says that it is gone is gone; 401, 403 and 5xx raise, and a calendar that
@@ -176,13 +185,14 @@ class Changed:
         return frozenset(who for who, other in found if other is not None and other.server == account.server)
 
     async def _bursts(self, job: Job, account: Account, seen: Seen, decision: Decision) -> bool:
-        """SPEC 5.3: too many changed meetings at once, a quarter of that for CANCELs and declines, look like an accident.
+        """SPEC 5.3: too many changed meetings at once, a quarter of that for CANCELs and declines, look like an accident;
+        so does a calendar of several meetings of which none is left.
 
-        All that settle or are held count, so that a burst is held whole, its last ones too.
+        All that settle, are tried again or are held count, so that a burst is held whole, its last ones too.
         """
         since = self._clock.now() - self._burst.within
         collection = seen.snapshot.collection if seen.snapshot else ""
-        waiting = await self._queue.settling(account.address) + (job.reason not in (SETTLING, GOING))
+        waiting = await self._queue.settling(account.address)
         lately = await self._snapshots.changed_meetings(account.address, collection, since)
         if lately + waiting > self._burst.events:
             return True
@@ -190,6 +200,9 @@ class Changed:
             one.method is Method.CANCEL or one.summary.partstat == "DECLINED" for one in decision.outgoing
         ):
             return False
-        waiting = await self._queue.settling(account.address, reason=GOING) + (job.reason != GOING)
+        waiting = await self._queue.settling(account.address, gone=True) + (job.reason == SETTLING)
         lately = await self._snapshots.changed_meetings(account.address, collection, since, harsh=True)
-        return lately + waiting > max(1, self._burst.events // 4)
+        if lately + waiting > max(1, self._burst.events // 4):
+            return True
+        gone = seen.stored is None and seen.snapshot is not None
+        return gone and await self._snapshots.emptied(account.address, collection)

@@ -129,9 +129,9 @@ class Queue(Protocol):
         due at once, and it comes due by itself at `due`, when it runs for the last time."""
         ...
 
-    async def settling(self, account: str, *, reason: str = "") -> int:
-        """How many changes of this account wait for their settle time or are just being decided: state DUE or LEASED,
-        reason "settling" (saved) or "settling-gone" (deleted); both when no reason is given."""
+    async def settling(self, account: str, *, gone: bool = False) -> int:
+        """How many changes of this account wait for their settle time, are being decided or are tried again: state DUE or
+        LEASED. `gone`: without those that are known to be saved, not deleted (reason "settling")."""
         ...
 
     async def bury(self, job: Job, reason: str, *, entries: Sequence[Entry] = ()) -> None: ...

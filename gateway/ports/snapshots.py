@@ -90,6 +90,10 @@ class Snapshots(Protocol):
         sight and echoes, `gone` hrefs whose snapshot is dropped, `spawn` the changes that must settle."""
         ...
 
+    async def emptied(self, account: str, collection: str) -> bool:
+        """Whether several objects are known there, and all of them have an undecided or held change that is no save."""
+        ...
+
     async def changed_meetings(
         self, account: str, collection: str, since: datetime, *, harsh: bool = False
     ) -> int:

@@ -18,7 +18,7 @@ from gateway.store.jobs import Jobs, Lease, job_of
 from gateway.store.schema import LEASED
 
 POLL = 1.0  # seconds: other processes ring no bell here
-SETTLING = ("settling", "settling-gone")
+SETTLING = "settling"
 
 _T = schema.job
 
@@ -139,17 +139,19 @@ class Queue:
         self._jobs.tell(conn, entries, origin=lease.origin)
         self._jobs.put_back(conn, lease, state=str(JobState.BURIED), due=None, reason=reason)
 
-    async def settling(self, account: str, *, reason: str = "") -> int:
-        """How many changes of this account wait for their settle time or are just being decided."""
+    async def settling(self, account: str, *, gone: bool = False) -> int:
+        """How many changes of this account have not been decided; one that is tried again has its error for a reason."""
         statement = (
             select(func.count())
             .select_from(_T)
             .where(
                 _T.c.account == account,
                 _T.c.state.in_([str(JobState.DUE), str(JobState.LEASED)]),
-                _T.c.reason.in_([reason] if reason else SETTLING),
+                _T.c.key.startswith("change|", autoescape=True),
             )
         )
+        if gone:
+            statement = statement.where(_T.c.reason != SETTLING)
         return await self._db.read(lambda conn: int(conn.execute(statement).scalar_one()))
 
     async def to_come(self, account: str, uid: str) -> tuple[Job, ...]:

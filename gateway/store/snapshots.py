@@ -30,6 +30,7 @@ from gateway.store.prepared import Prepared
 _T = schema.snapshot
 _C = schema.collection
 _J = schema.journal
+_Q = schema.job
 _DEEPEST = 20  # folders of a path that may be a collection
 _INSERT = Prepared(insert(_T))
 _DUE = select(_C.c.account).distinct().where(or_(_C.c.due.is_(None), _C.c.due <= bindparam("now")))
@@ -174,6 +175,20 @@ class Snapshots:
             or_(_J.c.harsh if harsh else _J.c.mailed, _J.c.reason == "burst"),
         )
         return await self._db.read(lambda conn: int(conn.execute(statement).scalar_one()))
+
+    async def emptied(self, account: str, collection: str) -> bool:
+        """Whether several objects are known there, and all of them have an undecided or held change that is no save."""
+        going = (
+            select(_Q.c.id)
+            .where(_Q.c.account == account, _Q.c.uid == _T.c.uid, _Q.c.reason != "settling")
+            .exists()
+        )
+        here = (_T.c.account == account, _T.c.collection == collection)
+        known = select(_T.c.uid).where(*here).limit(2)
+        staying = select(_T.c.uid).where(*here, ~going).limit(1)
+        return await self._db.read(
+            lambda conn: len(conn.execute(known).all()) == 2 and conn.execute(staying).first() is None
+        )
 
     async def recover(self, worker: str = "") -> int:
         """End the leases of a watcher that is known to be dead (all, when `worker` is ""); how many there were."""

@@ -118,6 +118,7 @@ class CalDav:
         default_factory=dict
     )  # path -> href -> (etag, text)
     log: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    unwatched: set[str] = field(default_factory=set)  # paths that are searched and not watched
     sends: str = "gateway"
     known_as: dict[str, tuple[str, ...]] = field(default_factory=dict)  # account -> what it is called here
     schedules: bool = False
@@ -172,7 +173,8 @@ class CalDav:
 
     async def collections(self, account: Account) -> tuple[Collection, ...]:
         self._meet("collections", account.address)
-        return tuple(Collection(path=one) for one in self.objects if one.startswith(f"/{account.username}/"))
+        there = [one for one in self.objects if one.startswith(f"/{account.username}/")]
+        return tuple(Collection(path=one) for one in there if one not in self.unwatched)
 
     async def invitations(self, account: Account, kind: str = "VEVENT") -> Collection:
         self._meet("invitations", account.address)
@@ -185,9 +187,9 @@ class CalDav:
         self, account: Account, uid: str, *, hints: Sequence[str] = (), indexed: Set[str] = frozenset()
     ) -> Resource | None:
         self._meet("find", uid)
-        places = [*hints]
-        for one in await self.collections(account):
-            places += self.objects[one.path]
+        await self.collections(account)
+        mine = [path for path in self.objects if path.startswith(f"/{account.username}/")]
+        places = [*hints, *(href for path in mine for href in self.objects[path])]
         for href in places:
             found = self._at(href)
             if found is not None and _uid(found.data) == uid:

@@ -297,24 +297,28 @@ async def test_a_buried_job_is_kept_and_can_be_released(store, new_job, clock) -
     assert not await store.queue.release(job.id)
 
 
-async def test_what_settles_is_counted_by_account_and_reason(store, new_job, clock) -> None:
+async def test_what_settles_is_counted_by_account_until_it_is_decided(store, new_job, clock) -> None:
     later = clock.now() + timedelta(seconds=30)
     await store.queue.add(
         [
-            new_job("a", reason="settling", due=later, key="1"),
-            new_job("b", reason="settling", due=later, key="2"),
-            new_job("c", reason="settling-gone", due=later, key="3"),
-            new_job("d", reason="settling", due=later, account="other"),
-            new_job("e", reason="else", due=later),
+            new_job("a", reason="settling", due=later, key="change|1"),
+            new_job("b", reason="settling", due=later, key="change|2"),
+            new_job("c", reason="settling-gone", due=later, key="change|3"),
+            new_job("d", reason="settling", due=later, key="change|4", account="other"),
+            new_job("e", reason="settling", due=later),
         ]
     )
     settling = store.queue.settling
     assert await settling("alice@example.org") == 3
-    assert await settling("alice@example.org", reason="settling-gone") == 1
+    assert await settling("alice@example.org", gone=True) == 1
     clock.forward(seconds=30)
     jobs = await claim(store)
     assert await settling("alice@example.org") == 3, "what is being decided has not settled yet"
-    for job in jobs:
+    first, *jobs = jobs
+    await store.queue.retry(first, due=clock.now(), reason="backend-unavailable")
+    assert await settling("alice@example.org", gone=True) == 2, "what is tried again has not settled either"
+    (first,) = await claim(store)
+    for job in [first, *jobs]:
         await store.queue.finish(job)
     assert await settling("alice@example.org") == 0
 

@@ -74,6 +74,24 @@ async def test_snapshots_are_found_by_uid_href_and_collection(store, clock) -> N
     assert await store.snapshots.etags(ALICE, CAL) == {f"{CAL}a.ics": '"a"'}
 
 
+async def test_a_collection_is_emptied_when_all_of_several_objects_go(store, clock, new_job) -> None:
+    def going(name: str, reason: str):
+        return new_job(f"alice|{name}", key=f"change|{name}", reason=reason)
+
+    emptied = store.snapshots.emptied
+    await store.snapshots.synced(state(clock), put=[shot("a")], spawn=[going("a", "settling-gone")])
+    assert not await emptied(ALICE, CAL), "one meeting that is deleted is called off"
+    await store.snapshots.synced(
+        state(clock), put=[shot("b"), shot("c")], spawn=[going("b", "backend-unavailable")]
+    )
+    assert not await emptied(ALICE, CAL)
+    await store.snapshots.synced(state(clock), spawn=[going("c", "settling")])
+    assert not await emptied(ALICE, CAL), "what is saved stays"
+    await store.snapshots.synced(state(clock), spawn=[going("c", "settling-gone")])
+    assert await emptied(ALICE, CAL)
+    assert not await emptied(ALICE, "/elsewhere/")
+
+
 async def test_an_object_that_lies_twice_is_found_twice(store, clock) -> None:
     await store.snapshots.synced(state(clock), put=[shot("a"), shot("a", href=f"{CAL}twin.ics")])
     assert len(await store.snapshots.by_uid(ALICE, "a")) == 2
