@@ -1,4 +1,4 @@
-"""HTTP to one CalDAV server with one credential: the only user of httpx.
+"""HTTP to one CalDAV server with one credential: with `wire`, the only user of httpx.
 
 Requests go to the configured origin and nowhere else, whatever a redirect or an href says. Answers are bounded in size and
 time. What the network or a 5xx did is BackendUnavailable; the rest is for the caller, who knows what he asked.
@@ -14,11 +14,11 @@ from functools import lru_cache
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from gateway.accounts import Account
-from gateway.caldav.faults import BrokenAnswer
+from gateway.caldav.faults import BrokenAnswer, WriteLost
 from gateway.caldav.href import Origin, escape, origin_of
+from gateway.caldav.wire import Wire
 from gateway.caldav.xml import MultiStatus, parse_multistatus, precondition
 from gateway.errors import BackendError, BackendRefused, BackendUnavailable, ConfigError, PreconditionFailed
 
@@ -209,7 +209,7 @@ class DavClient:
             return await self._once(method, path, body=body, headers=headers, limit=limit)
         except _ConnectionLostError as error:
             if method not in READS and not error.unsent:
-                raise BackendUnavailable(error.detail) from error
+                raise WriteLost(error.detail) from error
         try:
             return await self._once(method, path, body=body, headers=headers, limit=limit)
         except _ConnectionLostError as error:
@@ -332,7 +332,7 @@ class Connections:
             self.origin = origin_of(settings.url)
         except ValueError as error:
             raise ConfigError((f"server {settings.name}: {error}",)) from error
-        self._make_transport = transport or _transport
+        self._make_transport = transport or (lambda settings: Wire(connections=settings.connections))
         self._transport: httpx.AsyncBaseTransport | None = None
         self._gate = asyncio.Semaphore(settings.connections)
         self._clients: dict[Credential, DavClient] = {}
@@ -382,25 +382,6 @@ class _Bearer(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         request.headers["Authorization"] = f"Bearer {self._token}"
         yield request
-
-
-def _transport(settings: ServerSettings) -> httpx.AsyncBaseTransport:
-    transport = AiohttpTransport(
-        trust_env=True
-    )  # the environment's certificates; httpx's own pool is not used
-
-    def session() -> aiohttp.ClientSession:
-        made = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=settings.connections, ssl=transport.ssl_context),
-            cookie_jar=aiohttp.DummyCookieJar(),  # cookies belong to a credential, the connections to the server
-        )
-        # aiohttp sends PUT and DELETE again by itself when a kept connection was closed. A write that was done twice
-        # answers 412 the second time, so that we would no longer know our own hand in it.
-        made._retry_connection = False
-        return made
-
-    transport.client = session
-    return transport
 
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The one error of this room that the error tree has no name for."""
+"""The errors of this room that the error tree has no name for."""
 
 from __future__ import annotations
 
@@ -9,4 +9,8 @@ class BrokenAnswer(BackendUnavailable):
     """The server answered, but not with what was asked for: cut, empty, too large, another kind of document."""
 
 
-__all__ = ["BrokenAnswer"]
+class WriteLost(BackendUnavailable):
+    """The connection was lost while a write was under way: it was done, or it was not."""
+
+
+__all__ = ["BrokenAnswer", "WriteLost"]

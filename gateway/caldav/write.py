@@ -6,6 +6,7 @@ import re
 
 from gateway.caldav.client import CALENDAR_TYPE, DavClient, Reply
 from gateway.caldav.discover import Calendar
+from gateway.caldav.faults import WriteLost
 from gateway.caldav.fetch import get, search
 from gateway.caldav.profiles import Profile
 from gateway.caldav.uid import uid_of
@@ -96,13 +97,32 @@ async def _conditional(client: DavClient, method: str, path: str, etag: str, *, 
     if method == "DELETE":
         headers["Schedule-Reply"] = "F"  # RFC 6638 8.1: what we delete, nobody declines
     condition = {"If-Match": etag} if etag else {"If-None-Match": "*"}
-    reply = await client.request(method, path, body=body, headers={**headers, **condition})
+    reply = await _surely(client, method, path, body=body, headers={**headers, **condition}, etag=etag)
     if reply.status != 412 or not etag.startswith("W/"):
         return reply
     current = await get(client, path)
     if current is None or current.etag != etag:
         return reply
     return await client.request(method, path, body=body, headers={**headers, "If-Match": etag[2:]})
+
+
+async def _surely(
+    client: DavClient, method: str, path: str, *, body: bytes, headers: dict[str, str], etag: str
+) -> Reply:
+    """A conditional write; if its answer was lost, look what became of it: sent once more if nothing, done if all of it.
+    What cannot be told from another hand's change stays lost, and is decided anew from what the calendar then holds."""
+    try:
+        return await client.request(method, path, body=body, headers=headers)
+    except WriteLost:
+        current = await get(client, path)
+        if (current.data if current is not None else b"") == body:
+            return Reply(request=f"{method} {path}", path=path, status=204, headers={}, body=b"")
+        if (current.etag if current is not None else "") != etag:
+            raise
+        reply = await client.request(method, path, body=body, headers=headers)
+        if reply.status == 412:  # the first one was under way all the time
+            raise
+        return reply
 
 
 async def _refusal(client: DavClient, calendar: Calendar, reply: Reply, *, etag: str) -> BackendError:

@@ -169,7 +169,10 @@ class Scripted:
         return self
 
     def transport(self, _: ServerSettings) -> httpx.AsyncBaseTransport:
-        return httpx.MockTransport(self._handle)
+        async def handle(request: httpx.Request) -> httpx.Response:
+            return await self._handle(request)  # as it then is: a test may put a fault before it
+
+        return httpx.MockTransport(handle)
 
     def methods(self) -> list[str]:
         return [one.method for one in self.asked]

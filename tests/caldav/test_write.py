@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from gateway.caldav.client import ServerSettings
@@ -228,6 +229,80 @@ DURATION:PT1H
 SUMMARY:One of a series
 END:VEVENT
 """
+
+
+@pytest.fixture
+def hangs_up(scripted):
+    """The next writes lose their connection before the answer."""
+
+    def lose(times: int = 1) -> None:
+        answer = scripted._handle
+        left = [times]
+
+        async def handle(request):
+            if request.method in ("PUT", "DELETE") and left[0]:
+                left[0] -= 1
+                scripted.asked.append(request)
+                raise httpx.ReadError("Server disconnected")
+            return await answer(request)
+
+        scripted._handle = handle
+
+    return lose
+
+
+async def test_a_write_whose_answer_was_lost_is_sent_again_when_nothing_changed(
+    put, delete, scripted, event, hangs_up
+):
+    hangs_up()
+    scripted.on("GET", "/c/one.ics", event("one", "Before"), status=200, ETag='"1"')
+    scripted.on("PUT", "/c/one.ics", status=204, ETag='"2"').on("DELETE", "/c/one.ics", status=204)
+    assert (await put("radicale", '"1"')).etag == '"2"'
+    assert scripted.methods() == ["PUT", "GET", "PUT"] and scripted.asked[-1].headers["if-match"] == '"1"'
+    hangs_up()
+    await delete("radicale")
+    assert scripted.methods()[3:] == ["DELETE", "GET", "DELETE"]
+
+
+async def test_a_creation_whose_answer_was_lost_is_sent_again_when_nothing_is_there(put, scripted, hangs_up):
+    hangs_up()
+    scripted.on("GET", "/c/one.ics", status=404).on("PUT", "/c/one.ics", status=201, ETag='"1"')
+    assert (await put("radicale")).etag == '"1"' and scripted.asked[-1].headers["if-none-match"] == "*"
+
+
+async def test_a_write_whose_answer_was_lost_was_done_when_ours_lies_there(
+    put, delete, scripted, event, hangs_up
+):
+    hangs_up()
+    scripted.on("GET", "/c/one.ics", event("one"), status=200, ETag='"2"')
+    assert (await put("radicale", '"1"')).etag == '"2"' and "PUT" not in scripted.methods()[1:]
+
+
+async def test_a_deletion_whose_answer_was_lost_was_done_when_it_is_gone(delete, scripted, hangs_up):
+    hangs_up()
+    await delete("radicale")
+    assert scripted.methods() == ["DELETE", "GET"]
+
+
+async def test_a_lost_write_on_what_another_changed_is_never_sent_again(
+    put, delete, scripted, event, hangs_up
+):
+    hangs_up(2)
+    scripted.on("GET", "/c/one.ics", event("one", "Theirs"), status=200, ETag='"2"')
+    with pytest.raises(BackendUnavailable):
+        await put("radicale", '"1"')
+    with pytest.raises(BackendUnavailable):
+        await delete("radicale")
+    assert scripted.methods() == ["PUT", "GET", "DELETE", "GET"]
+
+
+async def test_a_lost_write_that_was_under_way_all_the_time_is_decided_anew(put, scripted, event, hangs_up):
+    """Its second sending meets the first: 412, but by our own hand."""
+    hangs_up()
+    scripted.on("GET", "/c/one.ics", event("one", "Before"), status=200, ETag='"1"')
+    scripted.on("PUT", "/c/one.ics", status=412)
+    with pytest.raises(BackendUnavailable):
+        await put("radicale", '"1"')
 
 
 def orphans(uid: str, count: int) -> bytes:

@@ -373,9 +373,6 @@ class SOGo(_OnPostgreSQL):
 
     name = "sogo"
     profile = "sogo"
-    unfit = (
-        "sogod closes kept connections without saying so: one write in some is lost and waits for its retry"
-    )
     settings = 'profile = "full"\n'
     base = "/SOGo/dav/"
     home = "/SOGo/dav/{user}/Calendar/"
