@@ -244,6 +244,7 @@ class Daemon:
     async def _gauges(self, parts: Parts) -> None:
         while True:
             with contextlib.suppress(GatewayError):
+                await parts.door.look()
                 parts.log.queue(await parts.store.queue.stats())
                 await _sync_ages(parts)
             if self._place is not None:

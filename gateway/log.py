@@ -41,6 +41,8 @@ class Event(StrEnum):
     MAIL_ACCEPTED = "mail.accepted"
     MAIL_REFUSED = "mail.refused"
     MAIL_READ = "mail.read"
+    DOOR_CLOSED = "door.closed"
+    DOOR_OPENED = "door.opened"
     VERDICT_GIVEN = "verdict.given"
     DECISION_MADE = "decision.made"
     CALENDAR_WRITTEN = "calendar.written"
@@ -109,7 +111,7 @@ QUIET = (
     "uvicorn",
 )
 
-_LOUD = frozenset({Event.LETTER_FAILED, Event.JOB_BURIED, Event.WATCH_HELD})
+_LOUD = frozenset({Event.LETTER_FAILED, Event.JOB_BURIED, Event.WATCH_HELD, Event.DOOR_CLOSED})
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
 _MOST_LABELS = 150  # a peer must not be able to fill the memory with values of a label
 _LONGEST = 500
@@ -144,6 +146,12 @@ class Metrics:
         self._oldest = Gauge(
             "imip_gateway_oldest_job_seconds", "Age of the oldest due job", registry=self._registry
         )
+        self._door = Gauge(
+            "imip_gateway_door_open",
+            "0 while no mail is taken: the queue or the disk is full",
+            registry=self._registry,
+        )
+        self._door.set(1)
         self._ages = Gauge(
             "imip_gateway_sync_age_seconds",
             "Since the longest unseen collection was read",
@@ -171,6 +179,9 @@ class Metrics:
                 self._oldest.set(jobs or 0.0)
             else:
                 self._jobs.labels(state).set(jobs or 0)
+
+    def door(self, *, is_open: bool) -> None:
+        self._door.set(is_open)
 
     def sync_age(self, server: str, seconds: float) -> None:
         self._ages.labels(server).set(seconds)
@@ -224,6 +235,10 @@ class Log:
 
     def queue(self, stats: Mapping[str, float | None]) -> None:
         self.metrics.queue(stats)
+
+    def door(self, *, is_open: bool) -> None:
+        """Whether mail is taken."""
+        self.metrics.door(is_open=is_open)
 
     def sync_age(self, server: str, seconds: float) -> None:
         self.metrics.sync_age(server, seconds)

@@ -157,6 +157,9 @@ class Limits:
     line: int = 65_536
     parts: int = 100
     header: int = 65_536
+    queue_jobs: int = 100_000
+    queue_kept: int = 1_000_000
+    disk_free: int = 64 * MEGABYTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

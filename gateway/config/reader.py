@@ -160,6 +160,9 @@ LIMITS = Table(
         "line": v.size,
         "parts": v.number(1, 10_000),
         "header": v.size,
+        "queue_jobs": v.number(1, 1_000_000_000),
+        "queue_kept": v.number(1, 1_000_000_000),
+        "disk_free": v.size,
     },
 )
 LOG = Table(

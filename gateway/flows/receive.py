@@ -56,6 +56,12 @@ class Door:
         self._hands = hands
         self._accounts = accounts
         self._log = log
+        self._closed = False
+
+    async def look(self) -> None:
+        """Whether a closed door may open, though nobody knocks. Raises BackendUnavailable."""
+        await self._intake.look()
+        self._tell()
 
     async def accept(self, mail: ReceivedMail) -> str:
         """Commit the mail; "" when it holds nothing for us and nobody expects it back."""
@@ -65,11 +71,25 @@ class Door:
             self._log.emit(Event.MAIL_READ, outcome=str(Outcome.IGNORED), reason=reason)
             if passed_on is None:
                 return ""
-        with self._log.timed(Stage.ACCEPT):
-            job = await self._intake.accept(mail, read=concerns, passed_on=passed_on, hands=self._hands)
+        try:
+            with self._log.timed(Stage.ACCEPT):
+                job = await self._intake.accept(mail, read=concerns, passed_on=passed_on, hands=self._hands)
+        finally:
+            self._tell()
         if mail.peer.protocol == "submit":  # the listeners tell of theirs themselves
             self._log.emit(Event.MAIL_ACCEPTED, job=job, size=len(mail.content))
         return job
+
+    def _tell(self) -> None:
+        """Say it once when the queue takes nothing any more, and once when it does again."""
+        why = self._intake.closed
+        if bool(why) == self._closed:
+            return
+        self._closed = bool(why)
+        self._log.door(is_open=not why)
+        self._log.emit(
+            Event.DOOR_CLOSED if why else Event.DOOR_OPENED, reason="queue-full" if why else "", detail=why
+        )
 
     def _passed_on(self, mail: ReceivedMail) -> Envelope | None:
         """With whose envelope it goes on (SPEC 1.4); what came in for the gateway itself ends here."""

@@ -118,6 +118,15 @@ class Hands(Protocol):
 class MailQueue(Intake, Protocol):
     """The queue behind the door."""
 
+    @property
+    def closed(self) -> str:
+        """Why no mail is taken now, in words for the log; "" while the door is open."""
+        ...
+
+    async def look(self) -> None:
+        """Whether a closed door may open, though nobody knocks. Raises BackendUnavailable."""
+        ...
+
     async def accept(
         self,
         mail: ReceivedMail,

@@ -10,7 +10,7 @@ from gateway.store import retention
 from gateway.store.bodies import Bodies
 from gateway.store.db import Database
 from gateway.store.held import HeldItems
-from gateway.store.intake import Intake, IntakeLimits
+from gateway.store.intake import Intake
 from gateway.store.jobs import Jobs
 from gateway.store.journal import Journal
 from gateway.store.ledger import Ledger
@@ -18,6 +18,7 @@ from gateway.store.plans import Plans
 from gateway.store.principals import Principals
 from gateway.store.proposals import ProposalItems
 from gateway.store.queue import Queue
+from gateway.store.room import IntakeLimits
 from gateway.store.snapshots import Snapshots
 
 

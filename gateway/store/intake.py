@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,29 +14,22 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import Connection, bindparam, case, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
-from gateway.errors import QueueFull
-from gateway.ports import Envelope, Hands, JobKind, JobState, NewJob, ReceivedMail, pack_mail
+from gateway.ports import Envelope, Hands, JobKind, NewJob, ReceivedMail, pack_mail
 from gateway.store import schema
 from gateway.store.bodies import LARGE
 from gateway.store.db import Database
-from gateway.store.faults import translating
 from gateway.store.ids import token
 from gateway.store.instants import EPOCH
 from gateway.store.jobs import Hold, Jobs, Laid
 from gateway.store.prepared import Prepared
+from gateway.store.room import DiskRoom, IntakeLimits, QueueRoom
 
 _T = schema.accepted
 _FORGET = Prepared(delete(_T).where(_T.c.at <= bindparam("before")))
 _FORGOTTEN_EVERY = timedelta(minutes=1)
 _REMEMBER = Prepared(insert(_T))
-_WORK = case((schema.job.c.state.in_((str(JobState.DUE), str(JobState.LEASED))), 1), else_=0)
-_COUNT = select(func.count().label("kept"), func.coalesce(func.sum(_WORK), 0).label("work")).select_from(
-    schema.job
-)
-_LOOKED_AT_AFTER = 8_000_000  # bytes of mail between two looks at the disk
-_COUNTED_EVERY = 256  # mails between two counts of the queue
 
 _RECEIVED = re.compile(rb"received[ \t]*:.*\r?\n(?:[ \t].*\r?\n)*", re.IGNORECASE)
 
@@ -47,16 +39,6 @@ def _known(count: int) -> Prepared:
     """The question which of so many digests are known."""
     names = [bindparam(str(place), type_=_T.c.digest.type) for place in range(count)]
     return Prepared(select(_T.c.digest, _T.c.job, _T.c.at).where(_T.c.digest.in_(names)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntakeLimits:
-    """When the door closes, and how long a mail that comes again is known."""
-
-    max_jobs: int = 100_000  # that are work; what waits for a person or a peer closes no door so soon
-    max_kept: int = 1_000_000  # of all kinds
-    min_free: int = 64_000_000  # bytes on the disk of the state directory
-    window: timedelta = timedelta(hours=2)  # longer than an MTA waits between two tries (Postfix: 4 000 s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +61,21 @@ class Intake:
         self._db = db
         self._jobs = jobs
         self._limits = limits or IntakeLimits()
-        self._free_bytes = free_bytes or _free_bytes
-        self._spare = 0  # bytes that may come until the disk is looked at again; used in the event loop only
+        self._disk = DiskRoom(self._limits, db.state_dir, free_bytes)
+        self._room = QueueRoom(self._limits)
         self._forgotten = EPOCH  # what was accepted before this is gone; used in the writer thread only
-        self._room = 0  # mails until the queue is counted again; used in the writer thread only
+
+    @property
+    def closed(self) -> str:
+        """Why no mail is taken now, in words for the log; "" while the door is open."""
+        return self._room.closed or self._disk.closed
+
+    async def look(self) -> None:
+        """Whether a closed door may open, though nobody knocks. Raises BackendUnavailable."""
+        if self._room.closed:
+            await self._db.write(lambda conn: self._room.look(conn, self._jobs.now()))
+        if self._disk.closed:
+            self._disk.look()
 
     async def accept(
         self,
@@ -99,7 +92,7 @@ class Intake:
         Whoever passes it on at once (`hands`) spares the queue a lease, and himself the reading of what he has in memory.
         """
         size = len(mail.content)
-        self._check_disk(size)
+        self._disk.take(size)
         digest = await asyncio.to_thread(_digest, mail) if size > LARGE else _digest(mail)
         name = self._jobs.name()
         laid = [await self._laid(name, JobKind.MAIL, mail)] if read else []
@@ -140,7 +133,7 @@ class Intake:
                 known[one.digest] = one.laid[0].id
                 fresh.append(one)
         if fresh:
-            self._check_room(conn, len(fresh))
+            self._room.take(conn, len(fresh), now)
             self._jobs.queue(conn, [laid for one in fresh for laid in one.laid])
             _REMEMBER.run(conn, [{"digest": one.digest, "job": one.laid[0].id, "at": now} for one in fresh])
         return [known[one.digest] for one in arrivals]
@@ -156,28 +149,6 @@ class Intake:
             self._forgotten = before
         return {digest: job for digest, job, at in rows if at > before}
 
-    def _check_room(self, conn: Connection, wanted: int) -> None:
-        """Counting costs more than a mail does: it is done now and then, and for each mail once the queue is full."""
-        if self._room < wanted:
-            found = conn.execute(_COUNT).one()
-            free = min(self._limits.max_jobs - int(found.work), self._limits.max_kept - int(found.kept))
-            if free < wanted:
-                self._room = 0
-                raise QueueFull(f"{found.kept} jobs wait already")
-            self._room = min(free, max(_COUNTED_EVERY, wanted))
-        self._room -= wanted
-
-    def _check_disk(self, size: int) -> None:
-        """Asking the system for each mail would cost as much as its digest does: it is asked again after some megabytes."""
-        if size > self._spare:
-            with translating():
-                free = self._free_bytes(self._db.state_dir)
-            if free - size < self._limits.min_free:
-                self._spare = 0
-                raise QueueFull(f"{free} bytes are free on the disk of the state directory")
-            self._spare = max(size, min((free - self._limits.min_free) // 4, _LOOKED_AT_AFTER))
-        self._spare -= size
-
 
 def _digest(mail: ReceivedMail) -> str:
     """Who sent what to whom, without the Received line that we put on top: that one differs each time."""
@@ -190,9 +161,4 @@ def _digest(mail: ReceivedMail) -> str:
     return digest.hexdigest()
 
 
-def _free_bytes(path: Path) -> int:
-    facts = os.statvfs(path)
-    return facts.f_bavail * facts.f_frsize
-
-
-__all__ = ["Intake", "IntakeLimits"]
+__all__ = ["Intake"]

@@ -368,7 +368,7 @@ class Mortal:
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._port, name)
-        if name == "new_href":
+        if name == "new_href" or not callable(call):
             return call
 
         async def mortal(*args: Any, **kwargs: Any) -> Any:

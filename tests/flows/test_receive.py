@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.flows.receive import lane, pack_verdict, unpack_verdict
+from gateway.errors import QueueFull
+from gateway.flows.receive import Door, lane, pack_verdict, unpack_verdict
 from gateway.ical.address import Address
 from gateway.itip.model import Certainty, Verdict
 
@@ -168,3 +170,31 @@ def test_whatever_bytes_a_mail_holds_it_ends_and_nothing_is_tried_again(
         return await world.waiting()
 
     assert run(meet()) == []
+
+
+async def test_a_door_that_closes_and_opens_says_so_once_each(world, caplog):
+    class Full:
+        closed, error = "", None
+
+        async def accept(self, mail, **ways):
+            if self.closed:
+                raise QueueFull(self.closed)
+            return "1"
+
+        async def look(self):
+            self.closed = ""
+
+    queue, mail = Full(), _received(world, b"Content-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\n")
+    caplog.set_level("INFO", logger="imip-gateway")
+    door = Door(queue, world.accounts, world.log)
+    await door.accept(mail)
+    queue.closed = "8 jobs are due"
+    for _ in range(2):
+        with pytest.raises(QueueFull):
+            await door.accept(mail)
+    assert b"imip_gateway_door_open 0.0" in world.log.exposition()
+    await door.look()
+    await door.look()
+    await door.accept(mail)
+    assert b"imip_gateway_door_open 1.0" in world.log.exposition()
+    assert [one.message for one in caplog.records] == ["door.closed", "door.opened"]

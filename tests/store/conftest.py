@@ -14,7 +14,7 @@ import pytest
 from gateway.ports import Envelope, JobKind, NewJob, Peer, ReceivedMail, Recipient
 from gateway.store.db import Database
 from gateway.store.desk import Store
-from gateway.store.intake import IntakeLimits
+from gateway.store.room import IntakeLimits
 
 
 @dataclass

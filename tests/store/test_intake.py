@@ -10,7 +10,8 @@ import pytest
 from gateway.errors import BackendUnavailable, LeaseLost, QueueFull
 from gateway.ports import Job, JobKind, JobState, Peer, unpack_mail
 from gateway.store.bodies import LARGE
-from gateway.store.intake import Intake, IntakeLimits
+from gateway.store.intake import Intake
+from gateway.store.room import IntakeLimits
 
 LEASE = timedelta(minutes=5)
 
@@ -105,7 +106,7 @@ async def test_a_large_mail_lies_in_a_file_and_its_double_leaves_none(store, new
     assert job.body == mail.content
 
 
-async def test_a_full_queue_closes_the_door_and_opens_it_again(open_store, new_mail) -> None:
+async def test_a_full_queue_closes_the_door_and_opens_it_again(open_store, new_mail, clock) -> None:
     store = await open_store(IntakeLimits(max_jobs=3))
     answers = await asyncio.gather(
         *(store.intake.accept(new_mail(str(n))) for n in range(5)), return_exceptions=True
@@ -115,7 +116,31 @@ async def test_a_full_queue_closes_the_door_and_opens_it_again(open_store, new_m
         await store.intake.accept(new_mail("one more"))
     for job in await jobs_of(store):
         await store.queue.finish(job)
+    clock.forward(seconds=2)
     assert await store.intake.accept(new_mail("one more"))
+
+
+async def test_a_closed_door_opens_well_below_its_mark_though_nobody_knocks(
+    open_store, new_mail, clock
+) -> None:
+    store = await open_store(IntakeLimits(max_jobs=8))
+    for number in range(8):
+        await store.intake.accept(new_mail(str(number)))
+    assert store.intake.closed == ""
+    with pytest.raises(QueueFull):
+        await store.intake.accept(new_mail("one more"))
+    assert store.intake.closed == "8 jobs are due, 8 in all"
+    first, *others = await jobs_of(store)
+    await store.queue.finish(first)
+    clock.forward(seconds=2)
+    with pytest.raises(QueueFull):
+        await store.intake.accept(new_mail("one more"))
+    await store.queue.finish(others[0])
+    await store.intake.look()
+    assert store.intake.closed  # it was counted less than a second ago
+    clock.forward(seconds=2)
+    await store.intake.look()
+    assert store.intake.closed == ""
 
 
 async def test_what_waits_for_a_person_closes_the_door_later(open_store, new_mail, new_job, clock) -> None:
@@ -138,6 +163,21 @@ async def test_a_disk_below_its_floor_closes_the_door(store, new_mail) -> None:
     assert await intake.accept(new_mail("x"))
     with pytest.raises(QueueFull):
         await intake.accept(new_mail("x" * 200))
+
+
+async def test_a_disk_at_its_floor_opens_the_door_when_it_has_a_quarter_more(store, new_mail) -> None:
+    left = [900, 1100, 1250]
+    intake = Intake(store.db, store.queue._jobs, IntakeLimits(min_free=1000), free_bytes=lambda path: left[0])
+    with pytest.raises(QueueFull):
+        await intake.accept(new_mail("x"))
+    assert intake.closed == "900 bytes are free on the disk of the state directory"
+    del left[0]
+    with pytest.raises(QueueFull):
+        await intake.accept(new_mail("x"))
+    del left[0]
+    await intake.look()
+    assert intake.closed == ""
+    assert await intake.accept(new_mail("x"))
 
 
 async def test_a_state_directory_that_cannot_be_read_is_temporary(store, new_mail) -> None:
