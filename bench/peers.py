@@ -6,6 +6,7 @@ python -m bench.peers caldav PORT | sink PORT | aiosmtpd PORT
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import signal
 import sys
@@ -43,6 +44,7 @@ class NullCalDav(asyncio.Protocol):
     """Keeps objects in a dict, and does nothing else with them."""
 
     written: list[float] = []
+    versions = itertools.count()
     objects: dict[str, tuple[int, bytes]] = {}
 
     def connection_made(self, transport: Any) -> None:
@@ -60,11 +62,15 @@ class NullCalDav(asyncio.Protocol):
             self.buffer = self.buffer[end + 4 + length :]
             method, path = head.split(b" ", 2)[:2]
             self.transport.write(self.answer(method.decode(), path.decode(), head, body))
+            if b"\r\nconnection: close" in head.lower():
+                self.transport.close()
 
     def answer(self, method: str, path: str, head: bytes, body: bytes) -> bytes:
         if method == "PUT":
+            if not self.fits(path, head):
+                return self.reply(412, b"")
             NullCalDav.written.append(time.time())
-            NullCalDav.objects[path] = (number := len(NullCalDav.objects), body)
+            NullCalDav.objects[path] = (number := next(NullCalDav.versions), body)
             return self.reply(201, b"", f'ETag: "{number}"\r\n')
         if method == "GET" and path == "/bench/written":
             text = " ".join(f"{one:.6f}" for one in NullCalDav.written)
@@ -84,6 +90,14 @@ class NullCalDav(asyncio.Protocol):
         if method == "OPTIONS":
             return self.reply(200, b"", "DAV: 1, calendar-access\r\n")
         return self.reply(404 if method == "GET" else 204, b"")
+
+    def fits(self, path: str, head: bytes) -> bool:
+        """Whether the conditions of a write hold (RFC 9110 13.1)."""
+        old = NullCalDav.objects.get(path)
+        if b"if-none-match: *" in (lower := head.lower()) and old is not None:
+            return False
+        wanted = re.search(rb'if-match: *("[^"]*")', lower)
+        return wanted is None or (old is not None and wanted[1] == b'"%d"' % old[0])
 
     def reply(self, status: int, body: bytes, fields: str = "") -> bytes:
         kind = "Content-Type: application/xml\r\n" if body else ""

@@ -234,12 +234,13 @@ class Daemon:
 
     async def _forgetting(self, parts: Parts) -> None:
         """SPEC 9: the database does not grow without bound."""
+        keep = self._config.gateway.keep
         while True:
             with contextlib.suppress(GatewayError):
-                gone = await parts.store.forget(datetime.now(UTC) - self._config.gateway.keep)
+                gone = await parts.store.forget(datetime.now(UTC) - keep)
                 if gone:
                     log.info("forgotten: %d rows older than [gateway] keep", gone)
-            await asyncio.sleep(FORGET_EVERY)
+            await asyncio.sleep(min(FORGET_EVERY, max(keep.total_seconds() / 4, BEAT)))
 
     async def _gauges(self, parts: Parts) -> None:
         while True:
