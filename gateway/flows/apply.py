@@ -132,6 +132,8 @@ class Apply:
             except PreconditionFailed as error:
                 self._log.emit(Event.CALENDAR_CONFLICT, job=job.id, status=str(error.status))
                 refused, words, thorough = seen.etags, error.detail, True
+                # on its way it may have been done twice, and what refuses the second is our own; a rival creates oftener
+                left = plan if plan.etag else None
                 continue
             except BackendUnavailable:
                 # perhaps only the answer was lost; until that is settled other jobs would see our write as a person's

@@ -56,6 +56,29 @@ async def test_a_create_that_meets_an_object_is_decided_again_as_an_update(world
     assert len(await world.told(mail)) == 1
 
 
+def _in_an_order_of_its_own(data: bytes) -> bytes:
+    """As Radicale writes: the summary last."""
+    lines = data.split(b"\r\n")
+    last = [one for one in lines if one.startswith(b"SUMMARY")]
+    rest = b"\r\n".join(one for one in lines if one not in last)
+    return rest.replace(b"END:VEVENT", b"\r\n".join([*last, b"END:VEVENT"]))
+
+
+async def test_a_write_that_was_done_twice_on_its_way_is_not_written_over_the_answer_to_it(world, say):
+    """The second of them is refused by what the first wrote; an answer given then must not be voided (crash seed 4052)."""
+    await world.mail("REQUEST", say.invitation())
+    answer = ("PARTSTAT=NEEDS-ACTION", "PARTSTAT=ACCEPTED")
+    world.calendars.fail("put", say.conflict, after=True)
+    world.calendars.fail("put", act=lambda: world.edit(HREF, answer), path="m1", times=2)
+    world.calendars.faults[-1].times = 0  # the first put passes; the user answers when a second is tried
+    world.calendars.faults[0].act = lambda: setattr(world.calendars.faults[-1], "times", 1)
+    world.calendars.rewrite = _in_an_order_of_its_own
+    world.calendars.calls.clear()
+    mail = await world.mail("REQUEST", say.invitation(SEQUENCE="1", DTSTART="20270312T120000Z"))
+    assert world.calendars.calls.count("put") == 1
+    assert await world.told(mail) == [("applied", "invitation-rescheduled")]
+
+
 async def test_a_server_whose_answer_is_lost_is_recognised_at_once_by_what_it_did(world, say):
     world.calendars.fail("put", say.unavailable, after=True)
     mail = await world.mail("REQUEST", say.invitation())
