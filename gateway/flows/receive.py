@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from gateway.accounts import Accounts
 from gateway.errors import MalformedMail
 from gateway.flows.sorting import Addressed, Turned, guests, organizers_meant, sort_out
+from gateway.flows.worker import LEASE
 from gateway.ical import tree
 from gateway.ical.address import Address, address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
@@ -137,11 +138,14 @@ class Receive:
         self._settings = settings
         self._log = log
 
-    async def run(self, job: Job) -> None:
-        """Read, judge, and queue one job per account and UID; the mail's own job ends in the same transaction."""
+    async def run(self, job: Job) -> Job | None:
+        """Read, judge, and queue one job per account and UID; the mail's own job ends in the same transaction.
+
+        The first of them is given back where it can go on at once; not from a job that many workers died with.
+        """
         with self._log.timed(Stage.READ):
             entries, spawn = await self._sorted(job, unpack_mail(job.payload, job.body))
-        await self._end(job, entries, spawn)
+        return await self._end(job, entries, spawn)
 
     async def _sorted(self, job: Job, received: ReceivedMail) -> tuple[list[Entry], list[NewJob]]:
         try:
@@ -181,9 +185,11 @@ class Receive:
         tokens = (self._tokens.read(one.address) for one in received.envelope.recipients)
         return next((one.row for one in tokens if one is not None and one.purpose is Purpose.ANSWER), None)
 
-    async def _end(self, job: Job, entries: Sequence[Entry], spawn: Sequence[NewJob] = ()) -> None:
+    async def _end(self, job: Job, entries: Sequence[Entry], spawn: Sequence[NewJob]) -> Job | None:
         worth_a_row = tuple(one for one in entries if one.reason != Reason.NO_CALENDAR_PART)
-        await self._queue.finish(job, entries=worth_a_row, spawn=spawn)
+        onward = await self._queue.finish(
+            job, entries=worth_a_row, spawn=spawn, onward=None if job.alone else LEASE
+        )
         for entry in entries:
             self._log.emit(
                 Event.MAIL_READ,
@@ -192,6 +198,7 @@ class Receive:
                 job=job.id,
                 message_id=entry.message_id,
             )
+        return onward
 
 
 def lane(account: str, uid: str) -> str:

@@ -14,7 +14,7 @@ from gateway.itip.model import Outcome, Reason
 from gateway.log import Event, Log, Stage
 from gateway.ports import Clock, Entry, Job, Queue
 
-Run = Callable[[Job], Awaitable[None]]
+Run = Callable[[Job], Awaitable[Job | None]]  # gives the job that goes on from it at once, leased already
 LEASE = timedelta(minutes=1)  # a node that dies is missed for so long
 FIRST, LONGEST, SMEAR = 60.0, 3600.0, 0.2  # SPEC 12.12, seconds
 
@@ -56,7 +56,7 @@ class Worker:
         self._settings = settings
         self._running: set[asyncio.Task[None]] = set()
         self._at_once: set[asyncio.Task[None]] = set()
-        self._reserved, self._octets = 0, 0
+        self._reserved, self._octets, self._ran = 0, 0, 0
         self._open = False
         self._stopping = asyncio.Event()
 
@@ -75,13 +75,12 @@ class Worker:
 
     async def once(self) -> int:
         """Run everything that is due now; how many jobs that were (for `drain` without a daemon)."""
-        done = 0
+        before = self._ran
         while True:
             claimed = await self._fill()
             await self.idle()
             if not claimed:
-                return done
-            done += claimed
+                return self._ran - before
 
     async def idle(self) -> None:
         """Wait for the jobs in hand."""
@@ -133,11 +132,16 @@ class Worker:
         return len(jobs)
 
     async def _handle(self, job: Job) -> None:
-        """Nothing that a job does may end the worker."""
-        journey = asyncio.create_task(self._journey(job))
-        keeper = asyncio.create_task(self._keep(job, journey))
+        """A job, and what goes on from it: nothing that they do may end the worker."""
+        onward: Job | None = job
+        while onward is not None:
+            self._ran += 1
+            onward = await self._tried(onward)
+
+    async def _tried(self, job: Job) -> Job | None:
+        keeper = _Keeper(self._queue, job)
         try:
-            await journey
+            return await self._journey(job)
         except LeaseLost:
             self._log.emit(Event.JOB_RETRIED, job=job.id, reason="lease-lost")
         except GatewayError as error:
@@ -148,31 +152,20 @@ class Worker:
             logging.getLogger("imip-gateway").exception("job %s failed", job.id)
             await self._again(job, str(Reason.INTERNAL_ERROR), type(error).__name__)
         except asyncio.CancelledError:
-            if not keeper.done():  # we are being stopped; else the lease was lost
-                journey.cancel()
+            if not keeper.has_lost():  # we are being stopped
                 raise
             self._log.emit(Event.JOB_RETRIED, job=job.id, reason="lease-lost")
         finally:
-            keeper.cancel()
+            keeper.close()
+        return None
 
-    async def _journey(self, job: Job) -> None:
-        await self._journeys[str(job.kind)](job)
+    async def _journey(self, job: Job) -> Job | None:
+        onward = await self._journeys[str(job.kind)](job)
         arrived = job.payload.get("arrived")
         if arrived:  # from the door to the end of what the mail asked for
             age = self._clock.now() - datetime.fromisoformat(str(arrived))
             self._log.stage(Stage.END_TO_END, age.total_seconds())
-
-    async def _keep(self, job: Job, journey: asyncio.Future[None]) -> None:
-        """A long job keeps its lease; one that lost it is stopped, since somebody else works on it."""
-        while True:
-            await asyncio.sleep(LEASE.total_seconds() / 3)
-            try:
-                if await self._queue.extend(job, LEASE):
-                    continue
-            except GatewayError:  # the lease may yet outlive the trouble
-                continue
-            journey.cancel()
-            return
+        return onward
 
     async def _again(self, job: Job, reason: str, detail: str, *, hopeless: bool = False) -> None:
         try:
@@ -197,6 +190,48 @@ class Worker:
             logging.getLogger("imip-gateway").warning(
                 "job %s could not be put back: %s", job.id, error.detail
             )
+
+
+class _Keeper:
+    """A long job keeps its lease; one that lost it is stopped, since somebody else works on it. A short one costs a timer."""
+
+    def __init__(self, queue: Queue, job: Job) -> None:
+        self._queue, self._job = queue, job
+        self._runs = asyncio.current_task()
+        self._lost = False
+        self._task: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(self._third(), self._begin)
+
+    def has_lost(self) -> bool:
+        """Whether it was we who cancelled; then the task goes on."""
+        if self._lost and self._runs is not None:
+            self._runs.uncancel()
+        return self._lost
+
+    def close(self) -> None:
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _third(self) -> float:
+        return LEASE.total_seconds() / 3
+
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._keep(), name=f"lease of {self._job.id}")
+
+    async def _keep(self) -> None:
+        if await self._extended():
+            self._timer = asyncio.get_running_loop().call_later(self._third(), self._begin)
+            return
+        self._lost = True
+        if self._runs is not None:
+            self._runs.cancel()
+
+    async def _extended(self) -> bool:
+        try:
+            return await self._queue.extend(self._job, LEASE)
+        except GatewayError:  # the lease may yet outlive the trouble
+            return True
 
 
 def _begun(job: Job) -> datetime:

@@ -114,8 +114,18 @@ class Queue(Protocol):
         """Prolong the lease; False when it is lost: the worker must stop before it writes."""
         ...
 
-    async def finish(self, job: Job, *, entries: Sequence[Entry] = (), spawn: Sequence[NewJob] = ()) -> None:
-        """Delete the job, write the journal, queue what follows. Raise LeaseLost."""
+    async def finish(
+        self,
+        job: Job,
+        *,
+        entries: Sequence[Entry] = (),
+        spawn: Sequence[NewJob] = (),
+        onward: timedelta | None = None,
+    ) -> Job | None:
+        """Delete the job, write the journal, queue what follows. Raise LeaseLost.
+
+        `onward`: who held the job goes on with what follows at once, leased for so long; given back unless its lane is busy.
+        """
         ...
 
     async def retry(self, job: Job, *, due: datetime, reason: str) -> None: ...

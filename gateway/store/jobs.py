@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, insert, or_, select, update
 
 from gateway.errors import LeaseLost
 from gateway.ports import Entry, Job, JobKind, JobState, NewJob
@@ -20,7 +20,7 @@ from gateway.store.bell import Bell
 from gateway.store.bodies import Bodies
 from gateway.store.claims import ALONE
 from gateway.store.ear import tell_others
-from gateway.store.ids import Ids, bounded
+from gateway.store.ids import Ids, bounded, token
 from gateway.store.prepared import Prepared
 from gateway.store.schema import LEASED
 from gateway.store.writer import after_commit, is_promised
@@ -38,11 +38,26 @@ _SAME_KEY = Prepared(
     )
 )
 _LEASE = Prepared(
-    select(_T.c.id, _T.c.origin, _T.c.key, schema.content.c.file, schema.plan.c.id.label("plan"))
+    select(
+        _T.c.id,
+        _T.c.origin,
+        _T.c.key,
+        _T.c.lease_owner,
+        schema.content.c.file,
+        schema.plan.c.id.label("plan"),
+    )
     .outerjoin(schema.content, schema.content.c.job == _T.c.id)
     .outerjoin(schema.plan, schema.plan.c.job == _T.c.id)
     .where(_T.c.id == bindparam("job_id"), _T.c.lease_token == bindparam("proof"), _T.c.state == LEASED)
     .with_for_update(of=_T)
+)
+_IS_BUSY = Prepared(
+    select(
+        or_(
+            exists().where(_T.c.lane == bindparam("of_lane"), _T.c.state == LEASED),
+            exists().where(_T.c.lane == bindparam("of_lane"), _T.c.state != LEASED),
+        ).label("busy")
+    )
 )
 _DELETE = Prepared(delete(_T).where(_T.c.id == bindparam("job_id")))
 
@@ -82,6 +97,7 @@ class Lease:
     origin: str
     key: str
     file: str
+    owner: str = ""
     plan: str = ""  # what an earlier transaction planned for it, or ""
 
 
@@ -158,6 +174,15 @@ class Jobs:
             "deaths": 0,
         }
 
+    def held(self, conn: Connection, laid: Sequence[Laid], *, lease: Lease, onward: timedelta) -> Laid | None:
+        """The first of what follows as its maker's who goes on with it, where nobody else in its lane comes before."""
+        first = laid[0] if laid else None
+        if first is None or first.job.key or first.job.due or first.job.state is not JobState.DUE:
+            return None
+        if _IS_BUSY.first(conn, {"of_lane": bounded(first.job.lane)}).busy:
+            return None
+        return replace(first, held=Hold(owner=lease.owner, token=token(), until=self.now() + onward))
+
     def born(self, laid: Laid) -> Job:
         """The job as a claim would have given it to the one who holds it from the beginning."""
         return job_of(self._row(laid, ""), laid.job.body)
@@ -167,7 +192,14 @@ class Jobs:
         row = _LEASE.first(conn, {"job_id": job.id, "proof": job.token}) if job.token else None
         if row is None:
             raise LeaseLost(f"job {job.id}: the lease is lost")
-        return Lease(id=row.id, origin=row.origin, key=row.key, file=row.file or "", plan=row.plan or "")
+        return Lease(
+            id=row.id,
+            origin=row.origin,
+            key=row.key,
+            file=row.file or "",
+            owner=row.lease_owner,
+            plan=row.plan or "",
+        )
 
     def remove(self, conn: Connection, lease: Lease) -> None:
         """The job, its body, its plan and the letters that were only planned are gone; its lane is free."""

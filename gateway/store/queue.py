@@ -14,7 +14,7 @@ from gateway.ports import Entry, Held, Job, JobKind, JobState, NewJob
 from gateway.store import claims, mailq, schema
 from gateway.store.bodies import LARGE
 from gateway.store.db import Database
-from gateway.store.jobs import Jobs, Lease, job_of
+from gateway.store.jobs import Jobs, Laid, Lease, job_of
 from gateway.store.schema import LEASED
 
 POLL = 1.0  # seconds: other processes ring no bell here
@@ -73,20 +73,34 @@ class Queue:
         )
         return await self._db.write(lambda conn: conn.execute(statement).rowcount == 1)
 
-    async def finish(self, job: Job, *, entries: Sequence[Entry] = (), spawn: Sequence[NewJob] = ()) -> None:
-        """Delete the job, write the journal, queue what follows. Raise LeaseLost."""
+    async def finish(
+        self,
+        job: Job,
+        *,
+        entries: Sequence[Entry] = (),
+        spawn: Sequence[NewJob] = (),
+        onward: timedelta | None = None,
+    ) -> Job | None:
+        """Delete the job, write the journal, queue what follows. Raise LeaseLost.
+
+        `onward`: who held the job goes on with what follows at once, leased for so long; given back unless its lane is busy.
+        """
         if not entries and not spawn and _is_alone(job):
             await self._db.write_each(self._end, job)
-            return
+            return None
         laid = await self._jobs.lay(spawn)
 
-        def change(conn: Connection) -> None:
+        def change(conn: Connection) -> Laid | None:
             lease = self._jobs.lease(conn, job)
             self._jobs.tell(conn, entries, origin=lease.origin)
             self._jobs.remove(conn, lease)
-            self._jobs.queue(conn, laid, origin=lease.origin)
+            first = self._jobs.held(conn, laid, lease=lease, onward=onward) if onward is not None else None
+            rest = laid if first is None else (first, *laid[1:])
+            self._jobs.queue(conn, rest, origin=lease.origin)
+            return first
 
-        await self._db.write(change)
+        kept = await self._db.write(change)
+        return None if kept is None else self._jobs.born(kept)
 
     def _end(self, conn: Connection, jobs: Sequence[Job]) -> Sequence[None]:
         """All that end at the same time: of a mail that went on nothing is left but this."""

@@ -385,8 +385,11 @@ def _journeys(
     statuses = _statuses(common, calendars)
     witness = _witness(common)
 
-    async def mail(job: Job) -> None:
-        await (witness.read(job) if job.payload["peer"]["role"] == "outgoing" else receive.run(job))
+    async def mail(job: Job) -> Job | None:
+        if job.payload["peer"]["role"] == "outgoing":
+            await witness.read(job)
+            return None
+        return await receive.run(job)
 
     async def apply(job: Job) -> None:
         if job.payload.get("source") == "change":

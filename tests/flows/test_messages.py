@@ -128,10 +128,10 @@ async def test_a_calendar_that_refuses_us_for_good_buries_the_message_where_it_c
 
 
 async def test_an_account_that_is_gone_ends_its_messages_with_a_reason(world, say):
-    mail = await world.mail("REQUEST", say.invitation(), run=False)
-    await world.process.worker._fill()
-    await world.process.worker.idle()
+    world.calendars.fail("put", say.unavailable)
+    mail = await world.mail("REQUEST", say.invitation())
     world.accounts._by_address.clear()
+    world.clock.forward(hours=1)
     await world.work()
     assert await world.told(mail) == [("ignored", "unknown-recipient")]
 

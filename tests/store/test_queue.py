@@ -556,3 +556,31 @@ async def test_a_plan_of_a_buried_job_keeps_nobody_waiting(store, clock, new_job
     await store.plans.plan(first, Plan(job=first.id, account=first.account, uid="u", action="none"), ())
     await store.queue.bury(first, "given-up")
     assert len(await claim(store)) == 1
+
+
+async def test_what_follows_goes_on_at_once_where_its_lane_is_free(store, new_job) -> None:
+    """The holder of a job is given the first of what follows, leased; in a busy lane it waits like everybody."""
+    queue = store.queue
+    await queue.add([new_job("mail 1"), new_job("mail 2"), new_job("mail 3")])
+    one, two, three = await queue.claim("w", limit=3, lease=LEASE)
+    after = [new_job("a|m", body=b"x"), new_job("b|m")]
+    onward = await queue.finish(one, spawn=after, onward=LEASE)
+    assert onward is not None
+    assert (onward.lane, onward.body, onward.state) == ("a|m", b"x", "leased")
+    assert await queue.finish(two, spawn=[new_job("a|m")], onward=LEASE) is None
+    assert await queue.finish(three, spawn=[new_job("b|m")], onward=LEASE) is None
+    assert [job.lane for job in await queue.claim("v", limit=9, lease=LEASE)] == ["b|m"]
+    assert await queue.extend(onward, LEASE)
+    await queue.finish(onward)
+    assert [job.lane for job in await queue.claim("v", limit=9, lease=LEASE)] == ["a|m"]
+
+
+async def test_what_goes_on_comes_back_when_its_holder_dies(store, new_job, clock) -> None:
+    await store.queue.add([new_job("mail 1")])
+    (one,) = await store.queue.claim("w", limit=1, lease=LEASE)
+    onward = await store.queue.finish(one, spawn=[new_job("a|m")], onward=LEASE)
+    assert await store.queue.claim("v", limit=9, lease=LEASE) == ()
+    clock.forward(minutes=6)
+    (again,) = await store.queue.claim("v", limit=9, lease=LEASE)
+    assert again.id == onward.id
+    assert not await store.queue.extend(onward, LEASE)
