@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.lock-installed
 JOBS   ?= 2
 UV     ?= uv
 
-.PHONY: run test test-all interop interop-table lint types units format lock itip-table corpus corpus-golden bench crash clean
+.PHONY: run test test-all long interop interop-table lint types units format lock itip-table corpus corpus-golden bench crash clean
 
 run: $(STAMP)
 	$(BIN)/imip-gateway demo
@@ -23,8 +23,11 @@ types: $(STAMP)
 units: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
-test-all: lint types $(STAMP)
-	$(BIN)/python -m pytest -n $(JOBS)
+# Everything: then the long tests, what becomes of the corpus, machines that die, real calendar servers.
+test-all: test long corpus crash interop
+
+long: $(STAMP)
+	$(BIN)/python -m pytest -n $(JOBS) -m slow --ignore tests/interop
 
 # The same meetings beside real servers: Radicale and Xandikos from the lock; Cyrus, DAViCal and SOGo from Debian packages,
 # which root gets installed here. Each runs in a folder of its own on loopback; what is missing is an error.
@@ -42,11 +45,14 @@ interop-table: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m bench --json docs/performance.json
 
-# Processes and machines that die at random moments, a hundred runs: docs/architecture.md. SEED=17 RUNS=1 repeats one.
+# Processes and machines that die at random moments, a hundred runs, then SOAK seconds at half of the limit:
+# docs/architecture.md. SEED=17 RUNS=1 repeats one run.
 SEED ?= 1
 RUNS ?= 100
+SOAK ?= 600
 crash: $(STAMP)
 	$(BIN)/python -m tests.crash --seed $(SEED) --runs $(RUNS)
+	$(BIN)/python -m tests.crash.soak --seed $(SEED) --seconds $(SOAK)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

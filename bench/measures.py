@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
-from bench.stage import ROOT, Door, Gateway, Peer, Postfix, cpu, load, memory, postgresql, until
+from bench.stage import ROOT, Door, Gateway, Peer, Postfix, Watched, cpu, load, memory, postgresql, until
 
 Figures = dict[str, float]
 Measure = Callable[[Path, float], Figures]
@@ -291,6 +291,28 @@ def radicale(folder: Path, scale: float) -> Figures:
     return dict(json.loads(done.stdout))
 
 
+def loop(folder: Path, scale: float) -> Figures:
+    """The longest turn of the event loop while large and small mails pass, and while invitations come, in ms of CPU."""
+    sink, null = Peer("sink", folder), Peer("caldav", folder)
+    relay = f'after = "relay"\nrelay_to = "smtp://127.0.0.1:{sink.port}"'
+    found: Figures = {}
+    with running(sink, null):
+        for name, words, listener in (
+            ("10mb", ("--kind", "plain", "--size", "10000000", "--connections", "2", "--count", "10"), relay),
+            ("6kb", ("--kind", "plain", "--size", "6000", "--connections", "20", "--count", "300"), relay),
+            ("invitation", ("--connections", "20", "--count", "300"), ""),
+        ):
+            gateway = Watched(folder / name, caldav=f"http://127.0.0.1:{null.port}/", listener=listener)
+            with running(gateway):
+                load(gateway.port, "--connections", "2", "--count", "20", "--name", f"warm-{name}")
+                gateway.drained()
+                gateway.begin()
+                load(gateway.port, *words, "--name", name)
+                gateway.drained()
+                found[f"{name}_longest_ms"] = gateway.longest()
+    return found
+
+
 def hostile(folder: Path, scale: float) -> Figures:
     """The CPU that the worst hostile part of 1 MiB costs until it has its outcome."""
     done = subprocess.run(
@@ -311,5 +333,6 @@ MEASURES: dict[str, Measure] = {
     "latency": latency,
     "attendees": attendees,
     "radicale": radicale,
+    "loop": loop,
     "hostile": hostile,
 }

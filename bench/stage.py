@@ -171,6 +171,22 @@ class Door(Gateway):
         return "bench.door", str(self.config)
 
 
+class Watched(Gateway):
+    """A daemon whose turns of the event loop are looked at."""
+
+    def words(self) -> tuple[str, ...]:
+        return "bench.turns", str(self.config)
+
+    def begin(self) -> None:
+        self.running.send_signal(signal.SIGUSR1)
+        time.sleep(0.2)
+
+    def longest(self) -> float:
+        """The longest turn since `begin`, in milliseconds of CPU; the daemon is stopped."""
+        self.stop()
+        return float((self.folder / "state" / "turns").read_text())
+
+
 def load(port: int, *words: str) -> dict[str, float]:
     """One run of bench.load."""
     done = subprocess.run(
@@ -272,6 +288,7 @@ __all__ = [
     "Peer",
     "Postfix",
     "Process",
+    "Watched",
     "answers",
     "cpu",
     "folder",
