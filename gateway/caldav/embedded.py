@@ -6,11 +6,13 @@ Radicale is GPL and stays a program of its own: it is started, never imported.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +29,8 @@ CALENDAR_NAME = "Calendar"
 HOST = "127.0.0.1"
 PATIENCE = 30.0  # seconds until it must answer
 FAREWELL = 5.0  # seconds between terminate and kill
+GLANCE = 1.0  # seconds between two looks whether it still lives
+DEATHS, WITHIN = 5, 600.0  # it is started anew so often in so many seconds, and then left down
 _POLL = 0.05
 # The kernel ends the child when we die (Linux only, prctl 1 = PR_SET_PDEATHSIG); the parent may be gone already.
 _CHILD = """
@@ -101,6 +105,23 @@ class EmbeddedRadicale:
         except subprocess.TimeoutExpired:
             child.kill()
             await asyncio.to_thread(child.wait)
+
+    async def keep(self, *, glance: float = GLANCE) -> None:
+        """Start it anew whenever it dies, at the same place; ends when it died too often. Cancel it before `stop`."""
+        log = logging.getLogger("imip-gateway")
+        deaths: deque[float] = deque(maxlen=DEATHS)
+        while True:
+            await asyncio.sleep(glance)
+            if self.alive:
+                continue
+            words = self._last_words()
+            if len(deaths) == DEATHS and time.monotonic() - deaths[0] < WITHIN:
+                log.error("the embedded Radicale keeps ending and stays down: %s", words)
+                return
+            deaths.append(time.monotonic())
+            log.warning("the embedded Radicale ended and is started again: %s", words)
+            with suppress(BackendUnavailable):  # the next glance finds it dead
+                await self.start()
 
     def _launch(self) -> None:
         config = self._write_files()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from pathlib import Path
 
@@ -26,7 +27,13 @@ async def embedded_urls(
         child = embedded.EmbeddedRadicale(folder, own, tells=_hook_of(config))
         urls[server.name] = await child.start()
         stack.push_async_callback(child.stop)
+        stack.push_async_callback(_ended, asyncio.create_task(child.keep()))
     return urls
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait((task,))
 
 
 def _hook_of(config: Config) -> tuple[str, Path] | None:

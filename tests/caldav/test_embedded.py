@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import signal
@@ -13,7 +14,7 @@ import pytest
 
 from gateway.accounts import Account
 from gateway.caldav.client import ServerSettings
-from gateway.caldav.embedded import EmbeddedRadicale
+from gateway.caldav.embedded import DEATHS, EmbeddedRadicale
 from gateway.errors import BackendRefused, BackendUnavailable, ConfigError
 
 ALICE = Account(address="alice@example.org", username="alice", password="se cret:x")
@@ -56,6 +57,33 @@ async def test_a_child_that_died_is_seen_and_started_again(tmp_path: Path):
         await server.stop()
 
 
+async def test_who_dies_is_started_again_at_the_same_place_and_not_for_ever(tmp_path: Path, monkeypatch):
+    server = EmbeddedRadicale(tmp_path, [ALICE])
+    url, started = await server.start(), asyncio.Event()
+
+    async def start() -> str:
+        """The first time as it is; then it dies at once."""
+        lives.append(server.pid)
+        if len(lives) == 1:
+            await EmbeddedRadicale.start(server)
+            started.set()
+        return url
+
+    lives: list[int | None] = []
+    monkeypatch.setattr(server, "start", start)
+    keeping = asyncio.create_task(server.keep(glance=0.001))
+    try:
+        os.kill(server.pid or 0, signal.SIGKILL)
+        await asyncio.wait_for(started.wait(), 60)
+        assert server.alive and server.url == url and lives != [server.pid]
+        os.kill(server.pid or 0, signal.SIGKILL)
+        await asyncio.wait_for(keeping, 60)
+        assert len(lives) == DEATHS and not server.alive
+    finally:
+        keeping.cancel()
+        await server.stop()
+
+
 async def test_a_radicale_that_cannot_start_is_unavailable(tmp_path: Path):
     (tmp_path / "collections").write_text("not a folder")
     server = EmbeddedRadicale(tmp_path, [ALICE])
@@ -89,7 +117,7 @@ def test_names_that_the_password_file_cannot_hold_are_a_configuration_error(tmp_
 def test_the_child_dies_with_its_parent(tmp_path: Path):
     script = (
         "import asyncio, os, signal, sys; from pathlib import Path\n"
-        "from gateway.accounts import Account; from gateway.caldav.embedded import EmbeddedRadicale\n"
+        "from gateway.accounts import Account; from gateway.caldav.embedded import DEATHS, EmbeddedRadicale\n"
         "server = EmbeddedRadicale(Path(sys.argv[1]), [Account(address='a@b.c', username='a', password='x')])\n"
         "asyncio.run(server.start()); print(server.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
