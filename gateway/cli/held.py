@@ -17,34 +17,39 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     config_option(parser)
     json_option(parser)
     parser.add_argument("action", choices=("list", "approve", "refuse"))
-    parser.add_argument("id", nargs="?", default="")
+    parser.add_argument("id", nargs="*", help="items of the list; a burst has many")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """An approved item runs again with the owner's word for it; a refused one ends in the journal."""
-    if arguments.action != "list" and not arguments.id:
+    items = tuple(dict.fromkeys(arguments.id))
+    if arguments.action != "list" and not items:
         sys.stderr.write(f"imip-gateway held {arguments.action}: which item?\n")
         return 64
     from gateway.wiring import channel, storage
 
     config = load(arguments)
-    answer = asyncio.run(_act(storage, config, arguments.action, arguments.id))
+    answer = asyncio.run(_act(storage, config, arguments.action, items))
     if arguments.action == "list":
         if arguments.json:
             as_json(answer)
         else:
             table(answer, COLUMNS)
         return 0
-    if not answer:
-        sys.stderr.write(f"imip-gateway held: no item {arguments.id}\n")
-        return NOT_FOUND
-    channel.poke(config)
-    sys.stdout.write(f"{arguments.id}: {arguments.action}d\n")
-    return 0
+    for item in items:
+        if item in answer:
+            sys.stdout.write(f"{item}: {arguments.action}d\n")
+        else:
+            sys.stderr.write(f"imip-gateway held: no item {item}\n")
+    if answer:
+        channel.poke(config)
+    return 0 if len(answer) == len(items) else NOT_FOUND
 
 
-async def _act(storage: Any, config: Any, action: str, item: str) -> Any:
+async def _act(storage: Any, config: Any, action: str, items: tuple[str, ...]) -> Any:
+    """The list, or those of the items that were there."""
     async with storage.opened_store(config) as store:
         if action == "list":
             return await store.held.list()
-        return await (store.held.approve(item) if action == "approve" else store.held.refuse(item))
+        decide = store.held.approve if action == "approve" else store.held.refuse
+        return [item for item in items if await decide(item)]
