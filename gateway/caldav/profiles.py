@@ -24,9 +24,13 @@ class Profile:
     told: str = INBOUND
     found: str = INBOUND  # where it announces calendar-auto-schedule
     read_back: bool = True  # after a write: it rewrites and still gives an ETag, or is not known
+    overlaps: bool = (
+        False  # lets two writes with one If-Match both win: after ours it is seen whether it still stands
+    )
     guards_uid: bool = False  # refuses a second object of the same UID in a collection, even in a race
     guards_creation: bool = True  # honours If-None-Match: *
     guards_deletion: bool = True  # honours If-Match on DELETE
+    keeps_deleted: bool = False  # its trash holds a UID: a new object with it is a 500 until that is emptied
     replaces: bool = False  # a refused scheduling change goes through as DELETE and PUT
     orphans: int = 1  # so many overrides without their master it is known to take in one object
     provided: str = (
@@ -37,7 +41,7 @@ class Profile:
 PROFILES: Mapping[str, Profile] = {
     one.name: one
     for one in (
-        Profile(name="unknown", orphans=0),
+        Profile(name="unknown", overlaps=True, orphans=0),
         Profile(name="radicale", told=GATEWAY, read_back=False, guards_uid=True),
         Profile(
             name="xandikos",
@@ -47,15 +51,29 @@ PROFILES: Mapping[str, Profile] = {
             orphans=_ANY,
             provided="Xandikos runs with --imip-send off, since it ignores SCHEDULE-AGENT",
         ),
-        Profile(name="sabre", told=GATEWAY, read_back=False, provided="its IMipPlugin is not loaded"),
-        Profile(name="baikal", told=GATEWAY, read_back=False, provided="invite_from of Baïkal is empty"),
+        Profile(
+            name="sabre",
+            told=GATEWAY,
+            read_back=False,
+            overlaps=True,
+            provided="its IMipPlugin is not loaded",
+        ),
+        Profile(
+            name="baikal",
+            told=GATEWAY,
+            read_back=False,
+            overlaps=True,
+            provided="invite_from of Baïkal is empty",
+        ),
         Profile(
             name="davical",
             told=GATEWAY,
+            overlaps=True,
             provided="iMIP->send_email of DAViCal is unset, else it mails cancellations",
         ),
         Profile(
             name="sogo",
+            overlaps=True,
             guards_creation=False,
             guards_deletion=False,
             provided="SOGo runs with SOGoAppointmentSendEMailNotifications = NO",
@@ -63,11 +81,13 @@ PROFILES: Mapping[str, Profile] = {
         Profile(
             name="nextcloud",
             read_back=False,
+            overlaps=True,
             guards_uid=True,
+            keeps_deleted=True,
             orphans=0,
             provided="sendInvitations of Nextcloud's app dav is set to no",
         ),
-        Profile(name="owncloud", read_back=False),
+        Profile(name="owncloud", read_back=False, overlaps=True),
         Profile(
             name="cyrus",
             read_back=False,

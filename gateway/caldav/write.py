@@ -21,6 +21,7 @@ from gateway.errors import (
 from gateway.ports import Resource
 
 UID_TAKEN = "no-uid-conflict"
+TRASHED = "an object with this UID lies in the trash bin: restore it there, or delete it for good"
 _DONE = (200, 201, 202, 204)
 _GONE = (404, 410)
 _UNTAKEN = (400, 413, 415, 422)  # the object itself is at fault
@@ -48,11 +49,11 @@ async def store(
     await _look_first(client, calendar, profile, path=path, etag=etag, uid=uid)
     reply = await _put(client, path, data, etag)
     if reply.status not in _DONE:
-        raise await _refusal(client, calendar, reply, etag=etag)
-    if reply.etag.startswith('"') and not profile.read_back:
+        raise await _refusal(client, calendar, reply, profile=profile, etag=etag)
+    if reply.etag.startswith('"') and not (profile.read_back or profile.overlaps):
         tag = reply.headers.get("schedule-tag", "")
         return Resource(href=path, etag=reply.etag, data=data, schedule_tag=tag)
-    return await _read_back(client, path, data, etag=reply.etag, uid=uid)
+    return await _read_back(client, profile, path, data=data, etag=reply.etag, uid=uid)
 
 
 async def remove(client: DavClient, profile: Profile, *, path: str, etag: str) -> None:
@@ -125,13 +126,17 @@ async def _surely(
         return reply
 
 
-async def _refusal(client: DavClient, calendar: Calendar, reply: Reply, *, etag: str) -> BackendError:
+async def _refusal(
+    client: DavClient, calendar: Calendar, reply: Reply, *, profile: Profile, etag: str
+) -> BackendError:
     """What a refused PUT means; each server has its own way to say that a UID is taken or a calendar is missing."""
     element = precondition(reply.body)
     if reply.status in _GONE and etag:
         return PreconditionFailed(f"{reply.request}: gone", status=reply.status)
     if reply.status == 400 and not etag and _speaks_of_uid(reply.body):
         return PreconditionFailed(f"{reply.request}: the UID is taken", element=UID_TAKEN, status=400)
+    if reply.status == 500 and not etag and profile.keeps_deleted:
+        return BackendUnavailable(f"{reply.request}: 500; perhaps {TRASHED}")
     if reply.status == 409 and not element and not await _exists(client, calendar.collection.path):
         return BackendRefused(f"{reply.request}: no such calendar")
     if reply.status in _UNTAKEN or (reply.status in _UNTAKEN_BY_NAME and element in _FORM):
@@ -161,12 +166,19 @@ async def _exists(client: DavClient, path: str) -> bool:
     return own is not None and not own.status
 
 
-async def _read_back(client: DavClient, path: str, data: bytes, *, etag: str, uid: str) -> Resource:
-    """What the server made of it. If somebody wrote meanwhile, ours is returned, so that his change is still news."""
+async def _read_back(
+    client: DavClient, profile: Profile, path: str, *, data: bytes, etag: str, uid: str
+) -> Resource:
+    """What the server made of it. If somebody wrote meanwhile, ours is returned, so that his change is still news.
+
+    Not where two writes may both win: then he has perhaps never seen ours, and it has to be decided on what he wrote.
+    """
     current = await get(client, path)
     if current is None:
         raise PreconditionFailed(f"PUT {path}: gone right after it was written", status=404)
     if etag.startswith('"') and current.etag != etag:
+        if profile.overlaps:
+            raise PreconditionFailed(f"PUT {path}: somebody wrote at the same moment")
         return Resource(href=path, etag=etag, data=data)
     if uid_of(current.data) != uid or b"END:VCALENDAR" not in current.data[-256:].upper():
         raise BackendUnavailable(f"PUT {path}: the server stored something else than it was given")

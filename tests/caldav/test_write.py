@@ -63,8 +63,40 @@ async def test_a_server_that_rewrites_is_read_back_in_spite_of_its_etag(put, scr
 async def test_a_change_made_right_after_ours_stays_news(put, scripted, event):
     scripted.on("PUT", "/c/one.ics", status=204, ETag='"2"')
     scripted.on("GET", "/c/one.ics", event("one", "His"), status=200, ETag='"3"')
-    written = await put("davical", '"1"')
+    written = await put("xandikos", '"1"')
     assert (written.etag, written.data) == ('"2"', event("one"))
+
+
+@pytest.mark.parametrize("name", ["sabre", "baikal", "nextcloud", "owncloud", "davical", "sogo", "unknown"])
+async def test_where_overlapping_writes_both_win_ours_is_decided_anew_on_the_other(
+    put, scripted, event, name
+):
+    if name == "sogo":
+        scripted.on("GET", "/c/one.ics", event("one"), status=200, ETag='"1"')
+    scripted.on("PUT", "/c/one.ics", status=204, ETag='"2"')
+    scripted.on("GET", "/c/one.ics", event("one", "His"), status=200, ETag='"3"')
+    with pytest.raises(PreconditionFailed):
+        await put(name, '"1"')
+
+
+async def test_where_ours_still_stands_it_is_done(put, scripted, event):
+    scripted.on("PUT", "/c/one.ics", status=204, ETag='"2"')
+    scripted.on("GET", "/c/one.ics", event("one"), status=200, ETag='"2"')
+    assert (await put("sabre", '"1"')).etag == '"2"'
+
+
+async def test_a_uid_in_nextclouds_trash_is_tried_again_and_named(put, scripted, recorded):
+    scripted.on("PUT", "/c/one.ics", recorded("nextcloud-uid-in-trash.xml"), status=500)
+    with pytest.raises(BackendUnavailable, match="trash bin"):
+        await put("nextcloud")
+
+
+async def test_a_500_elsewhere_or_of_an_update_says_nothing_of_a_trash(put, scripted):
+    scripted.on("PUT", "/c/one.ics", status=500)
+    for name, etag in (("radicale", ""), ("nextcloud", '"1"')):
+        with pytest.raises(BackendUnavailable) as caught:
+            await put(name, etag)
+        assert "trash" not in caught.value.detail
 
 
 async def test_what_was_stored_cut_off_is_noticed(put, scripted, event):

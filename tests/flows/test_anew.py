@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from gateway.errors import BackendUnavailable, ObjectRefused
 
 HREF = "/alice/calendar/m1.ics"
@@ -57,3 +59,28 @@ async def test_what_its_owner_changed_meanwhile_is_not_deleted(world, say):
     world.calendars.fail("delete", act=lambda: world.edit(HREF, ("X-MINE:1", "X-MINE:2")))
     await moved(world, say)
     assert "20261112T100000Z" in world.text(HREF) and "X-MINE:2" in world.text(HREF)
+
+
+async def test_a_server_that_takes_nothing_for_an_hour_in_between_makes_nobody_decline(world, say):
+    world.calendars.replaces = True
+    await world.mail("REQUEST", say.invitation())
+    world.edit(HREF, ("PARTSTAT=NEEDS-ACTION", "PARTSTAT=ACCEPTED"))
+    world.save(say.event("other"), name="other")
+    await world.settle()
+    real, until = world.calendars.put, world.clock.now() + timedelta(hours=1)
+
+    async def put(account, href, data, *, etag):
+        if not etag and world.clock.now() < until:
+            raise BackendUnavailable("507")
+        return await real(account, href, data, etag=etag)
+
+    world.calendars.put = put
+    later = say.invitation(SEQUENCE="1", DTSTAMP="20261101T090000Z", SUMMARY="Brunch")
+    mail = await world.mail("REQUEST", later, run=False)
+    await world.work()
+    assert world.text(HREF) == ""
+    for _ in range(16):
+        await world.settle(minutes=9)
+    assert [one[0] for one in await world.told(mail)] == ["applied"]
+    assert "SUMMARY:Brunch" in world.text(HREF) and "PARTSTAT=ACCEPTED" in world.text(HREF)
+    assert [one.partstat for one in world.got()] == ["ACCEPTED"]

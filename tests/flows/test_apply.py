@@ -33,6 +33,20 @@ async def test_a_write_is_decided_five_times_at_most(world, say):
     assert await world.told(mail) == [("failed", "precondition-failed")]
 
 
+async def test_an_answer_that_a_save_at_the_same_moment_overwrote_is_written_again(world, say):
+    """SOGo, DAViCal and sabre let two writes of one ETag both win; ours is seen to be gone (`caldav/write`)."""
+    href = world.save(say.meeting())
+    await world.settle()
+    stale = world.text(href).replace("SUMMARY:Lunch", "SUMMARY:Dinner").encode()
+    save = lambda: world.calendars.save(href, stale)  # noqa: E731
+    world.calendars.fail("put", say.conflict, act=save, after=True)
+    mail = await world.mail("REPLY", say.answer())
+    assert await world.told(mail) == [("applied", "answer-recorded")]
+    assert "PARTSTAT=ACCEPTED" in world.text(href) and "SUMMARY:Dinner" in world.text(href)
+    await world.settle()
+    assert [one.value("SUMMARY") for one in world.got()] == ["Lunch", "Dinner"]
+
+
 async def test_the_same_etag_twice_is_the_servers_own_refusal(world, say):
     await world.mail("REQUEST", say.invitation())
     world.calendars.fail("put", say.conflict, times=9)
