@@ -60,6 +60,8 @@ def _listener(one: Listener) -> Iterator[Fault]:
         yield "after", '"render" is for role "outgoing"'
     if one.role == "incoming" and one.auth_required:
         yield "auth_required", 'is for role "outgoing"'
+    if one.role == "incoming" and one.evidence != "login":
+        yield "evidence", 'is for role "outgoing"'
     if one.after == "relay" and not one.relay_to:
         yield "relay_to", 'is required with after = "relay"'
     if one.after != "relay" and one.relay_to:

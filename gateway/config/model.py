@@ -88,6 +88,7 @@ class Listener:
     unknown_recipients: str = "refuse"  # refuse | accept
     after: str = "discard"  # discard | relay | render
     relay_to: str = ""
+    evidence: str = "login"  # login | network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

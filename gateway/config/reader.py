@@ -88,6 +88,7 @@ LISTENER = Table(
         "unknown_recipients": v.one_of("refuse", "accept"),
         "after": v.one_of("discard", "relay", "render"),
         "relay_to": v.optional(v.next_hop, ""),
+        "evidence": v.one_of("login", "network"),
     },
 )
 DELIVERY = Table(

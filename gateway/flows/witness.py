@@ -12,6 +12,7 @@ from gateway.flows.sorting import Addressed, owner_of, sort_out
 from gateway.flows.stored import read_stored
 from gateway.ical.address import Address, address
 from gateway.imip import read as reading
+from gateway.imip import trust
 from gateway.itip import witness
 from gateway.itip.model import Certainty, Decision, Message, Method, Outcome, Reason, Role, Verdict
 from gateway.itip.roles import role
@@ -46,9 +47,26 @@ class Witness:
         except MalformedMail:
             mail = None
         spawn = self._told(received, mail, account) if mail is not None and account is not None else []
-        reason = Reason.CLIENT_SENT if spawn else Reason.NO_CALENDAR_PART
-        await self._queue.finish(job, entries=(), spawn=spawn)
-        self._log.emit(Event.MAIL_READ, outcome=str(Outcome.UNCHANGED), reason=str(reason), job=job.id)
+        entries: tuple[Entry, ...] = ()
+        outcome, reason = Outcome.UNCHANGED, Reason.CLIENT_SENT if spawn else Reason.NO_CALENDAR_PART
+        if spawn and mail is not None and account is not None and not self._is_his(received, mail, account):
+            outcome, reason = Outcome.IGNORED, Reason.NOT_SUBMITTED
+            entries, spawn = tuple(_unproven(job, received, one) for one in spawn), []
+        await self._queue.finish(job, entries=entries, spawn=spawn)
+        self._log.emit(Event.MAIL_READ, outcome=str(outcome), reason=str(reason), job=job.id)
+
+    def _is_his(self, received: ReceivedMail, mail: reading.Mail, account: Account) -> bool:
+        """Anybody may write a user's address into an envelope; what silences letters must come of a login."""
+        if received.peer.user or received.peer.evidence == "network":
+            return True
+        name = trust.login(mail, self._settings.trust)
+        if name is None:
+            return trust.is_authors(mail, owner_of(self._accounts, account), self._settings.trust)
+        if not name:
+            return True
+        others = (one for one in self._accounts if one.address != account.address)
+        found = self._accounts.find(name)
+        return found.address == account.address if found else all(one.username != name for one in others)
 
     def _told(self, received: ReceivedMail, mail: reading.Mail, account: Account) -> list[NewJob]:
         sender = Address(self._accounts.invited_as(received.envelope.sender))
@@ -112,6 +130,21 @@ def _job(received: ReceivedMail, mail: reading.Mail, account: Account, message: 
             "recipients": sorted({*(one.address for one in received.envelope.recipients), *mail.to}),
             "arrived": received.received_at.isoformat(),
         },
+    )
+
+
+def _unproven(job: Job, received: ReceivedMail, told: NewJob) -> Entry:
+    """Nothing shows that the sender logged in: what the mail says silences nobody."""
+    return Entry(
+        job=job.id,
+        kind="mail",
+        outcome=str(Outcome.IGNORED),
+        reason=str(Reason.NOT_SUBMITTED),
+        message_id=told.message_id,
+        uid=told.uid,
+        method=str(told.payload["method"]),
+        account=told.account,
+        sender=received.envelope.sender,
     )
 
 

@@ -7,7 +7,7 @@ question; what the owner wants done about it is `policy`'s.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, replace
 
 from gateway.ical.address import Address, domain
@@ -39,6 +39,13 @@ class Result:
 
 
 _OURS = re.compile(r"\bby\s+\S+\s+\(imip-gateway\)", re.IGNORECASE)
+# RFC 3848 and RFC 6531 4.3: the protocols whose last letter says that the client has authenticated
+_LOGGED_IN = re.compile(r"(?:E|UTF8)(?:SMTP|LMTP)S?A|LMTPS?A", re.IGNORECASE)
+_WITH = re.compile(r"\bwith\s+([^\s;]+)", re.IGNORECASE)
+_WRITTEN = re.compile(r'"(?:[^"\\]|\\.)*"|<[^<>]*>')  # addresses, which a stranger may word
+_AUTHENTICATED = re.compile(
+    r"\(Authenticated sender: ([^()\s]+)\)"
+)  # Postfix: smtpd_sasl_authenticated_header
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _TOKEN = re.compile(rf"\s*(?:({_STRING})|([^\s;=()\"]+)|([;=]))")
 _COMMENT = re.compile(rf"({_STRING})|\((?:[^()\\]|\\.)*\)")
@@ -87,6 +94,40 @@ def trusted_results(mail: Mail, settings: TrustSettings) -> Iterator[Result]:
                 return  # below the border's own lowest line stands what strangers wrote, forged results among it
         elif name == "authentication-results":
             yield from _results(value, settings)
+
+
+def login(mail: Mail, settings: TrustSettings) -> str | None:
+    """Who logged in to submit the mail, by the word of the server that handed it over; "" where it names nobody.
+
+    None: it does not say that anybody has. Whatever stands below its own Received line, the sender wrote.
+    """
+    near = _one_hop(settings)
+    for one in trusted_results(mail, near):
+        if one.method == "auth" and one.result == "pass":
+            return one.properties.get("smtp.auth", "")
+    lines = (value for place, (name, value) in enumerate(mail.headers) if _is_border(name, value, place))
+    top = next(lines, "") if near.border_hops else ""
+    kept = _WRITTEN.sub(" ", top)
+    # the name that a client gives in EHLO stands before the server's own words: the last one counts
+    protocols = _WITH.findall(_COMMENT.sub(lambda found: found.group(1) or " ", kept))
+    if not protocols or not _LOGGED_IN.fullmatch(protocols[-1]):
+        return None
+    named = _AUTHENTICATED.search(top)
+    return named.group(1) if named else ""
+
+
+def is_authors(mail: Mail, who: Set[Address], settings: TrustSettings) -> bool:
+    """Whether DMARC proves that one of these addresses wrote it, by the word of the server that handed it over."""
+    verdict = judge(mail, trusted=False, user=None, settings=_one_hop(settings))
+    return verdict.certainty is Certainty.PROVEN and verdict.sender in who
+
+
+def _one_hop(settings: TrustSettings) -> TrustSettings:
+    return replace(settings, border_hops=min(settings.border_hops, 1))
+
+
+def _is_border(name: str, value: str, place: int) -> bool:
+    return name == "received" and not (place == 0 and _OURS.search(value))
 
 
 def _weigh(results: tuple[Result, ...], sender: Address, settings: TrustSettings) -> tuple[Certainty, str]:

@@ -84,6 +84,7 @@ class Reason(StrEnum):
     COUNTER_DISALLOWED = "counter-disallowed"
     # who, and whether he may
     NOT_AUTHENTICATED = "not-authenticated"
+    NOT_SUBMITTED = "not-submitted"
     SENDER_CONTRADICTED = "sender-contradicted"
     SENDER_NOT_ORGANIZER = "sender-not-organizer"
     SENDER_NOT_ATTENDEE = "sender-not-attendee"

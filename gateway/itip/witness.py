@@ -17,14 +17,25 @@ _PARTY: Final = "mailed"
 
 
 def seen(message: Message, recipients: Iterable[Address], at: datetime) -> dict[MarkKey, Mark]:
-    """The marks that the program's mail to these people leaves, one for each component that it names."""
+    """The marks that the program's mail to these people leaves, if they have to do with the meeting: one for each of them
+    where the series is named, else one for each date.
+    """
+    of = message.object
+    people = {one.address for one in of.attendees()} | {of.organizer}
+    told = [who for who in recipients if who in people]
     return {
         MarkKey(recurrence_id=key, party=_party(message.method, who)): Mark(
-            sequence=message.object.sequence(key) or 0, dtstamp=at, arrived=at
+            sequence=sequence, dtstamp=at, arrived=at
         )
-        for key in _keys(message.object)
-        for who in recipients
+        for key, sequence in _revisions(of).items()
+        for who in told
     }
+
+
+def _revisions(of: CalendarObject) -> dict[str, int]:
+    """A mail about the series tells of its dates too, the highest revision of which counts."""
+    numbers = {key: of.sequence(key) or 0 for key in _keys(of)}
+    return {"": max(numbers.values())} if of.master is not None else numbers
 
 
 def spoken_for(

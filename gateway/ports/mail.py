@@ -44,6 +44,7 @@ class Peer:
     tls: bool = False
     after: str = "discard"  # discard | relay | render
     relay_to: str = ""
+    evidence: str = "login"  # outgoing: login | network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

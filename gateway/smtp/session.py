@@ -74,6 +74,7 @@ class GatewaySMTP(Wire):
             tls=self.tls,
             after=settings.after,
             relay_to=settings.relay_to,
+            evidence=settings.evidence,
         )
 
     # --- one line ---

@@ -45,6 +45,7 @@ class ListenerSettings:
     unknown_recipients: str = "refuse"  # refuse | accept
     after: str = "discard"
     relay_to: str = ""
+    evidence: str = "login"  # outgoing: what shows that the sender has logged in (login | network)
     offer_smtputf8: bool = True
     offer_8bitmime: bool = True
     offer_dsn: bool = False  # only where NOTIFY, RET, ENVID and ORCPT are passed on

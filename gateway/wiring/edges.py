@@ -90,6 +90,7 @@ def _settings(config: Config) -> list[ListenerSettings]:
             proxy_protocol=one.proxy_protocol,
             after=one.after,
             relay_to=one.relay_to,
+            evidence=one.evidence,
             offer_smtputf8=one.after != "relay",  # what the next hop takes, `offering` finds out
             offer_8bitmime=one.after != "relay",
         )

@@ -73,7 +73,7 @@ def client(start: Any, free: Any) -> Client:
     gateway = start(begun=False)
     port = free()
     with gateway.config.open("a") as file:
-        file.write(f'[[listener]]\nrole = "outgoing"\nlisten = "127.0.0.1:{port}"\n')
+        file.write(f'[[listener]]\nrole = "outgoing"\nlisten = "127.0.0.1:{port}"\nevidence = "network"\n')
     gateway.start()
     gateway.settle()
     return Client(gateway, port)

@@ -37,6 +37,8 @@ from gateway.flows.rsvp import Given, Rsvp, RsvpSettings
 from gateway.flows.statuses import SOURCE as STATUS
 from gateway.flows.statuses import Statuses
 from gateway.flows.watch import Round, Watch, WatchSettings
+from gateway.flows.witness import SOURCE as OUTGOING
+from gateway.flows.witness import Witness
 from gateway.flows.worker import Worker, WorkerSettings
 from gateway.ical.event import CalendarObject
 from gateway.ical.tree import DEFAULT_LIMITS
@@ -513,9 +515,22 @@ class World:
             apply=apply,
         )
 
+        witness = Witness(
+            queue=queue,  # type: ignore[arg-type]
+            accounts=accounts,
+            apply=apply,
+            settings=RECEIVING,
+            log=log,
+        )
+
+        async def mail(job: Job) -> None:
+            await (witness.read(job) if job.payload["peer"]["role"] == "outgoing" else receive.run(job))
+
         async def applying(job: Job) -> None:
             await (
-                changed.run(job)
+                witness.keep(job)
+                if job.payload.get("source") == OUTGOING
+                else changed.run(job)
                 if job.payload.get("source") == "change"
                 else expiry.run(job)
                 if job.payload.get("source") == SOURCE
@@ -534,7 +549,7 @@ class World:
         worker = Worker(
             name=name,
             queue=queue,  # type: ignore[arg-type]
-            journeys={"mail": receive.run, "apply": applying, "letter": deliver.run, **self.journeys},
+            journeys={"mail": mail, "apply": applying, "letter": deliver.run, **self.journeys},
             clock=clock,
             log=log,
             settings=WorkerSettings(concurrency=self.concurrency, retry_for=self.retry_for),
@@ -641,13 +656,20 @@ class World:
             await self.work()
         return name
 
-    async def deliver(self, content: bytes, *, to: str = "alice@example.org", sender: str = "x@y.net") -> str:
+    async def deliver(
+        self,
+        content: bytes,
+        *,
+        to: str = "alice@example.org",
+        sender: str = "x@y.net",
+        peer: Peer | None = None,
+    ) -> str:
         return await self.process.door.accept(
             ReceivedMail(
                 envelope=Envelope(
                     sender=sender, recipients=tuple(Recipient(address=one) for one in to.split(","))
                 ),
-                peer=Peer(role="incoming", protocol="smtp", address="192.0.2.1"),
+                peer=peer or Peer(address="192.0.2.1"),
                 content=content,
                 received_at=self.clock.now(),
             )

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from gateway.ical.address import Address
 from gateway.imip.read import read
-from gateway.imip.trust import TrustSettings, judge, lower
+from gateway.imip.trust import TrustSettings, is_authors, judge, login, lower
 from gateway.itip.model import Certainty, Verdict
 from gateway.ports import Envelope, Peer
 from gateway.smtp.evidence import organizational_domain
@@ -163,3 +164,49 @@ def test_public_suffixes_are_nobodys_organization() -> None:
 def test_a_doubt_lowers_by_one_step(before: Certainty, after: Certainty) -> None:
     assert lower(Verdict(sender=None, certainty=before), ("by-name", "method-mismatch")).certainty is after
     assert lower(Verdict(sender=None, certainty=before), ()).certainty is before
+
+
+SUBMITTED = "Received: from laptop (h [192.0.2.7]) by mx.example.org (Postfix) with ESMTPSA id A1 for <d@example.com>; x"
+RECEIVED = SUBMITTED.replace("ESMTPSA", "ESMTPS")
+
+
+@pytest.mark.parametrize(
+    ("headers", "name"),
+    [
+        ([SUBMITTED], ""),
+        ([OWN, SUBMITTED], ""),
+        ([SUBMITTED.replace("ESMTPSA", "esmtpa")], ""),
+        ([SUBMITTED.replace("ESMTPSA", "UTF8SMTPSA")], ""),
+        ([SUBMITTED.replace("by mx", "(Authenticated sender: bob) by mx")], "bob"),
+        ([AR + "auth=pass smtp.auth=alice", RECEIVED], "alice"),
+        ([AR + "auth=pass (cram-md5)", RECEIVED], ""),
+        ([RECEIVED], None),
+        ([], None),
+        ([AR + "auth=fail smtp.auth=alice", RECEIVED], None),
+        ([AR.replace("mx.", "mx2.") + "auth=pass smtp.auth=alice", RECEIVED], None),
+        ([RECEIVED, AR + "auth=pass smtp.auth=alice"], None),
+        ([RECEIVED, SUBMITTED], None),  # the second line is whose?
+        ([RECEIVED.replace("laptop", "x by mx.example.org with ESMTPSA id 1")], None),
+        ([RECEIVED.replace("<d@example.com>", '<"a with ESMTPSA b"@example.org>')], None),
+        ([RECEIVED.replace("laptop", "laptop (with ESMTPSA)")], None),
+    ],
+)
+@pytest.mark.parametrize("hops", [1, 2])
+def test_a_login_is_what_the_server_that_handed_the_mail_over_says(
+    headers: list[str], name: str | None, hops: int
+) -> None:
+    mail = read("\r\n".join([*headers, "From: alice@example.org", "", "x"]).encode())
+    assert login(mail, replace(OURS, border_hops=hops)) == name
+
+
+def test_without_hops_of_our_own_no_line_shows_a_login() -> None:
+    mail = read("\r\n".join([SUBMITTED, "From: alice@example.org", "", "x"]).encode())
+    assert login(mail, replace(OURS, border_hops=0)) is None
+
+
+def test_dmarc_proves_the_author_only_above_the_topmost_line() -> None:
+    lines = [AR + "dmarc=pass header.from=example.org", HOP]
+    for headers, proven in ((lines, True), (lines[::-1], False)):
+        mail = read("\r\n".join([*headers, "From: alice@example.org", "", "x"]).encode())
+        assert is_authors(mail, {Address("alice@example.org")}, replace(OURS, border_hops=2)) is proven
+        assert not is_authors(mail, {Address("bob@example.org")}, OURS)

@@ -75,3 +75,17 @@ def test_a_mail_about_the_series_tells_of_its_dates_and_one_about_a_date_not_of_
     assert list(of_a_day) == [MarkKey(recurrence_id=DAY, party="mailed:REQUEST:dave@example.com")]
     assert counted(meeting(DAY, master=False), of_a_day)
     assert counted(meeting(DAY), of_a_day) == {}
+
+
+def test_a_mail_leaves_one_mark_for_each_guest_and_none_for_others() -> None:
+    stranger = Address("mallory@example.com")
+    days = [f"202611{day}T100000Z" for day in range(17, 30)]
+    assert list(mailed(meeting(*days), DAVE, ERIN, stranger)) == [
+        MarkKey(recurrence_id="", party="mailed:REQUEST:dave@example.com")
+    ]
+
+
+def test_the_mail_of_a_series_with_a_newer_date_tells_of_that_date_too() -> None:
+    day = meeting(DAY, master=False, sequence=3).overrides[DAY]
+    newer = meeting(DAY).with_components({DAY: day})
+    assert counted(newer, mailed(newer, DAVE))
