@@ -14,7 +14,7 @@ from gateway.ical.event import CalendarObject
 from gateway.itip.model import Facts
 from gateway.itip.summary import facts
 from gateway.ports import Calendars
-from gateway.render import dates, recurrence
+from gateway.render import dates, repetition
 from gateway.render.voice import Voice
 
 
@@ -80,7 +80,7 @@ def _meeting(
 ) -> ShownMeeting:
     told = facts(meeting, key, viewer=None, guest_list="full", now=now)
     when = dates.span(told.start, told.end, voice).whole if told.start else ""
-    rule = recurrence.words(told.rule, told.start, voice) if told.rule and told.start else None
+    rule = repetition.words(told.rule, told.start, voice) if told.rule and told.start else None
     return ShownMeeting(
         uid=meeting.uid,
         title=told.title,

@@ -319,7 +319,7 @@ class Facts:
     conference: tuple[str, ...] = ()
     start: When | None = None
     end: When | None = None
-    rule: str = ""  # RRULE value, as text
+    rule: str = ""  # RRULE value, as text; a line each for EXDATE, RDATE, EXRULE and further RRULEs
     recurrence: When | None = None  # RECURRENCE-ID of a single instance
     next_dates: tuple[When, ...] = ()  # the first occurrences of a series
     status: str = ""

@@ -51,7 +51,7 @@ def facts(
         conference=tuple(dict.fromkeys(one.value for name in _CONFERENCE for one in component.all(name))),
         start=when_of(times.start(component, zones), zones),
         end=when_of(times.end(component, zones), zones),
-        rule=component.value("RRULE") or "",
+        rule=_rule(component),
         recurrence=when_of(times.moment(recurrence, zones), zones) if recurrence else None,
         next_dates=_next_dates(meeting, component, now),
         status=(component.value("STATUS") or "").strip().upper(),
@@ -145,6 +145,15 @@ def when_of(moment: Moment | None, zones: Zones) -> When | None:
         return None
     zone = (zones.iana(moment.tzid) or moment.tzid) if moment.form is Form.ZONED else ""
     return When(form=str(moment.form), local=moment.local, zone=zone, utc=moment.utc)
+
+
+def _rule(component: Component) -> str:
+    """The RRULE, and on further lines what stands beside it: a sentence that passes over those would be wrong."""
+    first, *more = component.all("RRULE") or (None,)
+    if first is None:
+        return ""
+    beside = [*more, *(one for name in ("EXRULE", "RDATE", "EXDATE") for one in component.all(name))]
+    return "\n".join([first.value, *sorted(f"{one.name}:{one.value}" for one in beside)])
 
 
 def _next_dates(meeting: CalendarObject, component: Component, now: datetime) -> tuple[When, ...]:

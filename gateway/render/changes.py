@@ -10,7 +10,7 @@ from babel.lists import format_list
 
 from gateway.itip.model import Facts, Guest
 from gateway.render.dates import Span, span
-from gateway.render.recurrence import words
+from gateway.render.repetition import words
 from gateway.render.text import isolate, line, lines, place
 from gateway.render.voice import Voice
 

@@ -56,6 +56,15 @@ def test_the_facts_of_a_series() -> None:
     assert found.recurrence is None
 
 
+def test_what_stands_beside_a_rule_is_told_with_it() -> None:
+    beside = SERIES + "EXDATE;TZID=Europe/Berlin:20261130T110000\nRDATE;TZID=Europe/Berlin:20261201T110000\n"
+    assert told(meeting(beside)).rule.split("\n") == [
+        "FREQ=WEEKLY;COUNT=10",
+        "EXDATE:20261130T110000",
+        "RDATE:20261201T110000",
+    ]
+
+
 def test_the_organizer_is_no_guest_and_knows_his_answer() -> None:
     found = told(meeting(SERIES))
     assert found.organizer == Guest(
