@@ -21,7 +21,7 @@ from gateway.render.dates import clock, short, shown
 from gateway.render.templates import Templates
 from gateway.render.text import lines
 from gateway.render.view import View, named, view
-from gateway.render.voice import Translations, Voice, fallbacks, voice, zone_of
+from gateway.render.voice import Translations, Voice, catalogue, voice, zone_of
 
 _ASKED = {"yes": "accepted", "maybe": "tentative", "no": "declined"}
 _TONES = {"ACCEPTED": ("yes", "✓"), "TENTATIVE": ("maybe", "?"), "DECLINED": ("no", "✕")}
@@ -148,7 +148,7 @@ class Questions:
     def voice(self, visit: Visit, known: Reader) -> Voice:
         """Chosen on the page, else the setting of one of ours, else what his browser asks for, else the gateway's."""
         wanted = (visit.query.get("lang", ""), known.language, *accepted(visit.languages), self._language)
-        spoken = (one for one in wanted if any(each in self._translations for each in fallbacks(one)))
+        spoken = (one for one in wanted if catalogue(one, self._translations))
         zone = next((one for one in (visit.query.get("tz", ""), known.zone) if one and zone_of(one)), "")
         return voice(next(spoken, "en"), zone, available=self._translations, home=self._zone)
 
@@ -387,7 +387,7 @@ def languages(known: tuple[str, ...], spoken: str) -> tuple[Choice, ...]:
     for one in sorted(known):
         tag = one.replace("_", "-")
         locale = Locale.parse(one)
-        name = (locale.get_display_name(locale) or tag).partition(" (")[0] if "_" not in one else tag
+        name = locale.get_display_name(locale) or tag
         names.append(Choice(value=tag, label=name[:1].upper() + name[1:], chosen=tag == spoken))
     return tuple(names)
 

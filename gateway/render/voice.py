@@ -5,7 +5,7 @@ The region comes from the language tag, else from the reader's zone: `en` in Ber
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from functools import lru_cache
@@ -16,6 +16,7 @@ from babel.core import Locale, UnknownLocaleError, get_global
 
 # English without a region: day before month, 24 hours. It is the one form that no reader takes for another.
 _NEUTRAL = {"en": "en_150"}
+_TRADITIONAL = frozenset({"Hant", "TW", "HK", "MO"})  # Chinese characters that are others
 
 
 class Translations(Protocol):
@@ -63,8 +64,9 @@ def voice(
 ) -> Voice:
     """The voice for a language tag (BCP 47) and an IANA zone name, both possibly "" or unknown."""
     wanted = fallbacks(language)
-    spoken = next((one for one in wanted if one in available), "en")
-    region = language if wanted and wanted[-1] == spoken.partition("_")[0] else spoken
+    spoken = catalogue(language, available) or "en"
+    same = bool(wanted) and wanted[-1] == spoken.partition("_")[0]
+    region = language if same and (len(wanted) > 1 or wanted[0] == spoken) else spoken
     return Voice(
         language=spoken.replace("_", "-"),
         translations=available[spoken],
@@ -72,6 +74,15 @@ def voice(
         zone=zone_of(zone),
         home=zone_of(home) or UTC,
     )
+
+
+def catalogue(language: str, available: Collection[str]) -> str:
+    """The catalogue for a language tag, "" for none: `pt` and `pt-PT` are served by pt_BR, `zh-TW` not by zh_Hans."""
+    wanted = fallbacks(language)
+    found = next((one for one in wanted if one in available), "")
+    if found or not wanted or _TRADITIONAL.intersection(wanted[0].split("_")):
+        return found
+    return next((one for one in sorted(available) if one.partition("_")[0] == wanted[-1]), "")
 
 
 def fallbacks(language: str) -> tuple[str, ...]:
@@ -110,4 +121,4 @@ def zone_of(name: str) -> tzinfo | None:
         return None
 
 
-__all__ = ["Translations", "Voice", "fallbacks", "locale_of", "voice", "zone_of"]
+__all__ = ["Translations", "Voice", "catalogue", "fallbacks", "locale_of", "voice", "zone_of"]

@@ -50,9 +50,7 @@ def speak(spoken: dict[str, Translations]) -> Callable[..., Voice]:
     """A voice by language and zone."""
 
     def make(language: str = "en", zone: str = "Europe/Berlin", home: str = "UTC") -> Voice:
-        # An Arabic reader has CLDR's dates and direction, though no catalogue of ours yet.
-        available = {**spoken, "ar": spoken["en"]}
-        return voice(language, zone, available=available, home=home)
+        return voice(language, zone, available=spoken, home=home)
 
     return make
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import cache
+from gettext import c2py
 from io import BytesIO
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
@@ -14,6 +17,7 @@ from gateway.errors import ConfigError
 from gateway.render.catalog import catalogues
 
 ROOT = Path(__file__).resolve().parents[2]
+LANGUAGES = ("ar", "de", "es", "fr", "it", "ja", "nl", "pl", "pt_BR", "ru", "zh_Hans")
 KEYWORDS = {
     "say": None,
     "count": (1, 2),
@@ -24,43 +28,67 @@ KEYWORDS = {
 }
 
 
-def extracted() -> set[str]:
+@cache
+def extracted() -> set[tuple[str | None, str]]:
     """Every sentence of the code and the templates of letters and pages."""
-    found: set[str] = set()
+    found: set[tuple[str | None, str]] = set()
     for folder, methods in (
         ("gateway/render", [("**.py", "python")]),
         ("templates/mail", [("**.html", "jinja2"), ("**.txt", "jinja2")]),
         ("templates/web", [("**.html", "jinja2")]),
     ):
-        for _, _, message, *_ in extract_from_dir(ROOT / folder, methods, keywords=KEYWORDS):
-            found.add(message[0] if isinstance(message, tuple) else message)
+        for _, _, message, _, context in extract_from_dir(ROOT / folder, methods, keywords=KEYWORDS):
+            found.add((context, message[0] if isinstance(message, tuple) else message))
     return found
 
 
-@pytest.mark.parametrize("language", ["de"])
-def test_every_sentence_of_a_letter_is_translated(language: str, locales: dict[str, bytes]) -> None:
+def texts(message: Message) -> tuple[str, ...]:
+    """Each form of a translation."""
+    return (message.string,) if isinstance(message.string, str) else tuple(message.string)
+
+
+def ids(message: Message) -> tuple[str, ...]:
+    return (message.id,) if isinstance(message.id, str) else tuple(message.id)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_sentence_is_translated(language: str, locales: dict[str, bytes]) -> None:
     catalog = read_po(BytesIO(locales[language]), locale=language)
-    translated = {
-        message.id[0] if isinstance(message.id, tuple) else message.id
-        for message in catalog
-        if message.id and all([message.string] if isinstance(message.string, str) else message.string)
-    }
+    translated = {(one.context, ids(one)[0]) for one in catalog if one.id and all(texts(one))}
     assert extracted() - translated == set()
     assert translated - extracted() == set()
+    assert not [one.id for one in catalog if one.fuzzy and one.id] and not catalog.obsolete
 
 
 def test_english_lists_every_sentence(locales: dict[str, bytes]) -> None:
     catalog = read_po(BytesIO(locales["en"]), locale="en")
-    assert {m.id[0] if isinstance(m.id, tuple) else m.id for m in catalog if m.id} == extracted()
+    assert {(one.context, ids(one)[0]) for one in catalog if one.id} == extracted()
 
 
-@pytest.mark.parametrize("language", ["de"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_language_has_the_plural_forms_of_cldr(language: str, locales: dict[str, bytes]) -> None:
+    catalog = read_po(BytesIO(locales[language]), locale=language)
+    forms = {"ar": 6, "ru": 3, "pl": 3, "ja": 1, "zh_Hans": 1}.get(language, 2)
+    assert catalog.num_plurals == forms
+    assert all(len(texts(one)) == forms for one in catalog if isinstance(one.id, tuple))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_a_translation_names_the_values_of_its_source(language: str, locales: dict[str, bytes]) -> None:
-    for message in read_po(BytesIO(locales[language]), locale=language):
-        ids = message.id if isinstance(message.id, tuple) else (message.id,)
-        strings = message.string if isinstance(message.string, (tuple, list)) else (message.string,)
-        named = set(re.findall(r"%\((\w+)\)s", " ".join(ids)))
-        assert not message.id or all(set(re.findall(r"%\((\w+)\)s", one)) <= named for one in strings)
+    """Only a plural form that is for one number alone may leave the number out: 21 has the form of 1 in Russian."""
+    catalog = read_po(BytesIO(locales[language]), locale=language)
+    form = c2py(catalog.plural_expr)
+    numbers = [form(n) for n in range(1000)]
+    for message in catalog:
+        named = set(re.findall(r"%\((\w+)\)s", ids(message)[0])) if message.id else set()
+        for index, text in enumerate(texts(message) if message.id else ()):
+            alone = numbers.count(index) <= 1 and len(texts(message)) > 1
+            found = set(re.findall(r"%\((\w+)\)s", text))
+            assert found in ((named, named - {"n"}) if alone else (named,)), (message.id, text)
+
+
+def test_babel_takes_every_catalogue_as_it_stands(locales: dict[str, bytes]) -> None:
+    assert set(catalogues(locales)) == {"en", *LANGUAGES}
 
 
 def test_a_broken_catalogue_is_named() -> None:

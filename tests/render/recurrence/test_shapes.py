@@ -125,7 +125,7 @@ def rules() -> Iterator[st.SearchStrategy[str]]:
     yield st.fixed_dictionaries(
         {"FREQ": st.sampled_from(["DAILY", "WEEKLY", "MONTHLY", "YEARLY"])},
         optional={
-            "INTERVAL": st.integers(1, 4).map(str),
+            "INTERVAL": st.integers(1, 3).map(str),
             "BYDAY": days | some,
             "BYMONTHDAY": numbers,
             "BYMONTH": st.sampled_from(["2", "11", "12", "1,7"]),
@@ -135,7 +135,7 @@ def rules() -> Iterator[st.SearchStrategy[str]]:
     ).map(lambda parts: ";".join(f"{name}={value}" for name, value in parts.items()))
 
 
-@settings(max_examples=1200, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(rule=next(rules()), day=st.dates(date(2026, 1, 1), date(2027, 12, 31)))
 @example(rule="FREQ=MONTHLY;INTERVAL=3;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", day=date(2026, 11, 30))
 @example(rule="FREQ=WEEKLY;INTERVAL=2;BYDAY=SU;WKST=SU", day=date(2026, 11, 29))
@@ -144,8 +144,8 @@ def test_a_shape_has_exactly_the_dates_of_its_rule(rule: str, day: date) -> None
     found = shape(rule, start)
     assume(found is not None)
     assert found is not None
-    end = start + timedelta(days=2600)
+    end = start + timedelta(days=1100)
     dates = {one.date() for one in rrulestr(rule, dtstart=start).between(start, end, inc=True)}
     assert dates == {
-        one for one in (day + timedelta(days=count) for count in range(-40, 2601)) if found.falls_on(one, day)
+        one for one in (day + timedelta(days=count) for count in range(-40, 1101)) if found.falls_on(one, day)
     }
