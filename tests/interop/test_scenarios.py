@@ -75,7 +75,7 @@ def test_a_url_and_a_login_are_enough(gateway: Any) -> None:
         for one in json.loads(gateway.run("doctor", "--json", ALICE, ok=(0, 69)))
         if one["account"] == ALICE
     ]
-    assert found["calendars"] and found["sends"] == "gateway"
+    assert found["calendars"] and found["sends"] == "gateway" and found["problems"] == [], found
     assert gateway.server.path("alice").rstrip("/") in str(found["calendars"]).replace("%40", "@")
 
 
