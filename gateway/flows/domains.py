@@ -38,6 +38,8 @@ class Domains:
         return tuple([await self._standing(one, selector) for one in self._domains])
 
     async def _standing(self, domain: str, selector: str) -> Standing:
+        if await self._records.exists(domain) is False:
+            return Standing(domain=domain, problems=(_nowhere(domain),))
         spf = _those(await self._records.texts(domain), "v=spf1")
         dmarc = await self._dmarc(domain)
         key = await self._records.texts(f"{selector}._domainkey.{domain}") if selector else None
@@ -66,6 +68,14 @@ def _those(texts: tuple[str, ...] | None, version: str) -> tuple[str, ...] | Non
 
 def _told(texts: tuple[str, ...] | None) -> str:
     return UNTOLD if texts is None else " | ".join(texts)
+
+
+def _nowhere(domain: str) -> Problem:
+    return Problem(
+        code="no-domain",
+        text=f"the DNS that this machine asks does not know {domain}; readers refuse letters from a domain that is nowhere",
+        next_step="ask from a machine with the public DNS, or make the domain known",
+    )
 
 
 def _of_spf(domain: str, texts: tuple[str, ...] | None) -> Iterator[Problem]:

@@ -15,7 +15,17 @@ class DnsRecords:
         self._resolver = resolver
         self._silences = 0
 
+    async def exists(self, name: str) -> bool | None:
+        found = await self._asked(name)
+        return None if found is None else found[0]
+
     async def texts(self, name: str) -> tuple[str, ...] | None:
+        found = await self._asked(name)
+        # RFC 7208 3.3: the strings of one record are one text, with nothing between them
+        return None if found is None else tuple(b"".join(one).decode("utf-8", "replace") for one in found[1])
+
+    async def _asked(self, name: str) -> tuple[bool, tuple[tuple[bytes, ...], ...]] | None:
+        """Whether there is such a name, and the strings of each record; None: nobody told."""
         self._resolver = self._resolver or _resolver()
         if self._resolver is None or self._silences >= PATIENCE:
             return None
@@ -26,13 +36,14 @@ class DnsRecords:
             found = await self._resolver.resolve(
                 name.rstrip(".") + ".", "TXT", search=False, lifetime=TIMEOUT
             )
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-            return ()
+        except dns.resolver.NXDOMAIN:
+            return False, ()
+        except dns.resolver.NoAnswer:
+            return True, ()
         except (dns.exception.DNSException, OSError, ValueError):  # a label of 64 octets is no name
             self._silences += 1
             return None
-        # RFC 7208 3.3: the strings of one record are one text, with nothing between them
-        return tuple(b"".join(one.strings).decode("utf-8", "replace") for one in found)
+        return True, tuple(tuple(one.strings) for one in found)
 
 
 def _resolver() -> Any:

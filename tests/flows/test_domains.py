@@ -17,11 +17,16 @@ GOOD = {
 class Zone:
     """Implements `ports.Records`."""
 
-    def __init__(self, texts: dict[str, tuple[str, ...] | None]) -> None:
+    def __init__(self, texts: dict[str, tuple[str, ...] | None], nowhere: tuple[str, ...] = ()) -> None:
         self.texts_of = texts
+        self.nowhere = nowhere
 
     async def texts(self, name: str) -> tuple[str, ...] | None:
         return self.texts_of.get(name, ())
+
+    async def exists(self, name: str) -> bool | None:
+        known = self.texts_of.get("example.org", ())
+        return None if known is None else name not in self.nowhere
 
 
 async def standing(texts, *, domain: str = "example.org", selector: str = "s1") -> Standing:
@@ -90,6 +95,13 @@ async def test_a_domain_is_asked_for_as_the_dns_knows_it():
 async def test_without_a_selector_no_key_is_missed():
     found = await standing(GOOD, selector="")
     assert (found.dkim, codes(found)) == ("", [])
+
+
+async def test_a_domain_that_the_dns_does_not_know_is_one_problem_and_not_three():
+    zone = Zone({}, nowhere=("example.org",))
+    domains = Domains(records=zone, domains=("example.org",), organizational=organizational_domain)
+    (found,) = await domains.examine("s1")
+    assert codes(found) == ["no-domain"]
 
 
 async def test_silence_is_no_problem():

@@ -60,6 +60,8 @@ class Resolver:
         self.asked.append(name)
         if self.error is not None:
             raise self.error
+        if name == "bare.example.org.":
+            raise dns.resolver.NoAnswer
         if name not in RECORDED:
             raise dns.resolver.NXDOMAIN
         return dns.resolver.Answer(
@@ -80,8 +82,14 @@ async def test_octets_that_are_no_text_are_one_all_the_same():
     assert await DnsRecords(Resolver()).texts("odd.example.org") == ("\ufffd\ufffd",)
 
 
-async def test_a_name_that_is_not_there_has_no_records():
-    assert await DnsRecords(Resolver()).texts("nothing.example.org") == ()
+@pytest.mark.parametrize(
+    ("name", "texts", "exists"),
+    [("nothing.example.org", (), False), ("bare.example.org", (), True), ("odd.example.org", None, True)],
+)
+async def test_a_name_without_records_is_not_a_name_that_is_not_there(name, texts, exists):
+    records = DnsRecords(Resolver())
+    assert texts is None or await records.texts(name) == texts
+    assert await records.exists(name) is exists
 
 
 @pytest.mark.parametrize(
