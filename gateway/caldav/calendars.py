@@ -78,13 +78,19 @@ class CalDavCalendars:
         return invitation_calendar(found, account, path, kind=kind)
 
     async def find(
-        self, account: Account, uid: str, *, hints: Sequence[str] = (), indexed: Set[str] = frozenset()
+        self,
+        account: Account,
+        uid: str,
+        *,
+        hints: Sequence[str] = (),
+        indexed: Set[str] = frozenset(),
+        without: Set[str] = frozenset(),
     ) -> Resource | None:
         client = self._client(account)
         for href in dict.fromkeys(canonical(one) for one in hints):
-            if (found := await _with_uid(client, href, uid)) is not None:
+            if parent(href) not in without and (found := await _with_uid(client, href, uid)) is not None:
                 return found
-        calendars = await self._searched(account)
+        calendars = [one for one in await self._searched(account) if one.collection.path not in without]
         if not calendars:
             return None
         profile = (await self._surroundings(account)).profile

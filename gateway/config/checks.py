@@ -22,6 +22,7 @@ def contradictions(config: Config) -> Iterator[Fault]:
     yield from _servers(config)
     yield from _accounts(config)
     yield from _addresses(config)
+    yield from _calendars(config)
     yield from _policies(config)
     yield from _directory(config)
 
@@ -136,6 +137,21 @@ def _addresses(config: Config) -> Iterator[Fault]:
             elif address in reached:
                 yield place, f'"{address}" is already an address of {reached[address]}'
             reached.setdefault(address, one.address)
+
+
+def _calendars(config: Config) -> Iterator[Fault]:
+    """A calendar is one account's: with two its guests would hear everything twice."""
+    named: dict[tuple[str, str, str], str] = {}
+    for one in config.accounts:
+        for path in dict.fromkeys((one.calendar, *one.watch)):
+            place = f"[[account]] {one.address} {'calendar' if path == one.calendar else 'watch'}"
+            key = (one.server, one.username, path.rstrip("/"))
+            if not key[2] or set(path) & set("*?["):
+                continue
+            if named.setdefault(key, one.address) != one.address:
+                yield place, f'"{path}" is already a calendar of {named[key]}, who has the same login'
+        if one.address in one.delegates:
+            yield f"[[account]] {one.address} delegates", "holds the account itself"
 
 
 def _policies(config: Config) -> Iterator[Fault]:

@@ -15,6 +15,7 @@ from gateway.accounts import Account, Booking, Freebusy
 from gateway.config import model
 from gateway.config import values as v
 from gateway.config.checks import contradictions
+from gateway.config.lines import Lines
 from gateway.errors import ConfigError
 
 PROFILES = (
@@ -281,9 +282,10 @@ _PLURAL = {"listener": "listeners", "server": "servers", "account": "accounts", 
 class _Reading:
     """One pass over the document; `problems` grows, the values of faulty keys stay at their defaults."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, lines: Lines) -> None:
         self.problems: list[str] = []
         self._file = file
+        self._lines = lines
 
     def table(self, spec: Table, raw: object, where: str) -> Any:
         if not isinstance(raw, dict):
@@ -323,13 +325,14 @@ class _Reading:
 
     def fault(self, where: str, key: str, reason: str) -> None:
         place = f"{where} {key}".strip()
-        self.problems.append(f"{self._file}: {place}: {reason}")
+        line = self._lines.of(place)
+        self.problems.append(f"{self._file}{f':{line}' if line else ''}: {place}: {reason}")
 
 
 def parse(text: str, *, file: str = "config.toml") -> model.Config:
     """The configuration that the text describes. Reads no other file: secrets stay unread, paths as they are written.
 
-    Raises ConfigError with every fault: file, table, key, and the nearest known name.
+    Raises ConfigError with every fault: file, line, table, key, and the nearest known name.
     """
     try:
         document = tomllib.loads(text)
@@ -338,7 +341,7 @@ def parse(text: str, *, file: str = "config.toml") -> model.Config:
         RecursionError,
     ) as error:  # TOMLDecodeError is a ValueError; so is a number of 5000 digits
         raise ConfigError((f"{file}: not TOML: {error or 'nested too deep'}",)) from None
-    reading = _Reading(file)
+    reading = _Reading(file, Lines(text))
     found: dict[str, Any] = {}
     for key, value in document.items():
         kind = FILE.keys.get(key)

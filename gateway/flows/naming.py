@@ -13,12 +13,13 @@ from datetime import datetime
 
 from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedCalendar
+from gateway.flows.sharing import Sharing
 from gateway.flows.stored import GENEROUS
 from gateway.ical import principals
 from gateway.ical.address import Address
-from gateway.ical.principals import Named, Place, place
+from gateway.ical.principals import Named, Person, Place, place
 from gateway.ical.tree import Property
-from gateway.ports import Calendars, Collection, Principals, ProfileFacts, Resource, SyncResult
+from gateway.ports import Calendars, Collection, Principals, ProfileFacts, Resource, Snapshots, SyncResult
 
 
 class Naming:
@@ -30,6 +31,7 @@ class Naming:
         *,
         accounts: Accounts,
         principals: Principals,
+        snapshots: Snapshots,
         hosts: Mapping[str, str],
         domains: Iterable[str],
     ) -> None:
@@ -37,6 +39,8 @@ class Naming:
         self._calendars = calendars
         self._accounts = accounts
         self._principals = principals
+        self._snapshots = snapshots
+        self._sharing = Sharing(calendars, accounts=accounts, principals=principals)
         self._hosts = hosts
         self._domains = tuple(one.lower() for one in domains)
         self._learned: dict[str, tuple[str, ...]] = {}
@@ -51,15 +55,23 @@ class Naming:
     async def collections(self, account: Account) -> tuple[Collection, ...]:
         found = await self._calendars.collections(account)
         await self._learn(account)
-        return found
+        foreign = await self._sharing.foreign(account)
+        return tuple(one for one in found if one.path not in foreign) if foreign else found
 
     async def invitations(self, account: Account, kind: str = "VEVENT") -> Collection:
         return await self._calendars.invitations(account, kind)
 
     async def find(
-        self, account: Account, uid: str, *, hints: Sequence[str] = (), indexed: Set[str] = frozenset()
+        self,
+        account: Account,
+        uid: str,
+        *,
+        hints: Sequence[str] = (),
+        indexed: Set[str] = frozenset(),
+        without: Set[str] = frozenset(),
     ) -> Resource | None:
-        found = await self._calendars.find(account, uid, hints=hints, indexed=indexed)
+        foreign = without | await self._sharing.foreign(account)
+        found = await self._calendars.find(account, uid, hints=hints, indexed=indexed, without=foreign)
         return None if found is None else await self._read(account, found)
 
     async def get(self, account: Account, href: str) -> Resource | None:
@@ -79,7 +91,8 @@ class Naming:
 
     async def put(self, account: Account, href: str, data: bytes, *, etag: str) -> Resource:
         if principals.marked(data):
-            data = principals.spelled(data, GENEROUS, await self._who(account, data))
+            writers = await self._sharing.writers(account, _parent(href))
+            data = principals.spelled(data, GENEROUS, await self._who(account, data, writers))
         return await self._read(account, await self._calendars.put(account, href, data, etag=etag))
 
     async def delete(self, account: Account, href: str, *, etag: str) -> None:
@@ -91,19 +104,43 @@ class Naming:
         return await self._calendars.sync(account, collection, token=token, known=known)
 
     async def _read(self, account: Account, found: Resource) -> Resource:
-        data = await self._named(account, found.data)
+        writers = await self._sharing.writers(account, _parent(found.href))
+        data = await self._named(account, found.data, writers)
         return found if data is found.data else replace(found, data=data)
 
-    async def _named(self, account: Account, data: bytes) -> bytes:
-        if not principals.strange(data):
+    async def _named(self, account: Account, data: bytes, writers: frozenset[Address] = frozenset()) -> bytes:
+        if not writers and not principals.strange(data):
             return data
         try:
-            return principals.named(data, GENEROUS, await self._who(account, data))
+            meant = await self._spoken_for(account, data, writers) if writers else writers
+            return principals.named(data, GENEROUS, await self._who(account, data, meant))
         except MalformedCalendar:
             return data  # whoever reads it says so
 
-    async def _who(self, account: Account, data: bytes) -> Named:
-        """Whom the lines of this text name, asked in one question to the store."""
+    async def _spoken_for(
+        self, account: Account, data: bytes, writers: frozenset[Address]
+    ) -> frozenset[Address]:
+        """Of those who may, who organizes this meeting in the account's name.
+
+        Nobody, where it is a guest itself, or the meeting is known to be one of the writer's own calendar: a copy.
+        """
+        uids, organizers, guests = principals.speakers(data, GENEROUS)
+        who = await self._who(account, data, frozenset())
+        meant = frozenset(_address(who, one) for one in organizers) & writers
+        if not meant or any(_address(who, one) == account.address for one in guests):
+            return frozenset()
+        for uid in uids:
+            if any(one.data for one in await self._snapshots.by_uid(account.address, uid)):
+                continue
+            for mate in {one.address for one in map(self._accounts.find, meant) if one is not None}:
+                foreign = await self._sharing.own(account)
+                twins = await self._snapshots.by_uid(mate, uid)
+                if any(one.data and one.collection not in foreign for one in twins):
+                    return frozenset()
+        return meant
+
+    async def _who(self, account: Account, data: bytes, writers: frozenset[Address]) -> Named:
+        """Whom the lines of this text name, asked in one question to the store; `writers` speak for the account."""
         await self._learn(account)
         asked = {one: self._keys(account.server, one) for one in principals.places(data, GENEROUS)}
         wanted = {key for keys in asked.values() for key in keys} - {
@@ -113,11 +150,14 @@ class Naming:
             found = await self._principals.named(account.server, wanted)
             self._book |= {(account.server, uri): accounts for uri, accounts in found.items()}
 
-        def who(line: Property) -> Address | None:
+        def who(line: Property) -> Person | None:
             at = place(line.value)
             known = asked.get(at, ()) if at is not None else ()
             claim = {one for key in known for one in self._book.get((account.server, key), ())}
-            return self._one_of(claim, account)
+            told = self._one_of(claim, account)
+            if (told or line.address) in writers:
+                return Person(address=Address(account.address), name=account.name)
+            return None if told is None else Person(address=told)
 
         return who
 
@@ -149,6 +189,15 @@ class Naming:
         name = at.host.partition(":")[0]
         near = name == self._hosts.get(server) or any(f".{name}".endswith(f".{one}") for one in self._domains)
         return (at.host + at.path, at.path) if near else (at.host + at.path,)
+
+
+def _address(who: Named, line: Property) -> Address:
+    person = who(line)
+    return line.address if person is None else person.address
+
+
+def _parent(href: str) -> str:
+    return href.rpartition("/")[0] + "/"
 
 
 __all__ = ["Naming"]

@@ -16,6 +16,7 @@ from gateway.ical.address import Address, is_mail, mailto
 from gateway.ical.tree import Component, Limits, Property, parse, write
 
 STORED_AS: Final = "X-IMIP-GATEWAY-STORED-AS"
+STORED_CN: Final = "X-IMIP-GATEWAY-STORED-CN"
 _PEOPLE: Final = ("ORGANIZER", "ATTENDEE")
 _LINE = re.compile(rb"^(?:ORGANIZER|ATTENDEE)[;:].*$", re.IGNORECASE | re.MULTILINE)
 _MAIL = re.compile(rb":\s*mailto:[^:\s]+\s*$", re.IGNORECASE)
@@ -23,7 +24,16 @@ _FOLD = re.compile(rb"\r?\n[ \t]")
 _PORTS: Final = {"http": 80, "https": 443}
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\"]")
 
-Named = Callable[[Property], Address | None]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who a line means: his address, and his name where it is not the one that stands there."""
+
+    address: Address
+    name: str = ""
+
+
+Named = Callable[[Property], Person | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +84,13 @@ def named(data: bytes, limits: Limits, who: Named) -> bytes:
     """The text with the mail address of everybody whom `who` knows by what stands in his line."""
 
     def told(line: Property) -> Property:
-        mail = who(line)
-        if mail is None or line.address == mail or _UNSAFE.search(line.value):
+        person = who(line)
+        if person is None or line.address == person.address or _UNSAFE.search(line.value):
             return line
-        return line.with_value(mailto(mail)).with_params(X_IMIP_GATEWAY_STORED_AS=line.value)
+        new = line.with_value(mailto(person.address)).with_params(X_IMIP_GATEWAY_STORED_AS=line.value)
+        if not person.name:
+            return new
+        return new.with_params(CN=person.name, X_IMIP_GATEWAY_STORED_CN=line.param("CN") or "")
 
     return _rewritten(data, limits, told)
 
@@ -94,11 +107,25 @@ def spelled(data: bytes, limits: Limits, who: Named) -> bytes:
         was = line.param(STORED_AS)
         if was is None:
             return line
-        bare = line.with_params(X_IMIP_GATEWAY_STORED_AS=None)
-        own = bare.with_value(was)
-        return own if who(own) == line.address and is_mail(line.address) else bare
+        called = line.param(STORED_CN)
+        bare = line.with_params(X_IMIP_GATEWAY_STORED_AS=None, X_IMIP_GATEWAY_STORED_CN=None)
+        person = who(bare.with_value(was))
+        if person is None or person.address != line.address or not is_mail(line.address):
+            return bare
+        bare = bare if called is None else bare.with_params(CN=called or None)
+        return bare.with_value(was)
 
     return _rewritten(data, limits, told)
+
+
+def speakers(
+    data: bytes, limits: Limits
+) -> tuple[frozenset[str], tuple[Property, ...], tuple[Property, ...]]:
+    """The UIDs of a text, its organizers and its guests."""
+    parts = parse(data, limits).components
+    uids = frozenset(uid for part in parts if (uid := part.value("UID")))
+    organizers, guests = (tuple(line for part in parts for line in part.all(name)) for name in _PEOPLE)
+    return uids, organizers, guests
 
 
 def _people(part: Component) -> tuple[Property, ...]:
@@ -137,4 +164,16 @@ def _path(text: str) -> str:
     return "/" + "/".join(kept) if kept else ""
 
 
-__all__ = ["STORED_AS", "Named", "Place", "marked", "named", "place", "places", "spelled", "strange"]
+__all__ = [
+    "STORED_AS",
+    "Named",
+    "Person",
+    "Place",
+    "marked",
+    "named",
+    "place",
+    "places",
+    "speakers",
+    "spelled",
+    "strange",
+]

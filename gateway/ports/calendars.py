@@ -19,6 +19,7 @@ class Collection:
     components: frozenset[str] = frozenset({"VEVENT"})
     writable: bool = True
     transparent: bool = False  # what lies in it takes nobody's time (RFC 6638 9.1)
+    owner: str = ""  # the principal whose it is (RFC 3744 5.1), as the server names it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +77,16 @@ class Calendars(Protocol):
         ...
 
     async def find(
-        self, account: Account, uid: str, *, hints: Sequence[str] = (), indexed: Set[str] = frozenset()
+        self,
+        account: Account,
+        uid: str,
+        *,
+        hints: Sequence[str] = (),
+        indexed: Set[str] = frozenset(),
+        without: Set[str] = frozenset(),
     ) -> Resource | None:
-        """The object with exactly this UID: at a hinted href, at our predictable href, else by query in every calendar.
+        """The object with exactly this UID: at a hinted href, at our predictable href, else by query in every calendar but
+        `without`.
 
         `indexed` are calendars of which the caller knows every UID, and this one is not among them: where the server refuses
         a second object of a UID, and one where there is one, they are not asked; a PUT of a new object tells.

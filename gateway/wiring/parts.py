@@ -120,6 +120,7 @@ async def started(config: Config, *, share: bool = False, worker: str = "") -> A
             calendars,
             accounts=accounts,
             principals=store.principals,
+            snapshots=store.snapshots,
             hosts={name: urlsplit(url).hostname or "" for name, url in urls.items()},
             domains=config.gateway.domains,
         )

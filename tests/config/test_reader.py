@@ -131,22 +131,37 @@ def test_every_fault_is_told_at_once_with_table_key_and_nearest_name() -> None:
         rules = [{ action = "stor" }]
         """
     ) == (
-        'c: [gateway] procesess: unknown key; did you mean "processes"?',
-        'c: [trsut]: unknown table; did you mean "trust"?',
-        "c: [watch] burst: must be a table",
-        'c: [watch] settle: "soon" is not a duration such as "30s", "10m", "72h", "2d"',
-        'c: [[account]] 1 adress: unknown key; did you mean "address"?',
-        "c: [[account]] 1 address: is required",
+        'c:4: [gateway] procesess: unknown key; did you mean "processes"?',
+        'c:5: [trsut]: unknown table; did you mean "trust"?',
+        "c:7: [watch] burst: must be a table",
+        'c:8: [watch] settle: "soon" is not a duration such as "30s", "10m", "72h", "2d"',
+        'c:12: [[account]] 1 adress: unknown key; did you mean "address"?',
+        "c:11: [[account]] 1 address: is required",
         (
-            'c: [[account]] 2 booking mode: "accept" is not one of "accept-if-free", "decline-if-busy", "automatic",'
+            'c:16: [[account]] 2 booking mode: "accept" is not one of "accept-if-free", "decline-if-busy", "automatic",'
             ' "accept-always", "decline-always", "none"; did you mean "accept-always"?'
         ),
         (
-            'c: [[policy]] 1 rules 1 action: "stor" is not one of "store", "hold", "ignore", "refuse", "accept",'
+            'c:18: [[policy]] 1 rules 1 action: "stor" is not one of "store", "hold", "ignore", "refuse", "accept",'
             ' "decline", "tentative", "accept-if-free", "decline-if-busy", "tentative-if-free", "forward";'
             ' did you mean "store"?'
         ),
-        'c: [[account]] bob@example.org server: there is no [[server]] "mian"; did you mean "main"?',
+        'c:15: [[account]] bob@example.org server: there is no [[server]] "mian"; did you mean "main"?',
+    )
+
+
+def test_two_accounts_of_one_login_share_no_calendar() -> None:
+    account = '[[account]]\naddress = "%s@example.org"\nusername = "%s"\ncalendar = "/alice/team/"\n'
+    assert faults(SMALLEST + account % ("team", "alice") + account % ("crew", "alice")) == (
+        (
+            'c:10: [[account]] crew@example.org calendar: "/alice/team/" is already a calendar of team@example.org,'
+            " who has the same login"
+        ),
+    )
+    parse(SMALLEST + account % ("team", "alice") + account % ("crew", "bob"))
+    own = account % ("team", "alice") + 'delegates = ["team@example.org"]\n'
+    assert faults(SMALLEST + own) == (
+        "c:7: [[account]] team@example.org delegates: holds the account itself",
     )
 
 
@@ -193,7 +208,7 @@ def test_any_value_at_any_key_is_taken_or_refused(data: st.DataObject) -> None:
         st.sampled_from([one for one in reader.FILE.keys.values() if isinstance(one, reader.Table)])
     )
     key = data.draw(st.sampled_from(sorted(table.keys)))
-    reading = reader._Reading("c")
+    reading = reader._Reading("c", reader.Lines(""))
     reading.table(table, {key: data.draw(TOML)}, "[x]")
     assert all(one.startswith("c: [x]") for one in reading.problems)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fnmatch
 import re
 import shutil
 from collections import deque
@@ -122,6 +123,7 @@ class CalDav:
     log: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     unwatched: set[str] = field(default_factory=set)  # paths that are searched and not watched
     sends: str = "gateway"
+    owners: dict[str, str] = field(default_factory=dict)  # path -> principal
     known_as: dict[str, tuple[str, ...]] = field(default_factory=dict)  # account -> what it is called here
     schedules: bool = False
     provided: tuple[str, ...] = ()
@@ -176,23 +178,36 @@ class CalDav:
     async def collections(self, account: Account) -> tuple[Collection, ...]:
         self._meet("collections", account.address)
         there = [one for one in self.objects if one.startswith(f"/{account.username}/")]
-        return tuple(Collection(path=one) for one in there if one not in self.unwatched)
+        return tuple(
+            Collection(path=one, owner=self.owners.get(one, ""))
+            for one in there
+            if one not in self.unwatched
+            and any(fnmatch.fnmatchcase(one, pattern) for pattern in account.watch)
+        )
 
     async def invitations(self, account: Account, kind: str = "VEVENT") -> Collection:
         self._meet("invitations", account.address)
-        found = await self.collections(account)
+        found = await self.collections(replace(account, watch=(account.calendar or "*",)))
         if not found:
             raise BackendRefused("no calendar")
         return found[0]
 
     async def find(
-        self, account: Account, uid: str, *, hints: Sequence[str] = (), indexed: Set[str] = frozenset()
+        self,
+        account: Account,
+        uid: str,
+        *,
+        hints: Sequence[str] = (),
+        indexed: Set[str] = frozenset(),
+        without: Set[str] = frozenset(),
     ) -> Resource | None:
         self._meet("find", uid)
         await self.collections(account)
         mine = [path for path in self.objects if path.startswith(f"/{account.username}/")]
         places = [*hints, *(href for path in mine for href in self.objects[path])]
         for href in places:
+            if _parent(href) in without:
+                continue
             found = self._at(href)
             if found is not None and _uid(found.data) == uid:
                 self._meet("find", uid, after=True)
@@ -436,6 +451,7 @@ class World:
             Mortal(self.calendars, "calendars", fate),  # type: ignore[arg-type]
             accounts=self.accounts,
             principals=self.store.principals,
+            snapshots=self.store.snapshots,
             hosts={"main": "127.0.0.1"},
             domains=["example.org"],
         )

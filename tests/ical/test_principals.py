@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.ical.address import Address
-from gateway.ical.principals import Named, Place, marked, named, place, places, spelled, strange
+from gateway.ical.principals import Named, Person, Place, marked, named, place, places, spelled, strange
 from gateway.ical.tree import DEFAULT_LIMITS, Property
 
 BOB = Address("bob@example.org")
@@ -19,7 +19,7 @@ def text(*lines: str) -> bytes:
 
 
 def knows(uri: str) -> Named:
-    return lambda line: BOB if place(line.value) == place(uri) else None
+    return lambda line: Person(address=BOB) if place(line.value) == place(uri) else None
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_a_mark_that_somebody_else_made_puts_nobody_into_the_calendar() -> None:
 def test_whatever_stands_there_comes_back(uri: str) -> None:
     line = Property("ORGANIZER", "".join(uri.splitlines()))
     here = text(line.line)
-    inside = named(here, DEFAULT_LIMITS, lambda one: BOB)
-    assert spelled(inside, DEFAULT_LIMITS, lambda one: BOB).replace(b"\r\n ", b"") == here.replace(
+    inside = named(here, DEFAULT_LIMITS, lambda one: Person(address=BOB))
+    assert spelled(inside, DEFAULT_LIMITS, lambda one: Person(address=BOB)).replace(
         b"\r\n ", b""
-    )
+    ) == here.replace(b"\r\n ", b"")
     place(uri)
