@@ -88,6 +88,12 @@ class Accounts:
         self._addresses: Mapping[str, frozenset[str]] = {
             one.address: frozenset(map(mailbox, (one.address, *one.aliases))) for one in self._accounts
         }
+        self._logins: dict[tuple[str, str], list[Account]] = {}
+        self._delegated: dict[str, list[Account]] = {}
+        for one in self._accounts:
+            self._logins.setdefault((one.server, one.username), []).append(one)
+            for delegate in one.delegates:
+                self._delegated.setdefault(mailbox(delegate), []).append(one)
         self._by_address: dict[str, Account] = {}
         for one in self._accounts:
             for address in (one.address, *one.aliases):
@@ -116,6 +122,28 @@ class Accounts:
         return self._addresses.get(account.address) or frozenset(
             map(mailbox, (account.address, *account.aliases))
         )
+
+    def mates(self, account: Account) -> tuple[Account, ...]:
+        """The other accounts with the same login."""
+        behind = self._logins.get((account.server, account.username), ())
+        return tuple(one for one in behind if one.address != account.address)
+
+    def delegates(self, account: Account) -> frozenset[str]:
+        """Every address of those who may act for the account."""
+        known = ((one, self.find(one)) for one in account.delegates)
+        return frozenset(
+            address
+            for one, found in known
+            for address in (self.addresses(found) if found is not None else (mailbox(one),))
+        )
+
+    def represented_by(self, account: Account) -> tuple[Account, ...]:
+        """In whose name the account may act: as a delegate, or as the login in whose home a shared calendar lies."""
+        found = {one.address: one for one in self.mates(account) if one.calendar}
+        for name in sorted(self.addresses(account)):
+            found |= {one.address: one for one in self._delegated.get(name, ())}
+        found.pop(account.address, None)
+        return tuple(found.values())
 
     def is_gateway_address(self, address: str) -> str | None:
         """The token of `service+token@`, "" for the service address itself, None for anybody else's (SPEC 12.1)."""

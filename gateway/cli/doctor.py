@@ -19,6 +19,15 @@ WORDS = {
     "nobody": "nobody; the gateway leaves this server alone",
 }
 
+RULES = {
+    "address": "an address of the account",
+    "principal": "what the server calls the account",
+    "uuid": "what the server calls the account",
+    "email-parameter": "recognised by EMAIL",
+    "name": "recognised by the address in CN",
+    "shared-calendar": "saved in this calendar by somebody who may",
+}
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     config_option(parser)
@@ -83,3 +92,6 @@ def _of_account(finding: dict[str, Any]) -> Iterable[str]:
         yield f"    calendars  {printable(', '.join(calendars)) or 'none'}"
     for one in finding["provided"]:
         yield f"    provided   {printable(one)}"
+    for one in finding["organizers"]:
+        rule = RULES.get(one["rule"], "not recognised")
+        yield f"    organizer  {printable(one['stands_as'])} in {one['meetings']} of the meetings: {rule}"

@@ -17,7 +17,7 @@ from gateway.flows.watch import SETTLING
 from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
-from gateway.itip import witness
+from gateway.itip import identity, witness
 from gateway.itip.changes import changes
 from gateway.itip.model import Context, Decision, Mark, MarkKey, Method, Note, Outcome, Policy, Reason
 from gateway.itip.significance import fingerprint
@@ -144,6 +144,8 @@ class Changed:
             bounds=self._bounds,
         )
         decision = changes(before, seen.stored, context)
+        known = identity.note(seen.stored or before, context.owner)
+        decision = replace(decision, notes=(*known, *decision.notes))
         counted = self._counted(job, decision, seen.stored or before, marks)
         decision = sending.filter_outgoing(
             decision,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -11,14 +12,17 @@ from gateway.accounts import Account, Accounts
 from gateway.errors import BackendRefused, BackendUnavailable, GatewayError, MalformedCalendar
 from gateway.flows.sorting import owner_of
 from gateway.flows.stored import read_stored
-from gateway.ical.address import Address, domain, is_mail
-from gateway.ical.event import CalendarObject
+from gateway.ical.address import Address, address, domain, is_mail
+from gateway.ical.event import CalendarObject, person
+from gateway.ical.tree import Property
+from gateway.itip import identity
 from gateway.itip.model import Role
 from gateway.itip.roles import identities, role
 from gateway.ports import Calendars, Clock, Collection, ProfileFacts, Snapshots
 
 PAST, AHEAD = timedelta(days=31), timedelta(days=92)  # the meetings that are looked at
 NAMED = 3  # examples in one line
+SHOWN = 10  # spellings of organizers
 
 _SENDS: Final = {"gateway": "gateway", "inbound": "server", "nobody": "nobody"}
 
@@ -33,6 +37,16 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Organizer:
+    """What the last meetings have as ORGANIZER; `rule` by which it is the account (itip/identity), "" if it is not."""
+
+    stands_as: str
+    address: str  # whom that is taken for
+    meetings: int
+    rule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One account (INTERFACE 7, `doctor --json`)."""
 
@@ -41,6 +55,8 @@ class Finding:
     calendars: tuple[str, ...] = ()
     profile: str = ""
     sends: str = "nobody"  # gateway | server | nobody
+    known_as: tuple[str, ...] = ()  # what the server calls the account
+    organizers: tuple[Organizer, ...] = ()  # the account itself, and who could be meant to be
     problems: tuple[Problem, ...] = ()
     provided: tuple[str, ...] = ()  # what the configuration vouches for, and we cannot see
 
@@ -69,14 +85,20 @@ class Doctor:
         try:
             facts = await self._calendars.profile(account)
             watched = await self._calendars.collections(account)
+            known_as = await self._calendars.user_addresses(account)
         except (BackendUnavailable, BackendRefused) as error:
             return Finding(
                 account=account.address, addresses=addresses, problems=(_no_server(account, error),)
             )
+        meetings, troubles = await self._meetings(account)
+        organizers = self._organizers(account, meetings)
         problems = [
             *_of_profile(facts),
             *await self._of_calendars(account, watched),
-            *await self._of_meetings(account, facts),
+            *self._of_addresses(known_as),
+            *troubles,
+            *self._of_organizers(account, organizers, known_as),
+            *(self._of_mailed(account, meetings) if facts.provided else ()),
             *await self._of_rounds(account),
         ]
         return Finding(
@@ -85,6 +107,8 @@ class Doctor:
             calendars=tuple(one.path for one in watched),
             profile=facts.name,
             sends=_SENDS[facts.sends],
+            known_as=known_as,
+            organizers=organizers[:SHOWN],
             problems=tuple(problems),
             provided=facts.provided,
         )
@@ -106,42 +130,76 @@ class Doctor:
             found.append(Problem(code="read-only-calendar", text=words, next_step=step))
         return found
 
-    async def _of_meetings(self, account: Account, facts: ProfileFacts) -> list[Problem]:
-        """What the last meetings say of their organizer, whether we know him by it, and of who mailed the guests."""
+    async def _meetings(self, account: Account) -> tuple[list[CalendarObject], list[Problem]]:
+        """What can be read of the last meetings, and that some cannot."""
         now = self._clock.now()
-        owner = owner_of(self._accounts, account)
-        broken, strange, mailed = 0, [], set[str]()
+        broken, meetings = 0, []
         try:
             texts = await self._calendars.overlapping(account, now - PAST, now + AHEAD)
         except (BackendUnavailable, BackendRefused) as error:
-            return [_no_server(account, error)]
+            return [], [_no_server(account, error)]
         for text in texts:
             try:
-                meeting = read_stored(text)
+                meetings.append(read_stored(text))
             except MalformedCalendar:
                 broken += 1
-                continue
-            if meeting.organizer_prop is not None and role(meeting, owner) is Role.STRANGER:
-                strange.append(meeting)
-            if facts.provided and role(meeting, owner) is Role.ORGANIZER:
-                mailed |= _mailed_by_server(meeting)
-        found = [*self._of_organizers(strange), *_of_second_sender(sorted(mailed))]
-        if broken:
-            words = f"objects that cannot be understood: {broken}; nothing is sent for them"
-            step = "open them in a calendar program and save or delete them"
-            found.append(Problem(code="malformed-calendar", text=words, next_step=step))
-        return found
+        if not broken:
+            return meetings, []
+        words = f"objects that cannot be understood: {broken}; nothing is sent for them"
+        step = "open them in a calendar program and save or delete them"
+        return meetings, [Problem(code="malformed-calendar", text=words, next_step=step)]
 
-    def _of_organizers(self, meetings: Sequence[CalendarObject]) -> Iterator[Problem]:
-        names = [identities(one.organizer_prop) for one in meetings if one.organizer_prop is not None]
-        nameless = sorted({str(next(iter(one))) for one in names if not any(is_mail(two) for two in one)})
+    def _organizers(self, account: Account, meetings: Sequence[CalendarObject]) -> tuple[Organizer, ...]:
+        """What stands for the account, and what might be meant to: no address at all, or one of our domains that is nobody's."""
+        owner = owner_of(self._accounts, account)
+        found: Counter[tuple[str, str, str]] = Counter()
+        for one in meetings:
+            line = one.organizer_prop
+            if line is None:
+                continue
+            rule = identity.rule_of(line, owner)
+            near = role(one, owner) is Role.STRANGER and self._may_be_ours(line)
+            if rule is not None or near:
+                found[identity.stands_as(line), str(person(line)), str(rule or "")] += 1
+        return tuple(
+            Organizer(stands_as=stands_as, address=who, meetings=count, rule=rule)
+            for (stands_as, who, rule), count in sorted(found.items(), key=lambda one: (-one[1], one[0]))
+        )
+
+    def _may_be_ours(self, line: Property) -> bool:
+        mails = [one for one in identities(line) if is_mail(one)]
+        return not mails or any(self._ours(one) for one in mails)
+
+    def _of_addresses(self, known_as: Sequence[str]) -> Iterator[Problem]:
+        """An address of the server's that is not ours: programs take what they write into ORGANIZER from there."""
+        mails = {one for one in map(address, known_as) if is_mail(one)}
+        strange = sorted(one for one in mails if self._accounts.find(one) is None)
+        if strange:
+            yield Problem(
+                code="server-knows-other-address",
+                text=f"the server gives this account the address {_some(strange)}, by which it is not known here",
+                next_step=f'if it is his own: aliases = ["{strange[0]}"] for this account; else correct it on the server',
+            )
+
+    def _of_mailed(self, account: Account, meetings: Sequence[CalendarObject]) -> Iterator[Problem]:
+        owner = owner_of(self._accounts, account)
+        ours = (one for one in meetings if role(one, owner) is Role.ORGANIZER)
+        mailed = sorted({who for one in ours for who in _mailed_by_server(one)})
+        yield from _of_second_sender(mailed)
+
+    def _of_organizers(
+        self, account: Account, found: Sequence[Organizer], known_as: Sequence[str]
+    ) -> Iterator[Problem]:
+        strange = sorted({Address(one.address) for one in found if not one.rule})
+        nameless = [one for one in strange if not is_mail(one)]
         if nameless:
+            called = f" (the server calls this account {_some(known_as)})" if known_as else ""
             yield Problem(
                 code="organizer-without-address",
-                text=f"meetings whose ORGANIZER is no mail address: {_some(nameless)}; nobody is invited to them",
-                next_step="enter the mail address of the account in the calendar program",
+                text=f"meetings whose ORGANIZER is no mail address: {_some(nameless)}{called}; nobody is invited to them",
+                next_step=f"in the calendar program enter {account.address} as mail address, or as name of the account (DAVx5)",
             )
-        near = sorted({one for two in names for one in two if is_mail(one) and self._ours(one)})
+        near = [one for one in strange if is_mail(one)]
         if near:
             yield Problem(
                 code="organizer-not-ours",
@@ -219,4 +277,4 @@ def findings_json(findings: Sequence[Finding]) -> list[dict[str, object]]:
     return [asdict(one) for one in findings]
 
 
-__all__ = ["Doctor", "Finding", "Problem", "findings_json"]
+__all__ = ["Doctor", "Finding", "Organizer", "Problem", "findings_json"]

@@ -41,6 +41,7 @@ def explain(
         mail,
         verdict,
         _to(mail, accounts, as_address),
+        speaks_for=accounts.represented_by,
         limits=settings.calendar_limits,
         quirks_off=settings.quirks_off,
         bounds=settings.expansion,

@@ -18,7 +18,7 @@ from gateway.flows.stored import read_stored
 from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
-from gateway.itip import addresses, freebusy, order, splits
+from gateway.itip import addresses, freebusy, identity, order, splits
 from gateway.itip.confirming import confirmed
 from gateway.itip.decide import decide
 from gateway.itip.model import (
@@ -95,7 +95,8 @@ class Messages:
                 decision = without_servers(decision, profile_sends=await self._apply.sends(account))
             if "page" in facts:
                 decision = confirmed(decision, message, context)
-            return replace(decision, notes=(*noted, *decision.notes))
+            known = identity.note(seen.stored, context.owner)
+            return replace(decision, notes=(*noted, *known, *decision.notes))
 
         try:
             decision = await self._apply.carry_out(

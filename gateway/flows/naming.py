@@ -83,8 +83,16 @@ class Naming:
         return tuple([await self._read(account, one) for one in found])
 
     async def overlapping(self, account: Account, start: datetime, end: datetime) -> tuple[bytes, ...]:
-        found = await self._calendars.overlapping(account, start, end)
-        return tuple([await self._named(account, one) for one in found])
+        foreign = await self._sharing.foreign(account)
+        if not account.calendar and not foreign:
+            found = await self._calendars.overlapping(account, start, end)
+            return tuple([await self._named(account, one) for one in found])
+        texts: list[bytes] = []
+        for one in await self.collections(account):  # whose a text is, its calendar tells
+            writers = await self._sharing.writers(account, one.path)
+            found = await self._calendars.overlapping(replace(account, watch=(one.path,)), start, end)
+            texts += [await self._named(account, text, writers) for text in found]
+        return tuple(texts)
 
     def new_href(self, collection: str, uid: str) -> str:
         return self._calendars.new_href(collection, uid)

@@ -168,6 +168,7 @@ class Receive:
             verdict,
             to,
             meant=organizers_meant(received.envelope, self._accounts, self._tokens),
+            speaks_for=self._accounts.represented_by,
             limits=self._settings.calendar_limits,
             quirks_off=self._settings.quirks_off,
             bounds=self._settings.expansion,

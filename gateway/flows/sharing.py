@@ -6,10 +6,9 @@ its own and the members as its delegates. One calendar has one account, or its g
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import replace
 
-from gateway.accounts import Account, Accounts, mailbox
+from gateway.accounts import Account, Accounts
 from gateway.ical.address import Address
 from gateway.ical.principals import place
 from gateway.ports import Calendars, Collection, Principals
@@ -24,16 +23,10 @@ class Sharing:
         self._calendars = calendars
         self._accounts = accounts
         self._principals = principals
-        self._logins: dict[tuple[str, str], list[Account]] = defaultdict(list)
-        self._bosses: dict[str, list[Account]] = defaultdict(list)
-        for one in accounts:
-            self._logins[one.server, one.username].append(one)
-            for delegate in one.delegates if one.calendar else ():
-                self._bosses[mailbox(delegate)].append(one)
 
     async def foreign(self, account: Account) -> frozenset[str]:
         """The paths of collections that this login sees, and that are no calendars of the account."""
-        mates, bosses = self._mates(account), self._masters(account)
+        mates, bosses = self._accounts.mates(account), self._masters(account)
         if not mates and not bosses:
             return frozenset()
         seen = await self._calendars.collections(replace(account, watch=(ALL,)))
@@ -54,30 +47,20 @@ class Sharing:
         """Who organizes in the account's name by saving in this collection."""
         if not account.calendar:
             return frozenset()
-        mates = self._mates(account)
+        mates = self._accounts.mates(account)
         people = {one for mate in mates for one in self._accounts.addresses(mate)}
-        people |= {one for delegate in account.delegates for one in self._addresses(delegate)}
+        people |= self._accounts.delegates(account)
         people -= self._accounts.addresses(account)
         if not people or (mates and path not in await self.own(account)):
             return frozenset()
         return frozenset(Address(one) for one in people)
 
-    def _addresses(self, delegate: str) -> frozenset[str]:
-        known = self._accounts.find(delegate)
-        return self._accounts.addresses(known) if known is not None else frozenset({mailbox(delegate)})
-
-    def _mates(self, account: Account) -> tuple[Account, ...]:
-        """The other accounts of the same login."""
-        behind = self._logins.get((account.server, account.username), ())
-        return tuple(one for one in behind if one.address != account.address)
-
     def _masters(self, account: Account) -> tuple[Account, ...]:
-        """Those with another login on the server whose delegate the account is."""
-        found = (
-            one for name in sorted(self._accounts.addresses(account)) for one in self._bosses.get(name, ())
-        )
+        """Those with a calendar and a login of their own whose delegate the account is."""
         return tuple(
-            one for one in found if one.server == account.server and one.username != account.username
+            one
+            for one in self._accounts.represented_by(account)
+            if one.calendar and one.server == account.server and one.username != account.username
         )
 
     async def _fitting(self, account: Account, names: tuple[str, ...]) -> frozenset[str]:

@@ -20,7 +20,10 @@ from gateway.imip.tolerated import counter_as_request
 from gateway.itip.classify import Grade, classify
 from gateway.itip.model import Message, Method, Note, Outcome, Policy, Reason, Verdict
 from gateway.itip.parse import Refusal, messages
+from gateway.itip.roles import identities
 from gateway.ports import Envelope
+
+_ANSWERS = frozenset({Method.REPLY, Method.COUNTER, Method.REFRESH})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,17 +101,25 @@ def _nobody(_uid: str) -> Guests:
     return ()
 
 
+def _no_one(_account: Account) -> tuple[Account, ...]:
+    return ()
+
+
 def sort_out(
     mail: Mail,
     verdict: Verdict,
     to: Guests,
     *,
     meant: Callable[[str], Guests] = _nobody,
+    speaks_for: Callable[[Account], tuple[Account, ...]] = _no_one,
     limits: tree.Limits = tree.DEFAULT_LIMITS,
     quirks_off: Set[str] = frozenset(),
     bounds: Bounds = DEFAULT_BOUNDS,
 ) -> tuple[Addressed | Turned, ...]:
-    """Everything that the mail holds, each with its account or its reason; never empty."""
+    """Everything that the mail holds, each with its account or its reason; never empty.
+
+    `speaks_for`: in whose name an account may act, so that answers which came to a delegate reach the organizer.
+    """
     found: list[Addressed | Turned] = [
         Turned(outcome=_outcome(reason), reason=reason) for reason in mail.refusals
     ]
@@ -127,7 +138,8 @@ def sort_out(
         )
     if not to and not any(isinstance(one, Addressed) for one in found):
         return (Turned(outcome=Outcome.IGNORED, reason=Reason.UNKNOWN_RECIPIENT),)
-    return _without_twins(found) or (Turned(outcome=Outcome.IGNORED, reason=Reason.NO_CALENDAR_PART),)
+    placed = (_to_the_organizer(one, speaks_for) if isinstance(one, Addressed) else one for one in found)
+    return _without_twins(placed) or (Turned(outcome=Outcome.IGNORED, reason=Reason.NO_CALENDAR_PART),)
 
 
 def _of_part(
@@ -182,6 +194,18 @@ def _addressed(
         lowered=part.lowered,
         notes=(*part.notes, *_classed(message, (*noted, *odd))),
     )
+
+
+def _to_the_organizer(one: Addressed, speaks_for: Callable[[Account], tuple[Account, ...]]) -> Addressed:
+    """RFC 5545 3.2.18: guests answer to whom the letter came from, be it the organizer or who acts for him."""
+    organizer = one.message.object.organizer_prop
+    if organizer is None or one.message.method not in _ANSWERS:
+        return one
+    for account in (one.account, *speaks_for(one.account)):
+        own = identities(organizer) & {mailbox(name) for name in (account.address, *account.aliases)}
+        if own:
+            return replace(one, account=account, invited_as=min(own)) if account != one.account else one
+    return one
 
 
 def _to_the_person(message: Message, agent: Address) -> Message:

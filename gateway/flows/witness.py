@@ -78,13 +78,22 @@ class Witness:
             quirks_off=self._settings.quirks_off,
             bounds=self._settings.expansion,
         )
-        owner = owner_of(self._accounts, account)
         messages = [one.message for one in found if isinstance(one, Addressed)]
-        return [
-            _job(received, mail, account, one)
-            for one in messages
-            if one.method in _BY.get(role(one.object, owner), ())
-        ]
+        return [_job(received, mail, who, one) for one in messages for who in self._spoken(account, one)]
+
+    def _spoken(self, account: Account, message: Message) -> tuple[Account, ...]:
+        """Whose mail this is: his own, and of those in whose name he acts, for whom we would write otherwise."""
+        others = self._accounts.represented_by(account)
+        if message.method in _BY.get(role(message.object, owner_of(self._accounts, account)), ()):
+            return (
+                account,
+                *(one for one in others if one.calendar and message.method in _BY[Role.ORGANIZER]),
+            )
+        return tuple(
+            one
+            for one in others
+            if message.method in _BY.get(role(message.object, owner_of(self._accounts, one)), ())
+        )
 
     async def keep(self, job: Job) -> None:
         """Write into the ledger whom the mail told."""

@@ -5,6 +5,7 @@ The wording is not ours: a `Renderer` (render/letters) is handed in and gets a `
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Protocol
@@ -12,7 +13,7 @@ from typing import Protocol
 from gateway.ical.tree import Component, Property, parse, prop, write
 from gateway.imip.fields import Mailbox, bare_id, mail_domain
 from gateway.imip.links import LinkTokens, Purpose
-from gateway.imip.sender import Identity, Mode, choose, identify
+from gateway.imip.sender import Identity, Mode, choose, deputy, identify
 from gateway.imip.tokens import Tokens
 from gateway.imip.write import LetterParts, with_method
 from gateway.itip import summary as summaries
@@ -94,6 +95,7 @@ class LetterSettings:
     from_foreign: str = "agent"
     mark_all: bool = False
     attach: bool = True
+    delegates: Mapping[str, frozenset[str]] = field(default_factory=dict)  # account -> who may act for it
     zone: tzinfo = field(default=UTC)  # of the Date field
 
 
@@ -139,6 +141,7 @@ def compose(
         envelope_sender=tokens.bounce(letter.sequence),
         author=sender if mode is Mode.USER else Mailbox(address=who.author, name=worded.author),
         reply_to=sender if who.reply_to else None,
+        deputy=_deputy(new, settings) if mode is Mode.USER else None,
         recipient=recipient,
         subject=worded.subject,
         date=moment.astimezone(settings.zone),
@@ -233,6 +236,12 @@ def _represented(child: Property | Component, who: Identity) -> Property | Compo
     name = old.param("CN") or who.reply_to.rpartition("@")[0]
     new = prop("ORGANIZER", f"mailto:{who.organizer}", CN=name, EMAIL=who.reply_to)
     return child.replace(old, new)
+
+
+def _deputy(new: NewLetter, settings: LetterSettings) -> Mailbox | None:
+    known = settings.delegates.get(new.account, frozenset())
+    who = deputy(new.calendar, new.sender, delegates=known, domains=settings.domains)
+    return Mailbox(address=who) if who else None
 
 
 def _organizes(summary: Summary, sender: str) -> bool:

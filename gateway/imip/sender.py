@@ -7,7 +7,9 @@
 | on-behalf | foreign, he answers, or so configured  | "Name via Calendar" <service>      | unchanged             |
 | refuse    | foreign, so configured                 | nothing leaves                     |                       |
 
-An address outside our domains in From would fail its owner's DMARC policy, and would be a lie.
+An address outside our domains in From would fail its owner's DMARC policy, and would be a lie. The sender is the organizer
+(or guest) by the very address under which he stands in the meeting: an alias, the address of a shared calendar, the one for
+whom a delegate saved it. A configured delegate whom the meeting names (SENT-BY) stands in Sender, in mode user alone.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.ical.address import address
+from gateway.ical.tree import parse
 from gateway.imip.fields import mail_domain
 from gateway.imip.tokens import Tokens
 
@@ -56,4 +60,17 @@ def identify(mode: Mode, sender: str, *, account: str, uid: str, tokens: Tokens)
     return Identity(mode=mode, author=tokens.service, reply_to=sender, organizer=organizer)
 
 
-__all__ = ["Identity", "Mode", "choose", "identify"]
+def deputy(calendar: bytes, sender: str, *, delegates: Collection[str], domains: Collection[str]) -> str:
+    """RFC 5322 3.6.2, RFC 5545 3.2.18: who wrote it for the sender; "" when he did himself, or nobody knows the other."""
+    if not delegates or b"SENT-BY" not in calendar.replace(b"\r\n ", b"").upper():
+        return ""
+    ours = {mail_domain(domain) for domain in domains}
+    for part in parse(calendar).components:
+        for line in (*part.all("ORGANIZER"), *part.all("ATTENDEE")):
+            who = address(line.param("SENT-BY") or "") if line.address == sender else ""
+            if who and who != sender and who in delegates and mail_domain(who) in ours:
+                return who
+    return ""
+
+
+__all__ = ["Identity", "Mode", "choose", "deputy", "identify"]

@@ -51,6 +51,7 @@ class LetterParts:
     method: str
     calendar: bytes
     reply_to: Mailbox | None = None
+    deputy: Mailbox | None = None  # who wrote it for the author: Sender
     in_reply_to: str = ""
     references: tuple[str, ...] = ()
     language: str = "en"
@@ -62,7 +63,7 @@ class LetterParts:
 
 def write(parts: LetterParts) -> OutgoingMail:
     """The mail: CRLF only, no line over 998 octets, 78 in the header wherever a word allows it."""
-    addresses = (parts.author, parts.recipient, *((parts.reply_to,) if parts.reply_to else ()))
+    addresses = tuple(one for one in (parts.author, parts.deputy, parts.recipient, parts.reply_to) if one)
     return OutgoingMail(
         sender=parts.envelope_sender,
         recipient=addr_spec(parts.recipient.address),
@@ -76,6 +77,7 @@ def header(parts: LetterParts) -> bytes:
     fields = [
         date_field("Date", parts.date),
         mailbox_field("From", parts.author),
+        mailbox_field("Sender", parts.deputy) if parts.deputy else b"",
         mailbox_field("Reply-To", parts.reply_to) if parts.reply_to else b"",
         mailbox_field("To", parts.recipient),
         text_field("Subject", parts.subject),

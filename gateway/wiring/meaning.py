@@ -176,6 +176,7 @@ def composer(
         domains=config.gateway.domains,
         from_foreign=config.delivery.from_foreign,
         mark_all=config.delivery.mark_all,
+        delegates={one.address: accounts.delegates(one) for one in accounts if one.delegates},
         zone=ZoneInfo(config.gateway.timezone),
     )
     signed = links_of(config, tokens)

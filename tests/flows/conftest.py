@@ -432,6 +432,7 @@ class World:
     log: Log = field(default_factory=Log)
     rsvp: Rsvp = field(init=False)
     organizing: Organizing = field(init=False)
+    seen: Naming = field(init=False)  # the calendars as the journeys see them
 
     def __post_init__(self) -> None:
         self.process = self.begin()
@@ -447,7 +448,7 @@ class World:
             Mortal(getattr(self.store, name), name, fate)
             for name in ("queue", "plans", "snapshots", "ledger", "intake")
         )
-        calendars = Naming(
+        calendars = self.seen = Naming(
             Mortal(self.calendars, "calendars", fate),  # type: ignore[arg-type]
             accounts=self.accounts,
             principals=self.store.principals,
@@ -845,7 +846,8 @@ def composing() -> Callable[[Letter, datetime], OutgoingMail | Reason]:
         one.relative_to(TEMPLATES).as_posix(): one.read_text("utf-8") for one in TEMPLATES.glob("mail/*.*")
     }
     renderer = Letters(Templates(sources, filters=FILTERS), catalogues({}))
-    settings = LetterSettings(domains=("example.org",), zone=ZoneInfo("UTC"))
+    delegates = {"boss@example.org": frozenset({"dora@example.org", "dora@example.com"})}
+    settings = LetterSettings(domains=("example.org",), delegates=delegates, zone=ZoneInfo("UTC"))
 
     def compose(letter: Letter, moment: datetime) -> OutgoingMail | Reason:
         parts = compose_letter(
@@ -939,6 +941,7 @@ def say() -> SimpleNamespace:
         meeting=meeting,
         answer=answer,
         raw_mail=raw_mail,
+        receiving=RECEIVING,
         unavailable=BackendUnavailable("503"),
         refused=BackendRefused("403"),
         untaken=ObjectRefused("PUT /alice/calendar/m1.ics: 403 valid-calendar-data"),

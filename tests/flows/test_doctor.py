@@ -12,7 +12,7 @@ from gateway.flows.doctor import Doctor, findings_json
 def doctor(world, *, accounts=None) -> Doctor:
     return Doctor(
         accounts=accounts or world.accounts,
-        calendars=world.calendars,
+        calendars=world.seen,
         snapshots=world.store.snapshots,
         clock=world.clock,
         domains=("example.org",),
@@ -38,6 +38,15 @@ async def test_an_account_in_order_has_no_problem(world, say):
             "calendars": ("/alice/calendar/",),
             "profile": "radicale",
             "sends": "gateway",
+            "known_as": (),
+            "organizers": (
+                {
+                    "stands_as": "mailto:alice@example.org",
+                    "address": "alice@example.org",
+                    "meetings": 1,
+                    "rule": "address",
+                },
+            ),
             "problems": (),
             "provided": (),
         }
@@ -130,3 +139,45 @@ async def test_an_object_that_cannot_be_understood_is_counted(world, say):
     (one,) = (await examine(world)).problems
     assert one.code == "malformed-calendar"
     assert "understood: 1;" in one.text
+
+
+@pytest.mark.parametrize(
+    ("organizer", "rule"),
+    [
+        (":/dav/p/alice/", "principal"),
+        (":URN:UUID:1", "uuid"),
+        (";EMAIL=alice@example.org:/x/", "email-parameter"),
+        (";CN=alice@example.org:/x/", "name"),
+        (":mailto:a.liddell@example.org", "address"),
+    ],
+)
+async def test_by_which_rule_an_organizer_is_recognised_is_told(world, say, organizer, rule):
+    world.calendars.known_as = {
+        "alice@example.org": ("/dav/p/alice/", "urn:uuid:1", "mailto:alice@example.org")
+    }
+    world.save(say.event(more=f"ORGANIZER{organizer}\nATTENDEE:mailto:bob@example.net"))
+    found = await examine(world)
+    assert [(one.stands_as, one.meetings, one.rule) for one in found.organizers] == [
+        (organizer.rpartition(":/")[2] and organizer.partition(":")[2], 1, rule)
+    ]
+    assert codes(found) == []
+    assert "/dav/p/alice/" in found.known_as
+    await world.settle()
+    (story,) = await world.store.journal.story("m1")
+    notes = [one for one in story["notes"] if one["code"] == "known-as"]
+    assert [one["rule"] for one in notes] == ([] if rule == "address" else [rule])
+
+
+async def test_an_address_that_only_the_server_knows_is_told(world):
+    world.calendars.known_as = {"alice@example.org": ("mailto:al@example.com", "mailto:dora@example.org")}
+    (one,) = (await examine(world)).problems
+    assert (one.code, 'aliases = ["al@example.com"]' in one.next_step) == ("server-knows-other-address", True)
+
+
+async def test_what_the_server_calls_an_account_stands_beside_an_organizer_without_address(world, say):
+    world.calendars.known_as = {"alice@example.org": ("/dav/p/alice/",)}
+    world.save(say.event(more="ORGANIZER:/other/alice/\nATTENDEE:mailto:bob@example.net"))
+    found = await examine(world)
+    (one,) = found.problems
+    assert "/dav/p/alice/" in one.text
+    assert [(one.stands_as, one.rule) for one in found.organizers] == [("/other/alice/", "")]

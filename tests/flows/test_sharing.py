@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from gateway.accounts import Account, Accounts
+from gateway.flows.apply import Apply
+from gateway.flows.doctor import Doctor
+from gateway.flows.witness import Witness
+from gateway.ports import Envelope, Peer, ReceivedMail, Recipient
 
 TEAM = Account(
     address="team@example.org",
@@ -149,3 +154,119 @@ async def test_a_shared_calendar_that_names_no_watch_has_its_calendar_alone(new_
     world = await shared(new_world, team=replace(TEAM, watch=("*",)))
     rounds = await world.process.watch.all(world.accounts.find("team@example.org"))
     assert [one.collection for one in rounds] == [PATH]
+
+
+BOSS = Account(address="boss@example.org", name="The Boss", username="boss", delegates=("dora@example.org",))
+BY_DORA = 'ORGANIZER;CN=Boss;SENT-BY="mailto:dora@example.org":mailto:boss@example.org'
+
+
+async def bossed(new_world):
+    return await shared(new_world, team=BOSS, path="/boss/calendar/")
+
+
+async def test_what_a_delegate_saves_for_her_boss_is_his_and_says_who_wrote_it(new_world, say):
+    world = await bossed(new_world)
+    href = world.save(
+        say.event().replace("END:VEVENT", f"{BY_DORA}\n{GUEST}\nEND:VEVENT"), path="/boss/calendar/"
+    )
+    await world.settle()
+    assert senders(world) == [("REQUEST", "bob@example.net", "boss@example.org")]
+    (letter,) = world.got()
+    assert re.search(rb"^Sender: dora@example.org\r$", letter.content, re.MULTILINE)
+    assert 'SENT-BY="mailto:dora@example.org"' in letter.calendar
+    assert b"Reply-To" not in letter.content
+    await world.mail("REPLY", say.answer().replace("alice@", "boss@"), to="dora@example.org")
+    assert "PARTSTAT=ACCEPTED:mailto:bob@example.net" in world.text(href)
+    assert BY_DORA in world.text(href)
+
+
+@pytest.mark.parametrize("by", ["alice@example.org", "dora@example.com", "boss@example.org"])
+async def test_who_is_no_delegate_is_not_the_sender_of_a_letter(new_world, say, by):
+    world = await bossed(new_world)
+    more = BY_DORA.replace("dora@example.org", by)
+    world.save(say.event(more=f"{more}\n{GUEST}"), path="/boss/calendar/")
+    await world.settle()
+    assert senders(world) == [("REQUEST", "bob@example.net", "boss@example.org")]
+    assert b"Sender:" not in world.got()[0].content
+
+
+async def test_an_answer_to_somebody_who_is_no_delegate_finds_no_meeting_of_the_boss(new_world, say):
+    world = await bossed(new_world)
+    href = world.save(
+        say.event(more=f"{BY_DORA}\n{GUEST}".replace("CN=Boss", "CN=B")), path="/boss/calendar/"
+    )
+    await world.settle()
+    await world.mail("REPLY", say.answer().replace("alice@", "boss@"), to="alice@example.org")
+    assert "ACCEPTED" not in world.text(href)
+
+
+async def test_an_answer_to_the_member_who_wrote_reaches_the_shared_calendar(office, say):
+    href = office.save(say.event().replace("END:VEVENT", f"{BY_ALICE}\n{GUEST}\nEND:VEVENT"), path=PATH)
+    await office.settle()
+    await office.mail("REPLY", say.answer().replace("alice@", "team@"), to="alice@example.org")
+    assert "PARTSTAT=ACCEPTED:mailto:bob@example.net" in office.text(href)
+
+
+@pytest.mark.parametrize(
+    ("team", "by", "organizer", "told"),
+    [
+        (BOSS, "dora@example.org", "boss@example.org", ["boss@example.org"]),
+        (BOSS, "alice@example.org", "boss@example.org", []),
+        (TEAM, "alice@example.org", "alice@example.org", ["alice@example.org", "team@example.org"]),
+        (TEAM, "alice@example.org", "team@example.org", ["team@example.org"]),
+        (TEAM, "dora@example.org", "dora@example.org", ["dora@example.org"]),
+    ],
+)
+async def test_what_a_delegate_s_program_mails_counts_as_her_boss_s(
+    new_world, say, team, by, organizer, told
+):
+    world = await shared(new_world, team=team, path=f"/{team.username}/x/")
+    apply = Apply(
+        queue=world.store.queue,
+        plans=world.store.plans,
+        snapshots=world.store.snapshots,
+        calendars=world.calendars,
+        log=world.log,
+    )
+    witness = Witness(
+        queue=world.store.queue, accounts=world.accounts, apply=apply, settings=say.receiving, log=world.log
+    )
+    data = say.calendar(say.invitation(guests="bob@example.net", organizer=organizer), "REQUEST")
+    mail = ReceivedMail(
+        envelope=Envelope(sender=by, recipients=(Recipient(address="bob@example.net"),)),
+        peer=Peer(role="outgoing", protocol="smtp", address="192.0.2.1"),
+        content=say.raw_mail(data, "REQUEST", sender=by, to="bob@example.net", message_id="<1@x>"),
+        received_at=world.clock.now(),
+    )
+    job = await world.process.door.accept(mail)
+    (leased,) = await world.store.queue.claim("w", limit=1, lease=timedelta(minutes=1))
+    assert leased.id == job
+    await witness.read(leased)
+    assert sorted(one["account"] for one in await world.store.queue.list_jobs()) == told
+
+
+async def test_doctor_and_why_tell_that_a_calendar_s_writer_was_taken_for_it(office, say):
+    office.save(say.event().replace("END:VEVENT", f"{BY_ALICE}\n{GUEST}\nEND:VEVENT"), path=PATH)
+    await office.settle()
+    doctor = Doctor(
+        accounts=office.accounts,
+        calendars=office.seen,
+        snapshots=office.store.snapshots,
+        clock=office.clock,
+        domains=("example.org",),
+    )
+    team, alice = [
+        await doctor.examine(office.accounts.find(f"{one}@example.org")) for one in ("team", "alice")
+    ]
+    assert [(one.stands_as, one.rule) for one in team.organizers] == [
+        ("mailto:alice@example.org", "shared-calendar")
+    ]
+    assert (team.calendars, alice.calendars) == ((PATH,), ("/alice/calendar/",))
+    assert alice.organizers == ()
+    (story,) = await office.store.journal.story("m1")
+    assert {
+        "code": "known-as",
+        "part": "organizer",
+        "stands_as": "mailto:alice@example.org",
+        "rule": "shared-calendar",
+    } in story["notes"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.imip.sender import Mode, choose, identify
+from gateway.imip.sender import Mode, choose, deputy, identify
 from gateway.imip.tokens import Tokens
 
 
@@ -37,3 +37,28 @@ def test_only_the_agent_stands_in_for_the_organizer() -> None:
     assert [who[mode].author for mode in who] == ["carla@foreign.example", *["calendar@example.org"] * 2]
     assert [bool(who[mode].organizer) for mode in who] == [False, True, False]
     assert [bool(who[mode].reply_to) for mode in who] == [False, True, True]
+
+
+BOSS, SUE = "boss@example.org", "sue@example.org"
+
+
+@pytest.mark.parametrize(
+    ("line", "delegates", "who"),
+    [
+        (f'ORGANIZER;SENT-BY="mailto:{SUE}":mailto:{BOSS}', {SUE}, SUE),
+        (f'ORGANIZER;SENT-BY="MAILTO:Sue@Example.org";CN="{"B" * 60}":mailto:{BOSS}', {SUE}, SUE),
+        (f'ATTENDEE;SENT-BY="mailto:{SUE}":mailto:{BOSS}', {SUE}, SUE),
+        (f'ORGANIZER;SENT-BY="mailto:{SUE}":mailto:{BOSS}', (), ""),
+        (f'ORGANIZER;SENT-BY="mailto:{SUE}":mailto:{BOSS}', {"tom@example.org"}, ""),
+        (f'ORGANIZER;SENT-BY="mailto:{SUE}":mailto:other@example.org', {SUE}, ""),
+        (f'ORGANIZER;SENT-BY="mailto:sue@example.com":mailto:{BOSS}', {"sue@example.com"}, ""),
+        (f'ORGANIZER;SENT-BY="/principals/sue/":mailto:{BOSS}', {SUE}, ""),
+        (f"ORGANIZER:mailto:{BOSS}", {SUE}, ""),
+    ],
+)
+def test_only_a_delegate_of_ours_whom_the_meeting_names_wrote_for_the_sender(
+    line: str, delegates: set[str], who: str
+) -> None:
+    lines = ["BEGIN:VCALENDAR", "BEGIN:VEVENT", *(line[at : at + 60] for at in range(0, len(line), 60))]
+    text = "\r\n".join([*lines[:3], *(f" {one}" for one in lines[3:]), "END:VEVENT", "END:VCALENDAR", ""])
+    assert deputy(text.encode(), BOSS, delegates=delegates, domains=["example.org"]) == who
