@@ -64,7 +64,7 @@ class Witness:
             return trust.is_authors(mail, owner_of(self._accounts, account), self._settings.trust)
         if not name:
             return True
-        others = (one for one in self._accounts if one.address != account.address)
+        others = (one for one in self._accounts if one.username != account.username)
         found = self._accounts.find(name)
         return found.address == account.address if found else all(one.username != name for one in others)
 

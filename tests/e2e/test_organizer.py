@@ -252,3 +252,31 @@ def test_an_organizer_of_a_foreign_domain_is_served_by_the_agent(start: Any) -> 
     stored = gateway.object("alice", UID)
     assert "PARTSTAT=ACCEPTED" in next(one for one in stored.split("\n") if DAVE in one)
     assert "calendar+r" not in stored
+
+
+def test_radicale_s_own_name_for_her_is_alice_and_in_the_team_s_calendar_she_is_the_team(start: Any) -> None:
+    """sabre-io/dav#1358: Apple writes principals, and Radicale's calendar-user-address-set has nothing else."""
+    team = 'address = "team@example.org"\nname = "Team"\nusername = "alice"\npassword = "demo"\ncalendar = "/alice/team/"'
+    gateway = start(users=("alice",), more=f"[[account]]\n{team}\n", begun=False)
+    with gateway.radicale.client("alice") as client:
+        client.request("MKCALENDAR", "/alice/team/").raise_for_status()
+    gateway.start()
+    gateway.settle()
+    named = event(guests=(DAVE,)).replace(f"mailto:{ALICE}", "/alice/")
+    gateway.put("alice", UID, named)
+    with gateway.radicale.client("alice") as client:
+        shared = named.replace(UID, "team-1").encode()
+        client.put("/alice/team/t.ics", content=shared, headers={"Content-Type": "text/calendar"})
+    gateway.settle()
+    letters = sorted(gateway.take_letters(), key=lambda one: str(one["From"]))
+    assert [one["From"].addresses[0].addr_spec for one in letters] == [ALICE, "team@example.org"]
+    told = [calendar_part(one) for one in letters]
+    assert "ORGANIZER;CN=Alice:mailto:alice@example.org\n" in told[0]
+    assert "ORGANIZER;CN=Alice:mailto:team@example.org\n" in told[1]
+    assert not any("/alice/" in one for one in told)
+    reply(gateway, DAVE, "ACCEPTED")
+    stored = gateway.object("alice", UID)
+    assert "ORGANIZER;CN=Alice:/alice/\n" in stored
+    assert "PARTSTAT=ACCEPTED" in next(one for one in stored.split("\n") if DAVE in one)
+    (found,) = gateway.json("doctor", ALICE)
+    assert [(one["stands_as"], one["rule"]) for one in found["organizers"]] == [("/alice/", "principal")]

@@ -432,6 +432,7 @@ class World:
     log: Log = field(default_factory=Log)
     rsvp: Rsvp = field(init=False)
     organizing: Organizing = field(init=False)
+    receive: Receive = field(init=False)
     seen: Naming = field(init=False)  # the calendars as the journeys see them
 
     def __post_init__(self) -> None:
@@ -461,7 +462,7 @@ class World:
         apply = Apply(queue=queue, plans=plans, snapshots=snapshots, calendars=calendars, log=log)  # type: ignore[arg-type]
         opener = self._opener(queue, plans, ledger, snapshots, apply=apply)
         mailed = Mailed(opener=opener, apply=apply, plans=plans, vocabulary=VOCABULARY)  # type: ignore[arg-type]
-        receive = Receive(
+        receive = self.receive = Receive(
             queue=queue,  # type: ignore[arg-type]
             accounts=accounts,
             tokens=TOKENS,
@@ -540,8 +541,11 @@ class World:
             log=log,
         )
 
-        async def mail(job: Job) -> None:
-            await (witness.read(job) if job.payload["peer"]["role"] == "outgoing" else receive.run(job))
+        async def mail(job: Job) -> Job | None:
+            if job.payload["peer"]["role"] == "outgoing":
+                await witness.read(job)
+                return None
+            return await receive.run(job)
 
         async def applying(job: Job) -> None:
             await (

@@ -18,7 +18,7 @@ def told(world, say):
         return explain(
             content,
             accounts=world.accounts,
-            settings=world.process.worker._journeys["mail"].__self__._settings,
+            settings=say.receiving,
             policy=lambda account, verdict, method, component="": policy or Policy(),
             now=world.clock.now(),
             **facts,

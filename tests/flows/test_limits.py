@@ -41,7 +41,7 @@ def test_the_configuration_names_the_bounds():
 
 
 async def test_a_bomb_by_the_operators_measure_is_refused_before_anything_is_written(world, say, monkeypatch):
-    receive = world.process.worker._journeys["mail"].__self__
+    receive = world.receive
     body = series(say, RDATE=SIX)
     assert await world.told(await world.mail("REQUEST", body)) == [("applied", "invitation-stored")]
     monkeypatch.setattr(receive, "_settings", replace(receive._settings, expansion=CLOSE))
@@ -101,6 +101,6 @@ async def test_each_quirk_of_a_mail_is_counted_and_told(world, say):
 
 
 def counted(world) -> float:
-    page = world.process.worker._journeys["mail"].__self__._log.exposition().decode()
+    page = world.receive._log.exposition().decode()
     found = re.search(r'imip_gateway_quirks_total\{quirk="upper-case-mailto"\} (\S+)', page)
     return float(found[1]) if found else 0.0

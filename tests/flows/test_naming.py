@@ -61,6 +61,22 @@ async def test_an_organizer_by_any_name_invites_and_is_answered(world, say, orga
     assert "X-IMIP" not in world.text(href)
 
 
+async def test_a_meeting_as_macos_saves_it_invites_by_mail_address(world, shared) -> None:
+    """BlueMind's sample of Apple's Calendar 10.9.2: organizer and his own line are a principal, other guests have EMAIL."""
+    text = (shared / "corpus/itip/apple-ical/bluemind__put_in_domain_cal.ics").read_bytes()
+    world.calendars.known_as = {"alice@example.org": ("/dav/principals/__uids__/1687/",)}
+    world.calendars.save("/alice/calendar/apple.ics", text.replace(b"2014052", b"2029052"))
+    await world.settle()
+    (letter,) = world.got()
+    assert (letter.to, letter.method, letter.value("ORGANIZER")) == (
+        "upn@willow.vmw",
+        "REQUEST",
+        "mailto:alice@example.org",
+    )
+    assert "__uids__" not in letter.content.decode()
+    assert "__uids__" not in letter.calendar
+
+
 @pytest.mark.parametrize(
     "organizer",
     [

@@ -106,13 +106,9 @@ async def test_a_mismatch_of_methods_lowers_the_verdict_of_its_part(world, say):
 async def test_what_the_limits_let_in_is_not_refused_later(world, say, monkeypatch):
     """The limits are asked at the door; nobody behind it asks smaller ones."""
     many = " ".join(f"guest{number}@example.net" for number in range(1_100))
-    generous = say.replace(
-        world.process.worker._journeys["mail"].__self__._settings.calendar_limits, attendees=5_000
-    )
-    settings = say.replace(
-        world.process.worker._journeys["mail"].__self__._settings, calendar_limits=generous
-    )
-    monkeypatch.setattr(world.process.worker._journeys["mail"].__self__, "_settings", settings)
+    generous = say.replace(world.receive._settings.calendar_limits, attendees=5_000)
+    settings = say.replace(world.receive._settings, calendar_limits=generous)
+    monkeypatch.setattr(world.receive, "_settings", settings)
     mail = await world.mail("REQUEST", say.invitation(guests=f"alice@example.org {many}"))
     assert await world.told(mail) == [("applied", "invitation-stored")]
 
