@@ -51,7 +51,7 @@ def facts(
         conference=tuple(dict.fromkeys(one.value for name in _CONFERENCE for one in component.all(name))),
         start=when_of(times.start(component, zones), zones),
         end=when_of(times.end(component, zones), zones),
-        rule=_rule(component),
+        rule=_rule(meeting, component),
         recurrence=when_of(times.moment(recurrence, zones), zones) if recurrence else None,
         next_dates=_next_dates(meeting, component, now),
         status=(component.value("STATUS") or "").strip().upper(),
@@ -147,13 +147,26 @@ def when_of(moment: Moment | None, zones: Zones) -> When | None:
     return When(form=str(moment.form), local=moment.local, zone=zone, utc=moment.utc)
 
 
-def _rule(component: Component) -> str:
+def _rule(meeting: CalendarObject, component: Component) -> str:
     """The RRULE, and on further lines what stands beside it: a sentence that passes over those would be wrong."""
     first, *more = component.all("RRULE") or (None,)
     if first is None:
         return ""
     beside = [*more, *(one for name in ("EXRULE", "RDATE", "EXDATE") for one in component.all(name))]
-    return "\n".join([first.value, *sorted(f"{one.name}:{one.value}" for one in beside)])
+    lines = {f"{one.name}:{one.value}" for one in beside}
+    if component is meeting.master:
+        lines |= {f"EXDATE:{key}" for key, one in meeting.overrides.items() if _moved(one, meeting.zones)}
+    return "\n".join([first.value, *sorted(lines)])
+
+
+def _moved(override: Component, zones: Zones) -> bool:
+    """Whether a date of the series is not where its rule has it."""
+    named = override.first("RECURRENCE-ID")
+    begins = when_of(times.start(override, zones), zones)
+    ruled = when_of(times.moment(named, zones), zones) if named else None
+    if begins is None or ruled is None:
+        return True
+    return begins.local != ruled.local and (begins.utc is None or begins.utc != ruled.utc)
 
 
 def _next_dates(meeting: CalendarObject, component: Component, now: datetime) -> tuple[When, ...]:

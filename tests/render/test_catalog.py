@@ -56,7 +56,6 @@ def test_every_sentence_is_translated(language: str, locales: dict[str, bytes]) 
     catalog = read_po(BytesIO(locales[language]), locale=language)
     translated = {(one.context, ids(one)[0]) for one in catalog if one.id and all(texts(one))}
     assert extracted() - translated == set()
-    assert translated - extracted() == set()
     assert not [one.id for one in catalog if one.fuzzy and one.id] and not catalog.obsolete
 
 

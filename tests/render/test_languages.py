@@ -1,0 +1,269 @@
+"""Every language, whole: nothing of a letter or a page is left untranslated or glued, and any meeting can be told in each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from babel.core import Locale
+
+from gateway.errors import GatewayError
+from gateway.ical.event import CalendarObject, parse_object
+from gateway.imip.letter import Links, Sheet
+from gateway.imip.read import read
+from gateway.itip.model import Facts, Guest, Summary, When
+from gateway.itip.summary import facts
+from gateway.render.letters import FILTERS, KINDS, Letters
+from gateway.render.recurrence.shapes import shape
+from gateway.render.templates import Templates
+from gateway.render.voice import Voice, zone_of
+
+LANGUAGES = ("ar", "de", "en", "es", "fr", "it", "ja", "nl", "pl", "pt-BR", "ru", "zh-Hans")
+RTL = {"ar"}
+LINKS = Links(
+    accept="https://gw.example/r/T?a=yes",
+    tentative="https://gw.example/r/T?a=maybe",
+    decline="https://gw.example/r/T?a=no",
+    mail="calendar+aTOKEN@example.org",
+)
+MakeSheet = Callable[..., Sheet]
+At = Callable[..., When]
+
+
+class Pseudo:
+    """Every message of ours in brackets and in Georgian letters: whatever stays Latin was not translated."""
+
+    def gettext(self, message: str, /) -> str:
+        parts = re.split(r"(%\(\w+\)s)", message)
+        return (
+            "⟦" + "".join(one if one.startswith("%(") else _georgian(one) for one in parts) + "⟧"
+            if message
+            else ""
+        )
+
+    def ngettext(self, singular: str, plural: str, n: int, /) -> str:
+        return self.gettext(singular if n == 1 else plural)
+
+    def pgettext(self, context: str, message: str, /) -> str:
+        return self.gettext(message)
+
+
+def _georgian(text: str) -> str:
+    return re.sub("[A-Za-z]", lambda one: chr(0x10D0 + ord(one[0].lower()) - ord("a")), text)
+
+
+# Two messages side by side, unless the first is a whole sentence or the label of a column.
+GLUED = re.compile(
+    "(?<![.:])" + "".join(f"(?<!⟦{_georgian(one)})" for one in ("was", "now", "proposed")) + r"⟧[ \u00a0]+⟦"
+)
+
+
+class PseudoLetters(Letters):
+    """Letters in the pseudo-language, with the dates of a locale that has no Latin letters either."""
+
+    locale = "el"
+
+    def voice(self, sheet: Sheet) -> Voice:
+        return Voice(
+            language="qps",
+            translations=Pseudo(),
+            locale=Locale.parse(self.locale),
+            zone=zone_of("Europe/Berlin"),
+        )
+
+
+class Texts(HTMLParser):
+    """What is read of a page: its texts, and those of title, alt and label attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[str] = []
+        self._hidden = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._hidden = tag == "style" or (self._hidden and tag != "body")
+        self.found += [value for name, value in attrs if value and name in {"alt", "title", "aria-label"}]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = False if tag == "style" else self._hidden
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden and data.strip():
+            self.found.append(data.strip())
+
+
+def meeting_of(at: At) -> Facts:
+    """A meeting of which every word is Thai, so that a Latin letter in its letter is ours."""
+    guests = (
+        Guest(address="a@example.org", name="สมชาย", partstat="ACCEPTED", role="CHAIR"),
+        Guest(address="b@example.net", name="มานี", partstat="TENTATIVE", role="OPT-PARTICIPANT"),
+        Guest(address="c@example.net", name="ปิติ", partstat="DELEGATED"),
+        Guest(address="d@example.net", name="ชูใจ"),
+    )
+    return Facts(
+        kind="VEVENT",
+        uid="u1@example.org",
+        sequence=1,
+        title="ประชุม",
+        description="วาระ",
+        location="ห้อง",
+        conference=("ทางไกล",),
+        start=at("2026-11-23 15:00"),
+        end=at("2026-11-23 16:30"),
+        rule="FREQ=MONTHLY;INTERVAL=2;BYDAY=4MO;COUNT=5\nEXDATE:20270125T150000",
+        next_dates=(at("2026-11-23 15:00"), at("2027-03-22 15:00")),
+        status="TENTATIVE",
+        organizer=guests[0],
+        guests=guests,
+        comment="หมายเหตุ",
+    )
+
+
+def pieces(worded_text: str, html: str) -> Iterator[str]:
+    yield from worded_text.splitlines()
+    yield from Texts(html).found
+
+
+def summaries(meeting: Facts, kind: str) -> Iterator[Summary]:
+    before = replace(
+        meeting, location="", title="เก่า", rule="FREQ=DAILY", status="CONFIRMED", guests=meeting.guests[:2]
+    )
+    changed = ("location", "title", "rule", "status", "guests", "start")
+    for partstat in (
+        "ACCEPTED",
+        "DECLINED",
+        "TENTATIVE",
+        "DELEGATED",
+        "NEEDS-ACTION",
+        "COMPLETED",
+        "IN-PROCESS",
+    ):
+        for what in ("VEVENT", "VTODO"):
+            now = replace(meeting, kind=what)
+            yield Summary(
+                kind=kind,
+                now=now,
+                before=before,
+                changed=changed,
+                partstat=partstat,
+                attendee=meeting.guests[1],
+            )
+    one = replace(meeting, rule="", recurrence=meeting.start)
+    yield Summary(kind=kind, now=one, before=before, changed=changed, partstat="ACCEPTED", instances=(one,))
+
+
+@pytest.mark.parametrize("locale", ["el", "he"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_letter_says_anything_untranslated_or_glued(
+    kind: str, locale: str, sources: dict[str, str], sheet: MakeSheet, at: At
+) -> None:
+    letters = PseudoLetters(Templates(sources, filters=FILTERS), {"en": Pseudo()})
+    letters.locale = locale
+    for summary in summaries(meeting_of(at), kind):
+        for links in (Links(), LINKS):
+            worded = letters.render(sheet(summary, links=links, site="เว็บ"))
+            for text in (worded.subject, worded.author, *pieces(worded.text, worded.html)):
+                ours = re.sub(
+                    r"https?://\S+|[\w.+-]+@[\w.-]+|UTC[+−\d:]*|C[EE]S?T|Alice Liddell|Bob", "", text
+                )
+                assert not re.search("[A-Za-z]", ours), (text, summary.partstat)
+                assert not GLUED.search(text), text
+            assert f'dir="{"rtl" if locale == "he" else "ltr"}"' in worded.html
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_letter_has_its_language_and_direction(
+    kind: str, language: str, letters: Letters, sheet: MakeSheet, at: At
+) -> None:
+    for summary in summaries(meeting_of(at), kind):
+        worded = letters.render(sheet(summary, language=language, links=LINKS))
+        assert worded.language == language
+        direction = "rtl" if language in RTL else "ltr"
+        assert worded.html.count(f'lang="{language}" dir="{direction}"') >= 2
+        assert "%(" not in worded.text + worded.html + worded.subject
+
+
+def test_a_name_of_the_other_direction_is_isolated_in_a_sentence(
+    letters: Letters, sheet: MakeSheet, at: At
+) -> None:
+    meeting = replace(meeting_of(at), title="Q3 review")
+    worded = letters.render(sheet(Summary(kind="invitation", now=meeting), language="ar"))
+    assert "\u2068Q3 review\u2069" in worded.subject and "\u2068Alice Liddell\u2069" in worded.text
+
+
+# --- the corpus ------------------------------------------------------------------------------------------------------
+
+
+def told(shared: Path, step: int) -> Iterator[tuple[str, Facts]]:
+    """The meetings of every `step`th file, calendars and mails alike, seen a day before they begin."""
+    paths = sorted(one for one in (shared / "corpus").rglob("*") if one.suffix in {".ics", ".eml"})
+    for path in paths[::step]:
+        content = path.read_bytes()
+        try:
+            texts = [content] if path.suffix == ".ics" else [one.data for one in read(content).parts]
+            for text in texts:
+                meeting = parse_object(text)
+                yield from ((f"{path.name} {key}", one) for key, one in _facts(meeting))
+        except GatewayError:
+            continue
+
+
+def _facts(meeting: CalendarObject) -> Iterator[tuple[str, Facts]]:
+    for key in ([""] if meeting.master is not None else []) + sorted(meeting.overrides):
+        first = facts(meeting, key, viewer=None, guest_list="full", now=datetime(2026, 11, 2, tzinfo=UTC))
+        if first.start is None or first.start.utc is None or first.start.utc.year < 1900:
+            yield key, first
+            continue
+        before = first.start.utc - timedelta(days=1)
+        yield key, facts(meeting, key, viewer=None, guest_list="full", now=before)
+
+
+def told_in_every_language(meetings: Iterator[tuple[str, Facts]], letters: Letters, sheet: MakeSheet) -> int:
+    count = 0
+    for _, now in meetings:
+        for language in LANGUAGES:
+            worded = letters.render(sheet(Summary(kind="invitation", now=now), language=language))
+            assert worded.language == language and worded.text and worded.subject
+        count += 1
+    return count
+
+
+def test_a_meeting_of_the_corpus_is_told_in_every_language(
+    shared: Path, letters: Letters, sheet: MakeSheet
+) -> None:
+    assert told_in_every_language(told(shared, 60), letters, sheet) > 5
+
+
+@pytest.mark.slow
+def test_any_meeting_of_the_corpus_is_told_in_every_language(
+    shared: Path, letters: Letters, sheet: MakeSheet
+) -> None:
+    assert told_in_every_language(told(shared, 1), letters, sheet) > 300
+
+
+def test_the_sentence_of_a_rule_of_the_corpus_has_its_next_dates(shared: Path) -> None:
+    found = 0
+    for name, now in told(shared, 1):
+        if not now.rule or "\n" in now.rule or now.start is None or now.recurrence is not None:
+            continue
+        start = now.start.local.date() if now.start.form == "date" else now.start.local
+        known = shape(now.rule, start, zone_of(now.start.zone) if now.start.zone else None)
+        if known is None:
+            continue
+        first = now.start.local.date()
+        dates = sorted({one.local.date() for one in now.next_dates})
+        days = (
+            [dates[0] + timedelta(days=count) for count in range((dates[-1] - dates[0]).days + 1)]
+            if dates
+            else []
+        )
+        assert dates == [day for day in days if known.falls_on(day, first)], (name, now.rule)
+        found += 1
+    assert found > 20
