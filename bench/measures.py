@@ -313,6 +313,22 @@ def loop(folder: Path, scale: float) -> Figures:
     return found
 
 
+def watch(folder: Path, scale: float) -> Figures:
+    """CPU of looking at a calendar where nothing changed, of 1, 100 and 5 000; and where one object did, of 100 and 10 000."""
+    null = Peer("caldav", folder)
+    with running(null):
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.watching", str(folder), str(null.port), str(scale)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    return dict(json.loads(done.stdout))
+
+
 def hostile(folder: Path, scale: float) -> Figures:
     """The CPU that the worst hostile part of 1 MiB costs until it has its outcome."""
     done = subprocess.run(
@@ -334,5 +350,6 @@ MEASURES: dict[str, Measure] = {
     "attendees": attendees,
     "radicale": radicale,
     "loop": loop,
+    "watch": watch,
     "hostile": hostile,
 }

@@ -6,6 +6,7 @@ python -m bench.peers caldav PORT | sink PORT | aiosmtpd PORT
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 import re
 import signal
@@ -14,7 +15,6 @@ import time
 from typing import Any
 
 NS = 'xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"'
-HOME, CALENDAR = "/alice/", "/alice/calendar/"
 _COLLECTION = (
     "<resourcetype><collection/><C:calendar/></resourcetype><displayname>calendar</displayname>"
     '<C:supported-calendar-component-set><C:comp name="VEVENT"/></C:supported-calendar-component-set>'
@@ -25,19 +25,19 @@ _COLLECTION = (
     "<sync-token>token-1</sync-token>"
 )
 _PRINCIPAL = (
-    f"<current-user-principal><href>{HOME}</href></current-user-principal><principal-URL><href>{HOME}</href>"
-    f"</principal-URL><C:calendar-home-set><href>{HOME}</href></C:calendar-home-set>"
+    "<current-user-principal><href>{home}</href></current-user-principal><principal-URL><href>{home}</href>"
+    "</principal-URL><C:calendar-home-set><href>{home}</href></C:calendar-home-set>"
     "<resourcetype><collection/></resourcetype>"
 )
 
 
-def multistatus(**responses: str) -> bytes:
+def multistatus(token: int = 1, **responses: str) -> bytes:
     body = "".join(
         f"<response><href>{href}</href><propstat><prop>{prop}</prop><status>HTTP/1.1 200 OK</status></propstat>"
         "</response>"
         for href, prop in responses.items()
     )
-    return f'<?xml version="1.0"?><multistatus {NS}>{body}<sync-token>token-1</sync-token></multistatus>'.encode()
+    return f'<?xml version="1.0"?><multistatus {NS}>{body}<sync-token>token-{token}</sync-token></multistatus>'.encode()
 
 
 class NullCalDav(asyncio.Protocol):
@@ -46,6 +46,7 @@ class NullCalDav(asyncio.Protocol):
     written: list[float] = []
     versions = itertools.count()
     objects: dict[str, tuple[int, bytes]] = {}
+    changed: dict[str, list[str]] = {}  # of a calendar, one path for each version after the first
 
     def connection_made(self, transport: Any) -> None:
         self.transport, self.buffer = transport, b""
@@ -71,6 +72,7 @@ class NullCalDav(asyncio.Protocol):
                 return self.reply(412, b"")
             NullCalDav.written.append(time.time())
             NullCalDav.objects[path] = (number := next(NullCalDav.versions), body)
+            NullCalDav.changed.setdefault(path.rpartition("/")[0] + "/", []).append(path)
             return self.reply(201, b"", f'ETag: "{number}"\r\n')
         if method == "GET" and path == "/bench/written":
             text = " ".join(f"{one:.6f}" for one in NullCalDav.written)
@@ -82,14 +84,30 @@ class NullCalDav(asyncio.Protocol):
             number, text = NullCalDav.objects[path]
             return self.reply(200, text, f'ETag: "{number}"\r\n')
         if method == "PROPFIND":
+            home = self.home(head)
+            principal, calendar = _PRINCIPAL.format(home=home), f"{home}calendar/"
             if b"depth: 1" in head.lower():
-                return self.reply(207, multistatus(**{HOME: _PRINCIPAL, CALENDAR: _COLLECTION}))
-            return self.reply(207, multistatus(**{path: _COLLECTION if path == CALENDAR else _PRINCIPAL}))
+                return self.reply(207, multistatus(**{home: principal, calendar: _COLLECTION}))
+            return self.reply(207, multistatus(**{path: _COLLECTION if path == calendar else principal}))
         if method == "REPORT":
-            return self.reply(207, multistatus())
+            return self.reply(207, self.changes(path, body))
         if method == "OPTIONS":
             return self.reply(200, b"", "DAV: 1, calendar-access\r\n")
         return self.reply(404 if method == "GET" else 204, b"")
+
+    def home(self, head: bytes) -> str:
+        """Of whoever asks."""
+        found = re.search(rb"(?im)^authorization: basic (\S+)", head)
+        user = base64.b64decode(found[1]).partition(b":")[0].decode() if found else "alice"
+        return f"/{user}/"
+
+    def changes(self, path: str, body: bytes) -> bytes:
+        """Since the token; nobody hears of Alice's, into whose calendar the other measures write."""
+        token = re.search(rb"token-(\d+)<", body)
+        changed = NullCalDav.changed.get(path, []) if not path.startswith("/alice/") else []
+        new = dict.fromkeys(changed[int(token[1]) - 1 if token else 0 :])
+        etags = {one: f'<getetag>"{NullCalDav.objects[one][0]}"</getetag>' for one in new}
+        return multistatus(1 + len(changed), **etags)
 
     def fits(self, path: str, head: bytes) -> bool:
         """Whether the conditions of a write hold (RFC 9110 13.1)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -154,9 +154,7 @@ class CalDavCalendars:
         async with self._writes.hold((account.server, path)):
             await remove(self._client(account), profile, path=path, etag=etag)
 
-    async def sync(
-        self, account: Account, collection: str, *, token: str, known: Mapping[str, str]
-    ) -> SyncResult:
+    async def sync(self, account: Account, collection: str, *, token: str) -> SyncResult:
         calendar = await self._calendar(account, collection)
         try:
             return await changes_since(self._client(account), calendar, token)

@@ -106,10 +106,8 @@ class Naming:
     async def delete(self, account: Account, href: str, *, etag: str) -> None:
         await self._calendars.delete(account, href, etag=etag)
 
-    async def sync(
-        self, account: Account, collection: str, *, token: str, known: Mapping[str, str]
-    ) -> SyncResult:
-        return await self._calendars.sync(account, collection, token=token, known=known)
+    async def sync(self, account: Account, collection: str, *, token: str) -> SyncResult:
+        return await self._calendars.sync(account, collection, token=token)
 
     async def _read(self, account: Account, found: Resource) -> Resource:
         writers = await self._sharing.writers(account, _parent(found.href))

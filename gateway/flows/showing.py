@@ -56,7 +56,7 @@ async def shown_calendar(
     found: list[ShownMeeting] = []
     try:
         for collection in await calendars.collections(account):
-            listing = await calendars.sync(account, collection.path, token="", known={})
+            listing = await calendars.sync(account, collection.path, token="")
             hrefs = [one.href for one in listing.changes if one.etag is not None]
             for resource in await calendars.multiget(account, collection.path, hrefs):
                 found += _meetings(resource.data, owner_of(accounts, account), voice, now)

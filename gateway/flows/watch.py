@@ -138,10 +138,8 @@ class Watch:
 
     async def _state(self, account: Account, collection: Collection) -> CollectionState:
         """What is known now, under the lease: another process may just have ended its round."""
-        for one in await self._snapshots.collections(account.address):
-            if one.path == collection.path:
-                return one
-        return CollectionState(account=account.address, path=collection.path)
+        found = await self._snapshots.collections(account.address, path=collection.path)
+        return found[0] if found else CollectionState(account=account.address, path=collection.path)
 
     async def _failed(self, state: CollectionState, reason: str, detail: str) -> Round:
         """What could not be read is as it was: no token, no snapshot moves."""
@@ -150,8 +148,12 @@ class Watch:
         return Round(account=state.account, collection=state.path, error=detail)
 
     async def _look(self, account: Account, state: CollectionState) -> Round:
-        known = await self._snapshots.etags(account.address, state.path)
-        result = await self._calendars.sync(account, state.path, token=state.token, known=known)
+        known: Mapping[str, str] = (
+            {} if state.token else await self._snapshots.etags(account.address, state.path)
+        )
+        result = await self._calendars.sync(account, state.path, token=state.token)
+        if state.token:
+            known = await self._named(state, result)
         gone = _gone(result, known)
         if result.full and known and len(gone) == len(known):
             raise BackendUnavailable(f"{state.path}: the whole calendar seems to be gone; not believed")
@@ -164,7 +166,7 @@ class Watch:
             elif old is not None:
                 drop.append(href)
         # What a job settled while we looked is newer than what we saw.
-        latest = await self._snapshots.etags(account.address, state.path)
+        latest = await self._named(state, result) if put else known
         put = [one for one in put if latest.get(one.href) == known.get(one.href)]
         after = replace(
             self._next(state, busy=bool(spawn)),
@@ -179,6 +181,11 @@ class Watch:
         return Round(
             account=account.address, collection=state.path, changed=len(spawn), baseline=not state.baseline
         )
+
+    async def _named(self, state: CollectionState, result: SyncResult) -> Mapping[str, str]:
+        """href -> ETag of what an answer is about: most are about nothing, and calendars are large."""
+        which = None if result.full else [one.href for one in result.changes]
+        return await self._snapshots.etags(state.account, state.path, hrefs=which)
 
     async def _changes(
         self, account: Account, state: CollectionState, result: SyncResult, known: Mapping[str, str]

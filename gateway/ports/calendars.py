@@ -115,11 +115,9 @@ class Calendars(Protocol):
         """Delete with If-Match; gone already is success. Raise PreconditionFailed."""
         ...
 
-    async def sync(
-        self, account: Account, collection: str, *, token: str, known: Mapping[str, str]
-    ) -> SyncResult:
-        """What changed since `token` (RFC 6578), or by ETag listing against `known`. An answer that is cut, empty of
-        body, or not a multistatus raises; it is never an empty calendar."""
+    async def sync(self, account: Account, collection: str, *, token: str) -> SyncResult:
+        """What changed since `token` (RFC 6578), or a listing of everything. An answer that is cut, empty of body, or not
+        a multistatus raises; it is never an empty calendar."""
         ...
 
 

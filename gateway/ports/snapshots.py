@@ -52,8 +52,10 @@ class Snapshots(Protocol):
     """Snapshots, the UID index and the state of the collections."""
 
     async def of_collection(self, account: str, collection: str) -> tuple[Snapshot, ...]: ...
-    async def etags(self, account: str, collection: str) -> Mapping[str, str]:
-        """href -> ETag of everything known there; without the data."""
+    async def etags(
+        self, account: str, collection: str, *, hrefs: Sequence[str] | None = None
+    ) -> Mapping[str, str]:
+        """href -> ETag of everything known there, or (at least) of these; without the data."""
         ...
 
     async def by_uid(self, account: str, uid: str) -> tuple[Snapshot, ...]: ...
@@ -68,7 +70,9 @@ class Snapshots(Protocol):
         """The series of one organizer in this account's calendars, the last changed first, no more than `limit`."""
         ...
 
-    async def collections(self, account: str | None = None) -> tuple[CollectionState, ...]: ...
+    async def collections(
+        self, account: str | None = None, *, path: str = ""
+    ) -> tuple[CollectionState, ...]: ...
     async def due(self, now: datetime) -> frozenset[str]:
         """The accounts of whom a collection is due."""
         ...

@@ -31,6 +31,7 @@ _T = schema.snapshot
 _C = schema.collection
 _J = schema.journal
 _Q = schema.job
+_FEW = 500  # names in one question
 _DEEPEST = 20  # folders of a path that may be a collection
 _INSERT = Prepared(insert(_T))
 _DUE = select(_C.c.account).distinct().where(or_(_C.c.due.is_(None), _C.c.due <= bindparam("now")))
@@ -106,17 +107,25 @@ class Snapshots:
         rows = await self._db.read(lambda conn: conn.execute(statement).all())
         return tuple(_snapshot(row) for row in rows)
 
-    async def etags(self, account: str, collection: str) -> Mapping[str, str]:
-        """href -> ETag of everything known there; without the data."""
+    async def etags(
+        self, account: str, collection: str, *, hrefs: Sequence[str] | None = None
+    ) -> Mapping[str, str]:
+        """href -> ETag of everything known there, or (at least) of these; without the data."""
+        if hrefs is not None and not hrefs:
+            return {}
         statement = select(_T.c.href, _T.c.etag).where(_T.c.account == account, _T.c.collection == collection)
+        if hrefs is not None and len(hrefs) <= _FEW:
+            statement = statement.where(_T.c.href.in_(hrefs))
         rows = await self._db.read(lambda conn: conn.execute(statement).all())
         return {row.href: row.etag for row in rows}
 
-    async def collections(self, account: str | None = None) -> tuple[CollectionState, ...]:
-        """What we know of the collections of one account, or of all."""
+    async def collections(self, account: str | None = None, *, path: str = "") -> tuple[CollectionState, ...]:
+        """What we know of the collections of one account (or of one of them), or of all."""
         statement = select(_C).order_by(_C.c.account, _C.c.path)
         if account is not None:
             statement = statement.where(_C.c.account == account)
+        if path:
+            statement = statement.where(_C.c.path == path)
         rows = await self._db.read(lambda conn: conn.execute(statement).all())
         return tuple(_state(row) for row in rows)
 

@@ -126,16 +126,16 @@ async def test_a_first_sync_lists_everything_and_the_next_only_what_changed(cale
         await calendars.put(account, href, event(uid), etag="")
         for href, uid in zip(hrefs, ("one", "two", "three"), strict=True)
     ]
-    first = await calendars.sync(account, home, token="", known={})
+    first = await calendars.sync(account, home, token="")
     assert first.full and {one.href: one.etag for one in first.changes} == {
         one.href: one.etag for one in written
     }
     updated = await calendars.put(account, hrefs[0], event("one", "New"), etag=written[0].etag)
     await calendars.delete(account, hrefs[1], etag=written[1].etag)
-    second = await calendars.sync(account, home, token=first.token, known={})
+    second = await calendars.sync(account, home, token=first.token)
     assert not second.full
     assert {one.href: one.etag for one in second.changes} == {hrefs[0]: updated.etag, hrefs[1]: None}
-    third = await calendars.sync(account, home, token=second.token, known={})
+    third = await calendars.sync(account, home, token=second.token)
     assert (third.changes, third.full) == ((), False)
 
 
@@ -145,7 +145,7 @@ async def test_a_token_that_the_server_does_not_know_gives_everything_anew(calen
     written = await calendars.put(account, calendars.new_href(home, "one"), event("one"), etag="")
     gone = await calendars.put(account, calendars.new_href(home, "two"), event("two"), etag="")
     await calendars.delete(account, gone.href, etag=gone.etag)
-    result = await calendars.sync(account, home, token="http://nobody/1", known={})
+    result = await calendars.sync(account, home, token="http://nobody/1")
     assert result.full and [(one.href, one.etag) for one in result.changes] == [(written.href, written.etag)]
 
 
@@ -169,7 +169,7 @@ async def test_a_missing_calendar_is_refused_not_empty(calendars, lab, event: Ev
     home = (await calendars.invitations(account)).path
     missing = f"{home.rstrip('/')}-missing/"
     with pytest.raises(BackendRefused):
-        await calendars.sync(account, missing, token="", known={f"{missing}a.ics": '"1"'})
+        await calendars.sync(account, missing, token="")
     with pytest.raises(BackendRefused):
         await calendars.put(account, f"{missing}a.ics", event("a"), etag="")
 
@@ -254,10 +254,10 @@ async def test_a_calendar_that_was_deleted_is_an_error_once_and_then_unknown(lab
     calendars: CalDavCalendars = open_calendars(lab.settings)
     account = lab.account()
     (first,) = await calendars.collections(account)
-    token = (await calendars.sync(account, first.path, token="", known={})).token
+    token = (await calendars.sync(account, first.path, token="")).token
     await calendars._client(account).request("DELETE", first.path)
     with pytest.raises(BackendRefused):
-        await calendars.sync(account, first.path, token=token, known={f"{first.path}a.ics": '"1"'})
+        await calendars.sync(account, first.path, token=token)
     assert await calendars.collections(account) == ()
 
 

@@ -7,7 +7,7 @@ import fnmatch
 import re
 import shutil
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -254,9 +254,7 @@ class CalDav:
             self.remove(href)
         self._meet("delete", href, after=True)
 
-    async def sync(
-        self, account: Account, collection: str, *, token: str, known: Mapping[str, str]
-    ) -> SyncResult:
+    async def sync(self, account: Account, collection: str, *, token: str) -> SyncResult:
         self._meet("sync", collection)
         if collection not in self.objects:
             raise BackendRefused(f"{collection}: 404")

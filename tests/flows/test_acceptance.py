@@ -216,8 +216,8 @@ async def test_an_answer_that_leaves_members_out_mails_nobody(new_world, say, to
     whole = dict(world.calendars.objects[PATH])
     ask = world.calendars.sync
 
-    async def cut(account, collection, *, token, known):
-        found = await ask(account, collection, token="", known=known)
+    async def cut(account, collection, *, token):
+        found = await ask(account, collection, token="")
         return say.replace(found, changes=found.changes[:left], full=True)
 
     world.calendars.sync = cut  # type: ignore[method-assign]
@@ -239,9 +239,9 @@ async def test_a_token_that_expired_loses_no_change_and_repeats_none(world, say)
         world.calendars.log[path].clear()  # the server remembers nothing of before
     ask = world.calendars.sync
 
-    async def begun_anew(account, collection, *, token, known):
+    async def begun_anew(account, collection, *, token):
         world.calendars.sync = ask  # type: ignore[method-assign]
-        return await ask(account, collection, token="", known=known)
+        return await ask(account, collection, token="")
 
     world.calendars.sync = begun_anew  # type: ignore[method-assign]
     await world.settle(minutes=6)

@@ -294,6 +294,27 @@ async def test_a_calendar_is_due_when_its_time_has_come(world, say):
     assert [one.collection for one in await world.process.watch.due(alice)] == [PATH]
 
 
+async def test_a_round_that_goes_on_from_a_token_reads_of_what_is_known_only_what_changed(
+    world, say, monkeypatch
+):
+    """A calendar of 10 000 objects costs what one of 100 costs."""
+    hrefs = [world.save(say.meeting(f"m{number}"), name=f"m{number}") for number in range(5)]
+    await world.settle()
+    await world.sync()
+    asked, ask = [], world.store.snapshots.etags
+
+    async def etags(account, collection, *, hrefs=None):
+        asked.append(hrefs)
+        return await ask(account, collection, hrefs=hrefs)
+
+    monkeypatch.setattr(world.store.snapshots, "etags", etags)
+    await world.sync()
+    assert asked == [[]]
+    world.edit(hrefs[3], ("SUMMARY:Lunch", "SUMMARY:Dinner"))
+    assert (await mine(world)).changed == 1
+    assert asked == [[], [hrefs[3]]]
+
+
 async def test_what_a_job_settled_during_a_round_is_not_overwritten_by_it(world, say):
     await world.mail("REQUEST", say.invitation())
     world.edit(HREF, ("SUMMARY:Lunch", "SUMMARY:Lunch\r\nX-MINE:1"))

@@ -140,6 +140,8 @@ async def test_a_collection_that_was_never_read_through_has_no_baseline(store, c
         CollectionState(account=ALICE, path=CAL, due=clock.now() + LEASE),
     )
     assert await store.snapshots.collections("bob") == ()
+    assert len(await store.snapshots.collections(ALICE, path=CAL)) == 1
+    assert await store.snapshots.collections(ALICE, path="/else/") == ()
 
 
 async def test_a_big_first_sight_is_one_transaction(store, clock) -> None:
@@ -147,6 +149,10 @@ async def test_a_big_first_sight_is_one_transaction(store, clock) -> None:
     await store.snapshots.synced(state(clock), put=[shot(f"e{n}") for n in range(3000)])
     assert store.db.commits - before == 1
     assert len(await store.snapshots.etags(ALICE, CAL)) == 3000
+    few = await store.snapshots.etags(ALICE, CAL, hrefs=[f"{CAL}e7.ics", f"{CAL}none.ics"])
+    assert few == {f"{CAL}e7.ics": '"e7"'}
+    assert await store.snapshots.etags(ALICE, CAL, hrefs=[]) == {}
+    assert len(await store.snapshots.etags(ALICE, CAL, hrefs=[f"{CAL}e{n}.ics" for n in range(600)])) >= 600
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
