@@ -161,6 +161,7 @@ class Limits:
     queue_jobs: int = 100_000
     queue_kept: int = 1_000_000
     disk_free: int = 64 * MEGABYTE
+    receiving: int = 1000 * MEGABYTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

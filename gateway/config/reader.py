@@ -165,6 +165,7 @@ LIMITS = Table(
         "queue_jobs": v.number(1, 1_000_000_000),
         "queue_kept": v.number(1, 1_000_000_000),
         "disk_free": v.size,
+        "receiving": v.size,
     },
 )
 LOG = Table(

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from gateway.accounts import Accounts
 from gateway.errors import MalformedMail
+from gateway.flows.large import Large, read
 from gateway.flows.sorting import Addressed, Turned, guests, organizers_meant, sort_out
 from gateway.flows.worker import LEASE
 from gateway.ical import tree
@@ -23,6 +24,7 @@ from gateway.imip.trust import TrustSettings, judge, lower
 from gateway.itip.model import Certainty, Outcome, Reason, Verdict
 from gateway.log import Event, Log, Stage
 from gateway.ports import (
+    Draft,
     Entry,
     Envelope,
     Hands,
@@ -32,7 +34,6 @@ from gateway.ports import (
     NewJob,
     Queue,
     ReceivedMail,
-    unpack_mail,
 )
 
 THREAD = 20  # so many Message-IDs of a mail's thread are looked up
@@ -57,7 +58,11 @@ class Door:
         self._hands = hands
         self._accounts = accounts
         self._log = log
+        self._large = Large()
         self._closed = False
+
+    def draft(self) -> Draft | None:
+        return self._intake.draft()
 
     async def look(self) -> None:
         """Whether a closed door may open, though nobody knocks. Raises BackendUnavailable."""
@@ -66,7 +71,7 @@ class Door:
 
     async def accept(self, mail: ReceivedMail) -> str:
         """Commit the mail; "" when it holds nothing for us and nobody expects it back."""
-        concerns, passed_on = self._concerns_us(mail), self._passed_on(mail)
+        concerns, passed_on = await self._concerns_us(mail), self._passed_on(mail)
         if not concerns:
             reason = str(Reason.NO_CALENDAR_PART)
             self._log.emit(Event.MAIL_READ, outcome=str(Outcome.IGNORED), reason=reason)
@@ -78,7 +83,7 @@ class Door:
         finally:
             self._tell()
         if mail.peer.protocol == "submit":  # the listeners tell of theirs themselves
-            self._log.emit(Event.MAIL_ACCEPTED, job=job, size=len(mail.content))
+            self._log.emit(Event.MAIL_ACCEPTED, job=job, size=mail.size)
         return job
 
     def _tell(self) -> None:
@@ -103,11 +108,11 @@ class Door:
         )
         return replace(mail.envelope, recipients=others) if others else None
 
-    def _concerns_us(self, mail: ReceivedMail) -> bool:
+    async def _concerns_us(self, mail: ReceivedMail) -> bool:
         recipients = mail.envelope.recipients
         if any(self._accounts.is_gateway_address(one.address) is not None for one in recipients):
             return True
-        return reading.may_hold_calendar(mail.content)
+        return await self._large.may_hold_calendar(mail)
 
 
 class InWords(Protocol):
@@ -132,6 +137,7 @@ class Receive:
         words: InWords | None = None,
     ) -> None:
         self._words = words
+        self._large = Large()
         self._queue = queue
         self._accounts = accounts
         self._tokens = tokens
@@ -143,13 +149,14 @@ class Receive:
 
         The first of them is given back where it can go on at once; not from a job that many workers died with.
         """
-        with self._log.timed(Stage.READ):
-            entries, spawn = await self._sorted(job, unpack_mail(job.payload, job.body))
+        async with self._large.opened(job) as received:
+            with self._log.timed(Stage.READ):
+                entries, spawn = await self._sorted(job, received)
         return await self._end(job, entries, spawn)
 
     async def _sorted(self, job: Job, received: ReceivedMail) -> tuple[list[Entry], list[NewJob]]:
         try:
-            mail = reading.read(received.content, self._settings.mail_limits)
+            mail = await read(received.content, self._settings.mail_limits)
         except MalformedMail as error:
             turned = Turned(outcome=Outcome.REFUSED, reason=Reason.MALFORMED_MAIL, detail=error.detail)
             return [_entry(job, None, turned)], []

@@ -30,12 +30,14 @@ from gateway.ports import (
     ReceivedMail,
     Recipient,
     Sent,
+    Stored,
     pack_mail,
     unpack_mail,
 )
 
 HEADER: Final = "X-Imip-Gateway-Id"
 _OURS = re.compile(rb"^x-imip-gateway-id[ \t]*:.*\r\n(?:[ \t].*\r\n)*", re.IGNORECASE | re.MULTILINE)
+_HEADER_LOOK: Final = 65_536
 _HEADER_SCAN: Final = 1_000_000
 
 
@@ -60,12 +62,16 @@ class Relay:
 
     async def run(self, job: Job) -> None:
         """Pass it on; what is left of it is a job of its own, or a report."""
-        mail = unpack_mail(job.payload, job.body)
-        content = marked(mail.content, str(job.payload.get("mail", "")))
+        mail = unpack_mail(job.payload, job.body if job.file is None else await _head(job.file))
+        passed_on = PassedOn(
+            envelope=mail.envelope,
+            content=marked(mail.content, str(job.payload.get("mail", ""))),
+            rest=job.file,
+            skip=len(mail.content),
+            straight=mail.peer.protocol != "submit",
+        )
         with self._log.timed(Stage.DELIVER):
-            answers = await self._hop(mail.peer.relay_to).pass_on(
-                PassedOn(envelope=mail.envelope, content=content, straight=mail.peer.protocol != "submit")
-            )
+            answers = await self._hop(mail.peer.relay_to).pass_on(passed_on)
         told = tuple(zip(mail.envelope.recipients, answers, strict=True))
         over = self._clock.now() - self._begun(job) >= self._settings.retry_for
         failed = [
@@ -113,7 +119,7 @@ class Relay:
         left = replace(mail, envelope=replace(mail.envelope, recipients=tuple(busy)))
         tries = job.attempts + int(job.payload.get("tries", 0)) + 1
         more = {"mail": job.payload.get("mail", ""), "tries": tries}
-        return _job(left, more, due=self._later(job))
+        return _job(left, more, due=self._later(job), file=job.file)
 
     def _report(self, mail: ReceivedMail, failed: Sequence[tuple[Recipient, Sent]]) -> NewJob:
         settings, now = self._settings, self._clock.now()
@@ -127,7 +133,7 @@ class Relay:
         letter = ReceivedMail(
             envelope=envelope, peer=Peer(protocol="submit", after="relay"), content=content, received_at=now
         )
-        return _job(letter, {}, due=None)
+        return _job(letter, {}, due=None, file=None)
 
     def _entry(
         self, job: Job, mail: ReceivedMail, failed: Sequence[tuple[Recipient, Sent]], reason: str
@@ -144,6 +150,12 @@ class Relay:
             sender=mail.envelope.sender,
             notes=notes,
         )
+
+
+async def _head(file: Stored) -> bytes:
+    """As much of a large mail as holds its header."""
+    head = await file.read(0, _HEADER_LOOK)
+    return head if b"\r\n\r\n" in head else await file.read(0, _HEADER_SCAN)
 
 
 def marked(content: bytes, job: str) -> bytes:
@@ -164,9 +176,12 @@ def _reason(sent: Sent) -> str:
     return f"{sent.code} {sent.text}".strip()
 
 
-def _job(mail: ReceivedMail, more: dict[str, object], *, due: datetime | None) -> NewJob:
+def _job(mail: ReceivedMail, more: dict[str, object], *, due: datetime | None, file: Stored | None) -> NewJob:
     lane = f"relay:{mail.received_at.isoformat()}:{mail.envelope.recipients[0].address}"
-    return NewJob(kind=JobKind.RELAY, lane=lane, payload=pack_mail(mail) | more, body=mail.content, due=due)
+    body = mail.content if file is None else b""
+    return NewJob(
+        kind=JobKind.RELAY, lane=lane, payload=pack_mail(mail) | more, body=body, file=file, due=due
+    )
 
 
 __all__ = ["HEADER", "Relay", "RelaySettings", "marked"]

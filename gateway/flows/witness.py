@@ -7,6 +7,7 @@ from datetime import datetime
 from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedMail
 from gateway.flows.apply import Apply, Story
+from gateway.flows.large import Large, read
 from gateway.flows.receive import ReceiveSettings, lane
 from gateway.flows.sorting import Addressed, owner_of, sort_out
 from gateway.flows.stored import read_stored
@@ -17,7 +18,7 @@ from gateway.itip import witness
 from gateway.itip.model import Certainty, Decision, Message, Method, Outcome, Reason, Role, Verdict
 from gateway.itip.roles import role
 from gateway.log import Event, Log
-from gateway.ports import Entry, Job, JobKind, NewJob, Queue, ReceivedMail, unpack_mail
+from gateway.ports import Entry, Job, JobKind, NewJob, Queue, ReceivedMail
 
 SOURCE = "outgoing"
 _BY = {
@@ -32,6 +33,7 @@ class Witness:
     def __init__(
         self, *, queue: Queue, accounts: Accounts, apply: Apply, settings: ReceiveSettings, log: Log
     ) -> None:
+        self._large = Large()
         self._queue = queue
         self._accounts = accounts
         self._apply = apply
@@ -40,18 +42,23 @@ class Witness:
 
     async def read(self, job: Job) -> None:
         """Find what the sender's program says about his meetings, one job for each."""
-        received = unpack_mail(job.payload, job.body)
-        account = self._accounts.find(received.envelope.sender)
-        try:
-            mail = reading.read(received.content, self._settings.mail_limits)
-        except MalformedMail:
-            mail = None
-        spawn = self._told(received, mail, account) if mail is not None and account is not None else []
-        entries: tuple[Entry, ...] = ()
-        outcome, reason = Outcome.UNCHANGED, Reason.CLIENT_SENT if spawn else Reason.NO_CALENDAR_PART
-        if spawn and mail is not None and account is not None and not self._is_his(received, mail, account):
-            outcome, reason = Outcome.IGNORED, Reason.NOT_SUBMITTED
-            entries, spawn = tuple(_unproven(job, received, one) for one in spawn), []
+        async with self._large.opened(job) as received:
+            account = self._accounts.find(received.envelope.sender)
+            try:
+                mail = await read(received.content, self._settings.mail_limits)
+            except MalformedMail:
+                mail = None
+            spawn = self._told(received, mail, account) if mail is not None and account is not None else []
+            entries: tuple[Entry, ...] = ()
+            outcome, reason = Outcome.UNCHANGED, Reason.CLIENT_SENT if spawn else Reason.NO_CALENDAR_PART
+            if (
+                spawn
+                and mail is not None
+                and account is not None
+                and not self._is_his(received, mail, account)
+            ):
+                outcome, reason = Outcome.IGNORED, Reason.NOT_SUBMITTED
+                entries, spawn = tuple(_unproven(job, received, one) for one in spawn), []
         await self._queue.finish(job, entries=entries, spawn=spawn)
         self._log.emit(Event.MAIL_READ, outcome=str(outcome), reason=str(reason), job=job.id)
 

@@ -14,8 +14,9 @@ from gateway.ports.calendars import (
     SyncResult,
 )
 from gateway.ports.delivery import Clock, NextHop, OutgoingMail, PassedOn, Sent, Smarthost
-from gateway.ports.jobs import Entry, Held, Job, JobKind, JobState, Journal, NewJob, Queue
+from gateway.ports.jobs import Entry, Held, Job, JobKind, JobState, Journal, NewJob, Queue, Stored
 from gateway.ports.mail import (
+    Draft,
     Envelope,
     Hands,
     Intake,
@@ -38,6 +39,7 @@ __all__ = [
     "Clock",
     "Collection",
     "CollectionState",
+    "Draft",
     "Entry",
     "Envelope",
     "Hands",
@@ -75,6 +77,7 @@ __all__ = [
     "Smarthost",
     "Snapshot",
     "Snapshots",
+    "Stored",
     "SyncResult",
     "Undecided",
     "Visit",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from gateway.ports.jobs import Stored
 from gateway.ports.mail import Envelope
 
 
@@ -34,9 +35,15 @@ class PassedOn:
 
     envelope: Envelope
     content: bytes
+    rest: Stored | None = None  # what follows the content lies in a file, from `skip` on
+    skip: int = 0
     straight: bool = (
         False  # it came through our door, so each of its lines ends in CRLF; looking costs 1 ms a megabyte
     )
+
+    @property
+    def size(self) -> int:
+        return len(self.content) + (len(self.rest) - self.skip if self.rest is not None else 0)
 
 
 class NextHop(Protocol):

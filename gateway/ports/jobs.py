@@ -24,6 +24,22 @@ class JobState(StrEnum):
     BURIED = "buried"
 
 
+class Stored(Protocol):
+    """A large content that lies in a file, as long as the job that carries it."""
+
+    def __len__(self) -> int: ...
+
+    async def read(self, start: int, count: int) -> bytes:
+        """Up to `count` octets from `start` on."""
+        ...
+
+    async def whole(self) -> bytes:
+        """All of it in memory: for one at a time."""
+        ...
+
+    async def isascii(self) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
     """A job to be queued. Of jobs with the same non-empty `key` that are not leased at most one exists: a newer one
@@ -33,6 +49,7 @@ class NewJob:
     lane: str  # one job of a lane runs at a time, across processes and nodes (SPEC 9.1)
     payload: Mapping[str, Any]  # JSON
     body: bytes = b""  # mail content or calendar text, beside the JSON
+    file: Stored | None = None  # instead of a large body
     account: str = ""
     uid: str = ""
     message_id: str = ""
@@ -60,6 +77,7 @@ class Job:
     created: datetime
     reason: str
     token: str = ""
+    file: Stored | None = None  # of mails alone: a large body that was not read
     alone: bool = False  # too many workers died with it: nothing may run beside it
 
 

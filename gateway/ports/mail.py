@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from gateway.ports.jobs import Job
+from gateway.ports.jobs import Job, Stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +53,13 @@ class ReceivedMail:
 
     envelope: Envelope
     peer: Peer
-    content: bytes
+    content: bytes  # b"" when it lies in a file
     received_at: datetime
+    file: Draft | None = None  # of a large one that came in just now
+
+    @property
+    def size(self) -> int:
+        return len(self.content) if self.file is None else len(self.file)
 
 
 def pack_mail(mail: ReceivedMail) -> dict[str, Any]:
@@ -89,8 +94,29 @@ def unpack_mail(payload: Mapping[str, Any], body: bytes) -> ReceivedMail:
     )
 
 
+class Draft(Stored, Protocol):
+    """A large mail that is written to a file while it comes in."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what was written and counts."""
+        ...
+
+    async def write(self, data: bytes | bytearray, *, counts: bool = True) -> None:
+        """Add to the end. `counts`: to the digest too. Raises QueueFull, BackendUnavailable."""
+        ...
+
+    def discard(self) -> None:
+        """It is committed, or never will be."""
+        ...
+
+
 class Intake(Protocol):
     """The door of the queue."""
+
+    def draft(self) -> Draft | None:
+        """Where a large mail is written while it comes in; None: it is kept in memory. Raises QueueFull, BackendUnavailable."""
+        ...
 
     async def accept(self, mail: ReceivedMail) -> str:
         """Commit the mail and return its job id; only then may 250 be said. Raise QueueFull or BackendUnavailable."""

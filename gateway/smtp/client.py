@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, cast
@@ -14,11 +15,12 @@ from aiosmtplib import SMTPException, SMTPHeloError, SMTPResponse, SMTPResponseE
 
 from gateway.ports import Envelope, OutgoingMail, PassedOn, Recipient, Sent
 from gateway.smtp.destination import Destination
-from gateway.smtp.talk import Reply, Talk
+from gateway.smtp.talk import Broken, Reply, Talk
 
 _DATA_TIMEOUT = 600.0  # RFC 5321 4.5.3.2.6: giving up too early delivers twice
 _PROBE_TIMEOUT = 10.0
 _MAX_TEXT = 300
+READ = 1_048_576
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +123,9 @@ class Connection:
     async def _pass_on(self, mail: PassedOn) -> tuple[Sent, ...]:
         envelope = mail.envelope
         eight_bit = envelope.body == "8BITMIME" or not mail.content.isascii()
-        options = self._options(mail.content, eight_bit=eight_bit, smtputf8=envelope.smtputf8)
+        if mail.rest is not None:
+            eight_bit = eight_bit or not await mail.rest.isascii()
+        options = self._options(mail.size, eight_bit=eight_bit, smtputf8=envelope.smtputf8)
         if isinstance(options, Sent):
             return (options,) * len(envelope.recipients)
         options += self._dsn(RET=envelope.ret, ENVID=envelope.envid)
@@ -137,7 +141,7 @@ class Connection:
                 refused = await self._refused(go)
                 return tuple(refused if one.state == "sent" else one for one in answers)
             late = True
-            end = await self._talk.give(mail.content, _DATA_TIMEOUT, straight=mail.straight)
+            end = await self._talk.give(mail.content, _DATA_TIMEOUT, straight=mail.straight, rest=_rest(mail))
             if end.code == 421:
                 self.close()
             return tuple(_sent(end) if one.state == "sent" else one for one in answers)
@@ -185,14 +189,14 @@ class Connection:
         options = self._dsn(NOTIFY=one.notify, ORCPT=one.orcpt)
         return b" ".join((b"RCPT TO:<" + one.address.encode() + b">", *options))
 
-    def _options(self, content: bytes, *, eight_bit: bool, smtputf8: bool) -> list[bytes] | Sent:
+    def _options(self, size: int, *, eight_bit: bool, smtputf8: bool) -> list[bytes] | Sent:
         """The parameters of MAIL; a Sent when this hop cannot take such a mail, now or later."""
         options: list[bytes] = []
         if "size" in self._offers:
             most = self._offers["size"].strip()
-            if most.isdigit() and 0 < int(most) < len(content):
+            if most.isdigit() and 0 < int(most) < size:
                 return Sent(state="failed", code=552, text="5.3.4 message too big for the next hop")
-            options.append(b"SIZE=%d" % len(content))
+            options.append(b"SIZE=%d" % size)
         if eight_bit:
             # RFC 6152 3
             if "8bitmime" not in self._offers:
@@ -219,6 +223,17 @@ class Connection:
         if reply.code == 421 or not self.alive or not await self.answers():
             self.close()
         return _sent(reply)
+
+
+async def _rest(mail: PassedOn) -> AsyncIterator[bytes]:
+    """What lies in a file, of which little is in memory at a time. Raises Broken: what was begun cannot be ended well."""
+    at, end = mail.skip, len(mail.rest) if mail.rest is not None else 0
+    while mail.rest is not None and at < end:
+        piece = await mail.rest.read(at, READ)
+        if not piece:
+            raise Broken("the file of the mail is cut short")
+        at += len(piece)
+        yield piece
 
 
 async def connect(settings: SenderSettings) -> Connection:

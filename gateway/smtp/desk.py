@@ -12,9 +12,11 @@ from typing import Any, Protocol
 
 from gateway.errors import GatewayError
 from gateway.ports import Peer
-from gateway.smtp.limits import Door, Networks
-from gateway.smtp.settings import Callables, ListenerSettings
+from gateway.smtp.limits import Door, Networks, Receiving
+from gateway.smtp.settings import MEGABYTE, Callables, ListenerSettings
 from gateway.smtp.transaction import Transaction
+
+RECEIVING = 1000 * MEGABYTE
 
 
 class Session(Protocol):
@@ -31,13 +33,18 @@ class Desk:
     """Shared by the sessions of one listener in one event loop."""
 
     def __init__(
-        self, settings: ListenerSettings, callables: Callables, tls: ssl.SSLContext | None = None
+        self,
+        settings: ListenerSettings,
+        callables: Callables,
+        tls: ssl.SSLContext | None = None,
+        receiving: Receiving | None = None,
     ) -> None:
         self.settings = settings
         self.callables = callables
         self.tls = tls
         self.trusted = Networks(settings.trusted_networks)
         self.door = Door(settings.max_connections, settings.max_connections_per_peer)
+        self.receiving = receiving or Receiving(RECEIVING)
         self.closing = False
         self.sessions: dict[asyncio.Task[None], Session] = {}
         self._commits: set[asyncio.Task[str]] = set()

@@ -46,6 +46,29 @@ def plain_address(peername: object) -> str:
     return address
 
 
+class Receiving:
+    """The octets of mails on their way in and not yet committed, of all listeners together; strangers may fill half of it."""
+
+    __slots__ = ("_most", "_used")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._used = 0
+
+    def has_room(self, size: int, *, trusted: bool) -> bool:
+        return self._used + size <= (self._most if trusted else self._most // 2)
+
+    def take(self, size: int, *, trusted: bool) -> bool:
+        """Whether there was room; then `give_back` follows."""
+        if not self.has_room(size, trusted=trusted):
+            return False
+        self._used += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        self._used -= size
+
+
 class Door:
     """Counts who is inside; a trusted peer is bound by the whole only, being a mail server with many hands."""
 

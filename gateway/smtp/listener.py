@@ -15,6 +15,7 @@ from gateway.errors import ConfigError
 from gateway.ports import Clock, Intake, Peer
 from gateway.smtp import replies
 from gateway.smtp.desk import Desk
+from gateway.smtp.limits import Receiving
 from gateway.smtp.session import GatewaySMTP
 from gateway.smtp.settings import (
     Callables,
@@ -92,10 +93,12 @@ async def listen(
     on_event: OnEvent = no_event,
     clock: Clock | None = None,
     inherited: socket.socket | None = None,
+    receiving: Receiving | None = None,
 ) -> Server:
     """Open the listener in the running loop, or take up one that the parent process has bound.
 
-    Raise ConfigError for settings that cannot be, OSError for a taken address.
+    `receiving` is shared by the listeners of a process. Raise ConfigError for settings that cannot be, OSError for a taken
+    address.
     """
     endpoint = check(settings)
     callables = Callables(
@@ -106,7 +109,7 @@ async def listen(
         on_event=on_event,
         clock=clock or _SystemClock(),
     )
-    desk = Desk(settings, callables, tls_context(settings))
+    desk = Desk(settings, callables, tls_context(settings), receiving)
     loop = asyncio.get_running_loop()
 
     def factory() -> GatewaySMTP:

@@ -34,9 +34,11 @@ class Maildir:
 
     async def pass_on(self, mail: PassedOn) -> tuple[Sent, ...]:
         """Like `send`, for each recipient."""
-        envelope = mail.envelope
+        envelope, content = mail.envelope, mail.content
+        if mail.rest is not None:
+            content += await mail.rest.read(mail.skip, len(mail.rest))
         alone = (
-            OutgoingMail(sender=envelope.sender, recipient=one.address, content=mail.content)
+            OutgoingMail(sender=envelope.sender, recipient=one.address, content=content)
             for one in envelope.recipients
         )
         return tuple([await self.send(one) for one in alone])

@@ -22,6 +22,7 @@ class MailParameters:
     smtputf8: bool = False
     ret: str = ""
     envid: str = ""
+    size: int = 0  # as declared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,13 @@ def mail_parameters(text: str, settings: ListenerSettings) -> MailParameters | s
     # RFC 3461 4.4
     if "ENVID" in given and not (0 < len(envid) <= _MAX_ENVID and is_xtext(envid)):
         return replies.BAD_PARAMETER
-    return MailParameters(body=body.upper(), smtputf8="SMTPUTF8" in given, ret=ret.upper(), envid=envid)
+    return MailParameters(
+        body=body.upper(),
+        smtputf8="SMTPUTF8" in given,
+        ret=ret.upper(),
+        envid=envid,
+        size=int(given.get("SIZE") or 0),
+    )
 
 
 def _size_problem(given: dict[str, str | None], most: int) -> str:

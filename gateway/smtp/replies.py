@@ -30,6 +30,7 @@ NOT_SMTP = "421 4.7.0 this is a mail server"
 TIMED_OUT = "421 4.4.2 timed out"
 TEMPORARY = "451 4.3.0 temporary failure, try again later"
 QUEUE_FULL = "452 4.3.1 insufficient system storage, try again later"
+TOO_MUCH_AT_ONCE = "452 4.3.1 too much mail at once, try again later"
 TOO_MANY_RECIPIENTS = "452 4.5.3 too many recipients"
 
 UNKNOWN_COMMAND = "500 5.5.1 command not recognised"

@@ -12,7 +12,8 @@ from gateway.ports import Peer, Recipient
 from gateway.smtp import replies, sasl
 from gateway.smtp.data import Collector
 from gateway.smtp.grammar import split_path
-from gateway.smtp.handover import hand_over, reply_to
+from gateway.smtp.handover import hand_over, refused, reply_to
+from gateway.smtp.incoming import Incoming
 from gateway.smtp.parameters import mail_parameters, rcpt_parameters
 from gateway.smtp.transaction import Transaction
 from gateway.smtp.wire import WINDOW, HangUp, Wire
@@ -174,6 +175,8 @@ class GatewaySMTP(Wire):
         if refusal := self._sender_refusal(sender):
             self.desk.refused(self.peer, refusal, "not-authenticated", sender=sender)
             return refusal
+        if refusal := self._too_much(parameters.size):
+            return refusal
         self.transaction.sender, self.transaction.parameters = sender, parameters
         return replies.SENDER_OK
 
@@ -191,6 +194,9 @@ class GatewaySMTP(Wire):
         transaction = self.transaction
         if transaction.sender is None:
             return replies.NEED_MAIL
+        # RFC 3030 2
+        if transaction.incoming is not None:
+            return replies.BDAT_BEGUN
         if argument[:3].upper() != "TO:":
             return self._wrong(replies.SYNTAX_RCPT)
         path = split_path(argument[3:].lstrip(" "))
@@ -229,12 +235,14 @@ class GatewaySMTP(Wire):
         if not transaction.promised:
             return replies.NEED_RCPT
         # RFC 3030 2
-        if transaction.chunks is not None:
+        if transaction.incoming is not None:
             return replies.BDAT_BEGUN
+        if refusal := self._too_much(1):
+            return refusal
         await self.push(replies.GO_AHEAD)
-        collector = Collector(self.desk.settings.max_message)
-        await self.read_mail(collector)
-        return await self._take(transaction, collector.content())
+        incoming = self._incoming(transaction)
+        await self.read_mail(Collector(self.desk.settings.max_message), incoming.take)
+        return await self._take(transaction, incoming)
 
     async def do_bdat(self, argument: str) -> str | None:
         """RFC 3030 2: so many octets follow, whatever we think of them; a size that is none leaves no way back to commands."""
@@ -251,36 +259,50 @@ class GatewaySMTP(Wire):
             raise HangUp
         transaction = self.transaction
         if refusal := self._bdat_refusal():
-            await self._swallow(int(size))
+            await self._chunk(int(size), None)
             return refusal
-        held = bytearray() if transaction.chunks is None else transaction.chunks
-        if len(held) + int(size) > most:
-            await self._swallow(int(size))
+        incoming = self._incoming(transaction)
+        await self._chunk(int(size), incoming)
+        if last:
+            return await self._take(transaction, incoming)
+        if refusal := refused(self.desk, incoming, self.peer):
             self.forget()
-            self.desk.refused(self.peer, replies.TOO_BIG, "too-large")
-            return self._per_recipient(replies.TOO_BIG, len(transaction.promised) if last else 1)
-        held += await self.read_octets(int(size))
-        if not last:
-            transaction.chunks = held
-            return f"250 2.0.0 {size} octets"
-        return await self._take(transaction, bytes(held))
+            return self._per_recipient(refusal, 1)
+        return f"250 2.0.0 {size} octets"
 
     def _bdat_refusal(self) -> str:
         if self.transaction.sender is None:
             return replies.NEED_MAIL
         return "" if self.transaction.promised else replies.NEED_RCPT
 
-    async def _swallow(self, size: int) -> None:
+    async def _chunk(self, size: int, incoming: Incoming | None) -> None:
         """Octets that were announced come, wanted or not."""
+        ends = self.mail_ends()
         while size:
-            size -= len(await self.read_octets(min(size, WINDOW)))
+            octets = await self.read_octets(min(size, WINDOW), ends)
+            size -= len(octets)
+            if incoming is not None:
+                await incoming.take(octets)
 
-    async def _take(self, transaction: Transaction, content: bytes | None) -> str:
+    def _incoming(self, transaction: Transaction) -> Incoming:
+        """The mail of this transaction, begun when its first octets come."""
+        if isinstance(transaction.incoming, Incoming):
+            return transaction.incoming
+        incoming = Incoming(self.desk, transaction, self.peer, extended=self._extended)
+        transaction.incoming = incoming
+        return incoming
+
+    def _too_much(self, size: int) -> str:
+        """The refusal of a mail of so many octets while too many others are on their way."""
+        if self.desk.receiving.has_room(size, trusted=self.trusted):
+            return ""
+        self.desk.refused(self.peer, replies.TOO_MUCH_AT_ONCE, "too-much-at-once")
+        return replies.TOO_MUCH_AT_ONCE
+
+    async def _take(self, transaction: Transaction, incoming: Incoming) -> str:
         self._errors = 0  # it speaks SMTP
         try:
-            reply = await hand_over(
-                self.desk, transaction, self.peer, content=content, extended=self._extended
-            )
+            reply = await hand_over(self.desk, transaction, incoming, peer=self.peer)
         finally:
             self.forget()
         return self._per_recipient(reply, len(transaction.promised))

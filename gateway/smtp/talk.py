@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator
 from typing import cast
 
-from gateway.smtp.data import straighten
+from gateway.smtp.data import DOT, straighten
 
 CHUNK = 262_144
 _LONGEST = 65_536  # octets of replies that nobody has read; no honest peer says so much
@@ -62,10 +63,29 @@ class Talk(asyncio.Protocol):
         self.say(command)
         return await self.reply(timeout)
 
-    async def give(self, content: bytes, timeout: float, *, straight: bool = False) -> Reply:
-        """The mail after a 354, and what is said to it. Never more of it waits in memory than the connection holds."""
+    async def give(
+        self,
+        content: bytes,
+        timeout: float,
+        *,
+        straight: bool = False,
+        rest: AsyncIterator[bytes] | None = None,
+    ) -> Reply:
+        """The mail after a 354, and what is said to it. Never more of it waits in memory than the connection holds.
+
+        `straight`: its lines end in CRLF, so do those of the `rest` always.
+        """
         self._expected += 1
-        view = memoryview(stuffed(content if straight else straighten(content)[0]))
+        stuffer = Stuffer()
+        await self._give(stuffer.feed(content if straight else straighten(content)[0]), timeout)
+        if rest is not None:
+            async for piece in rest:
+                await self._give(stuffer.feed(piece), timeout)
+        self._transport.write(stuffer.end() + b".\r\n")
+        return await self.reply(timeout)
+
+    async def _give(self, data: bytes, timeout: float) -> None:
+        view = memoryview(data)
         for start in range(0, len(view), CHUNK):
             if not self.alive:
                 raise Broken(self._gone or "the connection is closed")
@@ -73,8 +93,6 @@ class Talk(asyncio.Protocol):
             if self._room is not None:
                 async with asyncio.timeout(timeout):
                     await self._room
-        self._transport.write(b".\r\n")
-        return await self.reply(timeout)
 
     # --- in ---
 
@@ -139,13 +157,24 @@ class Talk(asyncio.Protocol):
             waiter.set_exception(error)
 
 
-def stuffed(content: bytes) -> bytes:
-    """A mail whose lines end in CRLF as it goes over the wire, without the final dot (RFC 5321 4.5.2)."""
-    if content.startswith(b"."):
-        content = b"." + content
-    if b"\r\n." in content:
-        content = content.replace(b"\r\n.", b"\r\n..")
-    return content if not content or content.endswith(b"\r\n") else content + b"\r\n"
+class Stuffer:
+    """A mail whose lines end in CRLF, in pieces, as it goes over the wire, without the final dot (RFC 5321 4.5.2)."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last = b"\r\n"  # the last two octets that came, however the pieces were cut
+
+    def feed(self, piece: bytes) -> bytes:
+        last = self._last
+        self._last = piece[-2:] if len(piece) > 1 else (last + piece)[-2:]
+        if piece[:2].find(b".") >= 0:  # the line end before it may be in the piece before
+            return (last + piece).replace(b"\r\n.", b"\r\n..")[2:]
+        return piece if DOT.search(piece) is None else piece.replace(b"\r\n.", b"\r\n..")
+
+    def end(self) -> bytes:
+        """What is missing of the last line end."""
+        return b"" if self._last == b"\r\n" else b"\r\n"
 
 
-__all__ = ["Broken", "Reply", "Talk", "stuffed"]
+__all__ = ["Broken", "Reply", "Stuffer", "Talk"]

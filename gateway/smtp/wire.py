@@ -8,6 +8,7 @@ name), its command loop, its line-by-line DATA, its timers that count the commit
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
@@ -22,6 +23,9 @@ from gateway.smtp.transaction import Transaction
 WINDOW = 262_144
 _LINGER = 10.0  # seconds that a client has to take our last words
 _LINE_END = b"\n"
+
+
+Take = Callable[[bytes], Awaitable[None]]
 
 
 class HangUp(Exception):
@@ -69,6 +73,8 @@ class Wire(SMTP):
 
     def forget(self) -> None:
         """Begin a new transaction."""
+        if self.envelope is not None:
+            self.transaction.release()
         self.envelope = self._create_envelope()
 
     @property
@@ -105,6 +111,7 @@ class Wire(SMTP):
         except (HangUp, NoProxyHeader, OSError, TLSSetupException):
             pass
         finally:
+            self.forget()
             if self._handler_coroutine is not None:
                 self.desk.sessions.pop(self._handler_coroutine, None)
             self._hang_up()
@@ -219,19 +226,19 @@ class Wire(SMTP):
             finally:
                 self._stop_timer()
 
-    async def read_mail(self, collector: Collector) -> None:
-        """Feed chunks until the end of data. Raise HangUp when it does not come: what came is forgotten.
+    async def read_mail(self, collector: Collector, take: Take) -> None:
+        """Give the mail away piece by piece until the end of data. Raise HangUp when it does not come: what came is forgotten.
 
         Nor is there a way back to commands after any other surprise in here: the rest of the mail would be taken for them.
         """
         try:
-            rest = await self._feed(collector)
+            rest = await self._feed(collector, take)
         except Exception as error:
             raise HangUp from error
         self._reader._buffer[:0] = rest  # type: ignore[attr-defined]
 
-    async def _feed(self, collector: Collector) -> bytes:
-        ends = self.loop.time() + self.timeouts.mail
+    async def _feed(self, collector: Collector, take: Take) -> bytes:
+        ends = self.mail_ends()
         rest: bytes | None = None
         while rest is None:
             self._start_timer(min(self.timeouts.chunk, max(0.001, ends - self.loop.time())))
@@ -239,16 +246,17 @@ class Wire(SMTP):
             self._stop_timer()
             if not chunk:
                 raise HangUp
-            rest = collector.feed(chunk)
+            piece, rest = collector.feed(chunk)
+            await take(piece)
             if collector.hopeless:
                 await self.push(replies.TOO_BIG)
                 raise HangUp
         return rest
 
-    async def read_octets(self, count: int) -> bytes:
-        """Exactly so many octets. Raise HangUp when they do not come."""
+    async def read_octets(self, count: int, ends: float = 0.0) -> bytes:
+        """Exactly so many octets, by this time of the loop at the latest. Raise HangUp when they do not come."""
         data = bytearray()
-        ends = self.loop.time() + self.timeouts.mail
+        ends = ends or self.mail_ends()
         while len(data) < count:
             self._start_timer(min(self.timeouts.chunk, max(0.001, ends - self.loop.time())))
             chunk = await self._reader.read(min(WINDOW, count - len(data)))
@@ -258,8 +266,13 @@ class Wire(SMTP):
             data += chunk
         return bytes(data)
 
+    def mail_ends(self) -> float:
+        """When a mail that begins now must have come whole."""
+        return self.loop.time() + self.timeouts.mail
+
     async def start_tls(self) -> None:
         """RFC 3207 4: whatever the client sent in clear after STARTTLS is thrown away, before and after the handshake."""
+        self.forget()
         self._reader._buffer.clear()  # type: ignore[attr-defined]
         self._start_timer(self.timeouts.handshake)
         await super().smtp_STARTTLS("")

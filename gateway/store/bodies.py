@@ -7,17 +7,18 @@ file; `sweep` takes such files away. Nothing else ever removes a file whose tran
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from gateway.ports import Stored
 from gateway.store import schema
 from gateway.store.faults import translating
+from gateway.store.files import Draft, File, put_beside, sweep, sync_folder
 from gateway.store.prepared import Prepared
 from gateway.store.writer import after_commit
 
@@ -39,20 +40,30 @@ class Bodies:
 
     def __init__(self, state_dir: Path, *, shared: bool = False) -> None:
         self._folder = state_dir / "content"
-        self._shared = shared
+        self.shared = shared
 
     async def lay(self, name: str, body: bytes) -> str:
         """The file that holds a large body, durable when this returns; "" for a small one. Raises QueueFull."""
-        if self._shared or len(body) <= LARGE:
+        if self.shared or len(body) <= LARGE:
             return ""
         with translating():
             await asyncio.to_thread(self._write, name, body)
         return name
 
+    async def lay_file(self, name: str, file: Stored) -> str:
+        """The same for a body that lies in a file of ours already, which stays as it is."""
+        if not isinstance(file, File):
+            raise TypeError("not a file of this store")
+        with translating():
+            await asyncio.to_thread(put_beside, file, self._folder / name)
+        return name
+
     def put(self, conn: Connection, rows: Iterable[tuple[str, bytes, str]]) -> None:
         """Add (job, body, file) of new jobs; a body of no bytes needs no row."""
         filled = [
-            {"job": job, "data": None if file else body, "file": file} for job, body, file in rows if body
+            {"job": job, "data": None if file else body, "file": file}
+            for job, body, file in rows
+            if body or file
         ]
         if filled:
             _INSERT.run(conn, filled)
@@ -81,20 +92,25 @@ class Bodies:
         rows = _of(size).ask(conn, {str(place): one for place, one in enumerate(padded)})
         return {row.job: (row.data or b"", row.file) for row in rows}
 
-    async def load(self, data: bytes, file: str) -> bytes:
-        """The body itself. Raises FileNotFoundError when its file is lost."""
-        return await asyncio.to_thread((self._folder / file).read_bytes) if file else data
+    async def stored(self, file: str) -> File:
+        """The body that lies in a file. Raises FileNotFoundError when it is lost."""
+        path = self._folder / file
+        return self.named(file, (await asyncio.to_thread(path.stat)).st_size)
 
-    def sweep(self, known: frozenset[str], now: float | None = None) -> int:
-        """Remove files that no row names and that no transaction can still be about to name; how many."""
-        gone = 0
-        oldest = (time.time() if now is None else now) - _ORPHAN_SECONDS
-        with contextlib.suppress(FileNotFoundError):
-            for path in self._folder.iterdir():
-                if path.name not in known and path.stat().st_mtime < oldest:
-                    path.unlink(missing_ok=True)
-                    gone += 1
-        return gone
+    def named(self, file: str, size: int) -> File:
+        return File(self._folder / file, size)
+
+    def draft(self, room: Callable[[int], None]) -> Draft:
+        """A file for a body that is still coming. Raises QueueFull, BackendUnavailable."""
+        return Draft(self._folder, room)
+
+    def sweep(self, known: frozenset[str], now: float | None = None, *, alone: bool = False) -> int:
+        """Remove files that no row names and that no transaction can still be about to name; how many.
+
+        `alone`: nobody else takes mail yet, so that what is only begun is nobody's.
+        """
+        before = (time.time() if now is None else now) - _ORPHAN_SECONDS
+        return sweep(self._folder, known, before=before, drafts=alone)
 
     def _write(self, name: str, body: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -104,11 +120,7 @@ class Bodies:
             out.write(body)
             out.flush()
             os.fsync(out.fileno())
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self._folder)
 
     def _unlink(self, name: str) -> None:
         (self._folder / name).unlink(missing_ok=True)

@@ -62,13 +62,14 @@ class Store:
         owner = worker if self.db.shared else ""
         await self.queue.recover(owner)
         await self.snapshots.recover(owner)
-        await self.queue.sweep()
+        await self.queue.sweep(alone=not self.db.shared)
 
     async def forget(self, before: datetime) -> int:
         """Delete what ended before this moment: journal, letters, answered questions; how many rows. The ledger stays."""
         gone = 0
         while rows := await self.db.write(lambda conn: retention.forget(conn, before)):
             gone += rows
+        await self.queue.sweep()
         return gone
 
     async def close(self) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
-from gateway.ports import Envelope, Hands, JobKind, NewJob, ReceivedMail, pack_mail
+from gateway.ports import Draft, Envelope, Hands, JobKind, NewJob, ReceivedMail, pack_mail
 from gateway.store import schema
 from gateway.store.bodies import LARGE
 from gateway.store.db import Database
@@ -63,6 +63,7 @@ class Intake:
         self._limits = limits or IntakeLimits()
         self._disk = DiskRoom(self._limits, db.state_dir, free_bytes)
         self._room = QueueRoom(self._limits)
+        self._large = asyncio.Lock()  # of mails that have to be whole in memory to be queued
         self._forgotten = EPOCH  # what was accepted before this is gone; used in the writer thread only
 
     @property
@@ -91,9 +92,23 @@ class Intake:
         to be passed on is a job of its own beside the reading of it, so that neither waits for the other (SPEC 1.4).
         Whoever passes it on at once (`hands`) spares the queue a lease, and himself the reading of what he has in memory.
         """
-        size = len(mail.content)
-        self._disk.take(size)
-        digest = await asyncio.to_thread(_digest, mail) if size > LARGE else _digest(mail)
+        digest = await _digest(mail)
+        if mail.file is None:
+            self._disk.take(len(mail.content))
+        elif self._jobs.bodies.shared:  # with other nodes, which have not our files
+            async with self._large:
+                whole = replace(mail, content=await mail.file.whole(), file=None)
+                return await self._accept(whole, digest, read=read, passed_on=passed_on, hands=hands)
+        return await self._accept(mail, digest, read=read, passed_on=passed_on, hands=hands)
+
+    def draft(self) -> Draft | None:
+        """Where a large mail is written while it comes in. Raises QueueFull, BackendUnavailable."""
+        return self._jobs.bodies.draft(self._disk.take)
+
+    async def _accept(
+        self, mail: ReceivedMail, digest: str, *, read: bool, passed_on: Envelope | None, hands: Hands | None
+    ) -> str:
+        size = len(mail.content)  # in memory
         name = self._jobs.name()
         laid = [await self._laid(name, JobKind.MAIL, mail)] if read else []
         if passed_on is None:
@@ -105,21 +120,21 @@ class Intake:
         hold = Hold(owner=hands.name, token=token(), until=self._jobs.now() + hands.lease)
         onward = replace(onward, held=hold)
         try:
+            job = self._jobs.born(onward)
             known = await self._db.write_each(self._insert, _Arrival(digest=digest, laid=(*laid, onward)))
         except BaseException:
             hands.release(size)
             raise
         if known == name:
-            hands.take(self._jobs.born(onward))
+            hands.take(job)
         else:
             hands.release(size)
         return known
 
     async def _laid(self, name: str, kind: JobKind, mail: ReceivedMail, *, first: str = "") -> Laid:
         payload = pack_mail(mail) | ({"mail": first} if first else {})
-        return await self._jobs.lay_one(
-            name, NewJob(kind=kind, lane=f"{kind}:{name}", payload=payload, body=mail.content)
-        )
+        job = NewJob(kind=kind, lane=f"{kind}:{name}", payload=payload, body=mail.content, file=mail.file)
+        return await self._jobs.lay_one(name, job)
 
     def _insert(self, conn: Connection, arrivals: Sequence[_Arrival]) -> list[str]:
         now = self._jobs.now()
@@ -150,15 +165,24 @@ class Intake:
         return {digest: job for digest, job, at in rows if at > before}
 
 
-def _digest(mail: ReceivedMail) -> str:
+async def _digest(mail: ReceivedMail) -> str:
     """Who sent what to whom, without the Received line that we put on top: that one differs each time."""
     envelope, peer = mail.envelope, mail.peer
     to = sorted(one.address for one in envelope.recipients)
-    facts = (peer.role, peer.after, envelope.sender, envelope.envid, *to)  # none of them holds a line end
-    digest = hashlib.sha256("\n".join(facts).encode())
-    ours = _RECEIVED.match(mail.content)
-    digest.update(memoryview(mail.content)[ours.end() if ours else 0 :])
-    return digest.hexdigest()
+    if mail.file is not None:
+        content = mail.file.digest
+    elif len(mail.content) > LARGE:
+        content = await asyncio.to_thread(_content_digest, mail.content)
+    else:
+        content = _content_digest(mail.content)
+    # none of these holds a line end
+    facts = (peer.role, peer.after, envelope.sender, envelope.envid, content, *to)
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
+def _content_digest(content: bytes) -> str:
+    ours = _RECEIVED.match(content)
+    return hashlib.sha256(memoryview(content)[ours.end() if ours else 0 :]).hexdigest()
 
 
 __all__ = ["Intake"]

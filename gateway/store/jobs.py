@@ -118,7 +118,11 @@ class Jobs:
         return tuple([await self.lay_one(self.name(), one) for one in jobs])
 
     async def lay_one(self, name: str, job: NewJob) -> Laid:
-        return Laid(id=name, job=job, file=await self.bodies.lay(name, job.body))
+        if job.file is None:
+            return Laid(id=name, job=job, file=await self.bodies.lay(name, job.body))
+        if self.bodies.shared:
+            return Laid(id=name, job=replace(job, body=await job.file.whole(), file=None))
+        return Laid(id=name, job=job, file=await self.bodies.lay_file(name, job.file))
 
     def queue(self, conn: Connection, laid: Sequence[Laid], *, origin: str = "") -> tuple[str, ...]:
         """Queue what is laid; a job whose key waits already takes its place there, and keeps the older name."""
@@ -185,7 +189,10 @@ class Jobs:
 
     def born(self, laid: Laid) -> Job:
         """The job as a claim would have given it to the one who holds it from the beginning."""
-        return job_of(self._row(laid, ""), laid.job.body)
+        job = job_of(self._row(laid, ""), laid.job.body)
+        if laid.job.file is None:
+            return job
+        return replace(job, file=self.bodies.named(laid.file, len(laid.job.file)))
 
     def lease(self, conn: Connection, job: Job) -> Lease:
         """Prove that the job is still the caller's. Raises LeaseLost."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
@@ -20,6 +21,7 @@ from gateway.store.schema import LEASED
 POLL = 1.0  # seconds: other processes ring no bell here
 SETTLING = "settling"
 
+_BY_FILE = frozenset({JobKind.MAIL, JobKind.RELAY})  # who works on these opens the file himself
 _T = schema.job
 
 
@@ -58,7 +60,10 @@ class Queue:
         """A job whose body is lost can never run: it is buried, and does not stop the others."""
         job = job_of(row)
         try:
-            return replace(job, body=await self._jobs.bodies.load(data, file))
+            stored = await self._jobs.bodies.stored(file) if file else None
+            if stored is None or job.kind in _BY_FILE:
+                return replace(job, body=data, file=stored)
+            return replace(job, body=await stored.whole())
         except OSError as error:
             await self.bury(job, "internal-error", entries=(_lost(job, error),))
             return None
@@ -200,11 +205,11 @@ class Queue:
             statement = statement.where(_T.c.lease_owner == owner)
         return await self._db.write(lambda conn: conn.execute(statement).rowcount)
 
-    async def sweep(self, now: float | None = None) -> int:
-        """Remove the files of bodies that a crash left without a job; how many."""
+    async def sweep(self, now: float | None = None, *, alone: bool = False) -> int:
+        """Remove the files of bodies that a crash left without a job, or (`alone`: nobody else runs) half come; how many."""
         files = select(schema.content.c.file).where(schema.content.c.file != "")
         known = await self._db.read(lambda conn: frozenset(conn.execute(files).scalars()))
-        return await asyncio.to_thread(self._jobs.bodies.sweep, known, now)
+        return await asyncio.to_thread(partial(self._jobs.bodies.sweep, known, now, alone=alone))
 
     # --- the commands (INTERFACE 2 and 7) ----------------------------------------------------------------------------
 
@@ -247,7 +252,7 @@ class Queue:
 
 def _is_alone(job: Job) -> bool:
     """Whether nothing can wait for the end of this job, in its lane or in a file."""
-    return job.lane == f"{job.kind}:{job.id}" and len(job.body) <= LARGE
+    return job.lane == f"{job.kind}:{job.id}" and len(job.body) <= LARGE and job.file is None
 
 
 def _held_row(name: str, held: Held, lease: Lease, now: datetime) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from gateway.ports import Peer
 from gateway.render.voice import voice
 from gateway.smtp import listener
 from gateway.smtp.client import Unreachable, connect
+from gateway.smtp.limits import Receiving
 from gateway.smtp.settings import ListenerSettings
 from gateway.web.app import WebServer, application
 from gateway.web.app import bind as bind_web
@@ -114,6 +115,7 @@ async def listeners(parts: Parts, doors: Doors | None = None) -> list[listener.S
         parts.log.emit(Event(name), **facts)
 
     opened: list[listener.Server] = []
+    receiving = Receiving(parts.config.limits.receiving)
     for count, settings in enumerate(_settings(parts.config)):
         inherited = doors.listeners[count] if doors is not None else None
         try:
@@ -125,6 +127,7 @@ async def listeners(parts: Parts, doors: Doors | None = None) -> list[listener.S
                 authenticate=partial(_authenticate, parts.accounts),
                 on_event=on_event,
                 inherited=inherited,
+                receiving=receiving,
             )
             opened.append(server)
         except BaseException:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from gateway.ports import Peer, ReceivedMail
+from gateway.ports import Draft, Peer, ReceivedMail
 from gateway.smtp.listener import Server, listen
 from gateway.smtp.settings import ListenerSettings
 
@@ -38,7 +38,11 @@ class Queue:
     mails: list[ReceivedMail] = field(default_factory=list)
     error: Exception | None = None
     gate: asyncio.Event | None = None
+    drafts: Callable[[], Draft] | None = None  # where large mails go
     entered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def draft(self) -> Draft | None:
+        return None if self.drafts is None else self.drafts()
 
     async def accept(self, mail: ReceivedMail) -> str:
         self.entered.set()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.smtp.data import Collector, has_line_over, straighten
+from gateway.smtp.data import Collector, Lines, Straightener, has_line_over, straighten
 
 NASTY = st.lists(
     st.sampled_from([b"\r\n", b".", b"..", b"\r", b"\n", b"a", b"\0", b"\r\n.\r\n", b"\r\n..", b"text"]),
@@ -31,9 +31,10 @@ def reference(data: bytes) -> tuple[bytes, bytes] | None:
 
 @given(NASTY, st.lists(st.integers(1, 7), max_size=60))
 def test_the_borders_of_chunks_mean_nothing(data: bytes, sizes: list[int]) -> None:
-    collector, at, rest = Collector(10_000), 0, None
+    collector, at, rest, content = Collector(10_000), 0, None, b""
     for size in [*sizes, len(data) + 1]:
-        rest = collector.feed(data[at : at + size])
+        piece, rest = collector.feed(data[at : at + size])
+        content += piece
         at += size
         if rest is not None or at >= len(data):
             break
@@ -41,25 +42,14 @@ def test_the_borders_of_chunks_mean_nothing(data: bytes, sizes: list[int]) -> No
     if expected is None:
         assert rest is None
     else:
-        assert (collector.content(), (rest or b"") + data[at:]) == expected
-
-
-@pytest.mark.parametrize(("size", "fits"), [(98, True), (99, False), (100_000, False)])
-def test_the_limit_counts_the_mail_as_it_is_without_stuffing(size: int, fits: bool) -> None:
-    content = b"." * size + b"\r\n"
-    collector = Collector(100)
-    rest = None
-    for byte in b"." + content + b".\r\nNOOP":
-        rest = collector.feed(bytes([byte])) if rest is None else rest + bytes([byte])
-    assert rest == b"NOOP"
-    assert (collector.content() is not None) is fits
+        assert (content, (rest or b"") + data[at:]) == expected
 
 
 def test_a_flood_uses_no_memory_and_is_given_up() -> None:
     collector = Collector(1000)
     for _ in range(100):
-        assert collector.feed(b"x" * 1000) is None
-        assert len(collector._buffer) <= 2600
+        assert collector.feed(b"x" * 1000)[1] is None
+        assert len(collector._buffer) <= 6
     assert collector.hopeless
 
 
@@ -67,8 +57,28 @@ def test_a_mail_a_little_too_big_is_waited_for() -> None:
     collector = Collector(1000)
     collector.feed(b"x" * 2000)
     assert not collector.hopeless
-    assert collector.feed(b"\r\n.\r\nrest") == b"rest"
-    assert collector.content() is None
+    assert collector.feed(b"\r\n.\r\nrest") == (b"xxxx\r\n", b"rest")
+
+
+@given(NASTY, st.lists(st.integers(1, 7), max_size=60))
+def test_a_mail_is_straightened_and_measured_in_pieces_as_it_would_be_whole(
+    data: bytes, sizes: list[int]
+) -> None:
+    straightener, lines, at, straight, over = Straightener(), Lines(3), 0, b"", False
+    for size in [*sizes, len(data)]:
+        clean = straightener.feed(data[at : at + size])
+        over = over or lines.is_over(clean)
+        straight += clean
+        at += size
+    last = straightener.end()
+    assert (straight + last, straightener.changed) == straighten(data)
+    assert (over or lines.is_over(last)) == has_line_over(straight + last, 3)
+
+
+def test_a_flood_of_returns_is_not_kept() -> None:
+    straightener = Straightener()
+    assert straightener.feed(b"\r" * 100_000) == b"\r\n" * 99_999
+    assert straightener.feed(b"\n") == b"\r\n"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.smtp.limits import Door, Networks, plain_address
+from gateway.smtp.limits import Door, Networks, Receiving, plain_address
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,13 @@ def test_the_door_counts_and_forgets() -> None:
     for address in ("a", "a", "a", "b"):
         door.leave(address)
     assert (door._inside, dict(door._peers)) == (0, {})
+
+
+def test_strangers_fill_half_of_the_budget_at_most() -> None:
+    receiving = Receiving(100)
+    assert receiving.take(50, trusted=False)
+    assert not receiving.take(1, trusted=False)
+    assert receiving.take(50, trusted=True)
+    assert not receiving.has_room(1, trusted=True)
+    receiving.give_back(51)
+    assert receiving.has_room(1, trusted=False)

@@ -20,7 +20,7 @@ def test_no_parameters_are_the_defaults() -> None:
 
 @pytest.mark.parametrize("size", ["0", "1000", "00000000000000001000"])
 def test_a_size_up_to_the_limit_is_taken(size: str) -> None:
-    assert mail_parameters(f"SIZE={size}", SETTINGS) == MailParameters()
+    assert mail_parameters(f"SIZE={size}", SETTINGS) == MailParameters(size=int(size))
 
 
 @pytest.mark.parametrize(

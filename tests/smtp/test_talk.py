@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.smtp.data import Collector, straighten
-from gateway.smtp.talk import CHUNK, Broken, Talk, stuffed
+from gateway.smtp.talk import CHUNK, Broken, Stuffer, Talk
 
 
 class Transport(asyncio.Transport):
@@ -122,7 +123,34 @@ async def test_only_what_was_looked_at_before_goes_out_unseen(wire: Transport, s
 
 @given(st.lists(st.sampled_from([b"\r\n", b"\n", b"\r", b".", b"..", b"x"])).map(b"".join))
 def test_what_is_stuffed_comes_out_as_it_was_but_for_bare_line_ends(content: bytes) -> None:
-    wire = stuffed(straighten(content)[0])
-    collector = Collector(10_000)
-    assert collector.feed(wire + b".\r\nQUIT\r\n") == b"QUIT\r\n"
-    assert stuffed(collector.content() or b"") == wire
+    straight = straighten(content)[0]
+    stuffer = Stuffer()
+    wire = stuffer.feed(straight) + stuffer.end()
+    piece, rest = Collector(10_000).feed(wire + b".\r\nQUIT\r\n")
+    assert rest == b"QUIT\r\n"
+    assert piece in (straight, straight + b"\r\n")
+
+
+@given(st.lists(st.sampled_from([b"\r\n", b".", b"..", b"x"])).map(b"".join), st.lists(st.integers(1, 4)))
+def test_the_borders_of_pieces_mean_nothing_to_stuffing(content: bytes, sizes: list[int]) -> None:
+    whole, pieces, at = Stuffer(), Stuffer(), 0
+    wire = b""
+    for size in [*sizes, len(content)]:
+        wire += pieces.feed(content[at : at + size])
+        at += size
+    assert wire + pieces.end() == whole.feed(content) + whole.end()
+
+
+async def test_the_rest_of_a_mail_follows_its_beginning() -> None:
+    transport = Transport()
+    talk = Talk(transport)
+
+    async def rest() -> AsyncIterator[bytes]:
+        for piece in (b".b\r\n", b"", b"c"):
+            yield piece
+
+    given = asyncio.create_task(talk.give(b"a\r\n", 5.0, straight=True, rest=rest()))
+    await asyncio.sleep(0)
+    talk.data_received(b"250 ok\r\n")
+    assert (await given).code == 250
+    assert b"".join(transport.written) == b"a\r\n..b\r\nc\r\n.\r\n"

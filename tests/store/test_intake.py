@@ -103,7 +103,61 @@ async def test_a_large_mail_lies_in_a_file_and_its_double_leaves_none(store, new
     assert await store.intake.accept(mail) == name
     assert [path.name for path in (state_dir / "content").iterdir()] == [name]
     (job,) = await jobs_of(store)
-    assert job.body == mail.content
+    assert await job.file.whole() == mail.content
+
+
+async def drafted(store, mail):
+    """The same mail as it comes in by a file."""
+    draft, end = store.intake.draft(), mail.content.index(b"Subject")
+    await draft.write(mail.content[:end], counts=False)
+    for start in range(end, len(mail.content), 100_000):
+        await draft.write(mail.content[start : start + 100_000])
+    return replace(mail, content=b"", file=draft)
+
+
+async def held(job):
+    return job.body if job.file is None else await job.file.whole()
+
+
+async def test_a_mail_that_came_by_a_file_lies_there_for_each_of_its_jobs(store, new_mail, state_dir) -> None:
+    mail = new_mail("grüße" * LARGE)
+    large = await drafted(store, mail)
+    name = await onward(store, large, None, read=True)
+    large.file.discard()
+    jobs = await jobs_of(store)
+    assert [job.kind for job in jobs] == [JobKind.MAIL, JobKind.RELAY]
+    assert jobs[0].id == name
+    for job in jobs:
+        assert await held(job) == mail.content
+        await store.queue.finish(job)
+    assert list((state_dir / "content").iterdir()) == []
+
+
+async def test_hands_that_are_free_get_the_file_of_a_large_mail(store, new_mail) -> None:
+    hands, mail = Helper(2 * LARGE), new_mail("x" * LARGE)
+    large = await drafted(store, mail)
+    await onward(store, large, hands)
+    large.file.discard()
+    assert await held(hands.taken[0]) == mail.content
+
+
+async def test_a_mail_that_came_by_a_file_is_known_when_it_comes_in_memory(
+    store, new_mail, state_dir
+) -> None:
+    mail = new_mail("x" * LARGE)
+    large = await drafted(store, mail)
+    name = await store.intake.accept(large)
+    large.file.discard()
+    assert await store.intake.accept(mail) == name
+    assert len(await jobs_of(store)) == 1
+
+
+async def test_a_draft_is_refused_when_the_disk_is_at_its_floor(store) -> None:
+    intake = Intake(store.db, store.queue._jobs, IntakeLimits(min_free=1000), free_bytes=lambda path: 1100)
+    draft = intake.draft()
+    with pytest.raises(QueueFull):
+        await draft.write(b"x" * 200)
+    draft.discard()
 
 
 async def test_a_full_queue_closes_the_door_and_opens_it_again(open_store, new_mail, clock) -> None:
