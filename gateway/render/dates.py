@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from babel.dates import format_date, format_skeleton, format_time, get_timezone_location
 from babel.lists import format_list
-from babel.units import format_unit
 
 from gateway.itip.model import When
 from gateway.render.voice import Voice, zone_of
@@ -48,11 +47,7 @@ class Span:
     zone: str = ""
     other: str = ""  # the same in the event's zone
     machine: str = ""  # for <time datetime>
-
-    @property
-    def whole(self) -> str:
-        """One line, for the list of what changed."""
-        return (" " if self.lines[0].endswith("–") else ", ").join(self.lines)
+    whole: str = ""  # in one line, for the list of what changed
 
 
 def shown(when: When, voice: Voice) -> Shown:
@@ -76,8 +71,10 @@ def span(start: When, end: When | None, voice: Voice) -> Span:
     finish = shown(end, voice) if end is not None else begin
     if begin.whole_day:
         return _days(begin.local.date(), finish.local.date(), voice)
+    lines = _lines(begin, finish, voice)
     return Span(
-        lines=_lines(begin, finish, voice),
+        lines=lines,
+        whole=" ".join(lines) if begin.local.date() != finish.local.date() else _joined(lines, voice),
         leaf=leaf(begin.local, voice),
         length=length(start, end, voice),
         zone=place(begin, voice),
@@ -113,7 +110,7 @@ def day(moment: date, voice: Voice, *, short: bool = False) -> str:
 
 def leaf(moment: date, voice: Voice) -> Leaf:
     """Month, day and weekday, short."""
-    month, number, weekday = (format_date(moment, form, locale=voice.locale) for form in ("LLL", "d", "ccc"))
+    month, number, weekday = (format_date(moment, form, locale=voice.locale) for form in ("MMM", "d", "EEE"))
     return Leaf(month=month, day=number, weekday=weekday)
 
 
@@ -150,7 +147,7 @@ def length(start: When, end: When | None, voice: Voice) -> str:
     for name, size in _UNITS:
         amount, seconds = divmod(seconds, size)
         if amount:
-            parts.append(str(format_unit(amount, f"duration-{name}", locale=voice.locale)))
+            parts.append(_amount(name, amount, voice))
     # Not the style "unit": Babel has only parts of it for most languages, and fails on three items.
     return str(format_list(parts, locale=voice.locale))
 
@@ -172,10 +169,32 @@ def _days(first: date, after: date, voice: Voice) -> Span:
     days = (last - first).days + 1
     if days == 1:
         only = (day(first, voice), voice.say("all day"))
-        return Span(lines=only, leaf=leaf(first, voice), machine=first.isoformat())
+        return Span(
+            lines=only, whole=_joined(only, voice), leaf=leaf(first, voice), machine=first.isoformat()
+        )
     lines = (voice.say("%(start)s –", start=day(first, voice)), day(last, voice))
-    extent = str(format_unit(days, "duration-day", locale=voice.locale))
-    return Span(lines=lines, leaf=leaf(first, voice), length=extent, machine=first.isoformat())
+    return Span(
+        lines=lines,
+        whole=" ".join(lines),
+        leaf=leaf(first, voice),
+        length=_amount("day", days, voice),
+        machine=first.isoformat(),
+    )
+
+
+def _joined(lines: tuple[str, ...], voice: Voice) -> str:
+    return voice.say("%(date)s, %(time)s", date=lines[0], time=lines[1])
+
+
+def _amount(unit: str, n: int, voice: Voice) -> str:
+    """Sentences of ours: Babel's format_unit has no units for half of the languages."""
+    match unit:
+        case "day":
+            return voice.count("%(n)s day", "%(n)s days", n)
+        case "hour":
+            return voice.count("%(n)s hour", "%(n)s hours", n)
+        case _:
+            return voice.count("%(n)s minute", "%(n)s minutes", n)
 
 
 def _range(start: str, end: str, voice: Voice) -> str:

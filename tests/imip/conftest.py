@@ -241,7 +241,8 @@ def renderer() -> Letters:
     sources = {
         path.relative_to(TEMPLATES).as_posix(): path.read_text("utf-8") for path in TEMPLATES.glob("mail/*.*")
     }
-    return Letters(Templates(sources, filters=FILTERS), catalogues({}))
+    spoken = {path.stem: path.read_bytes() for path in (TEMPLATES / "locale").glob("*.po")}
+    return Letters(Templates(sources, filters=FILTERS), catalogues(spoken))
 
 
 @pytest.fixture(scope="session")
