@@ -29,6 +29,7 @@ from gateway.caldav.write import remove, store
 from gateway.errors import BackendError, BackendRefused, BackendUnavailable, ConfigError, PreconditionFailed
 from gateway.ports import Collection, ProfileFacts, Resource, SyncResult
 
+GLANCE = 1.0  # seconds: who wipes a calendar does not have us look for new ones at each of its meetings
 REFRESH = timedelta(minutes=15)  # how soon a new calendar is seen; costs five requests per account
 
 
@@ -111,6 +112,19 @@ class CalDavCalendars:
                 continue  # a calendar of somebody else that is no longer shared must not stop everything
             if found is not None:
                 return found
+        return await self._among_new(account, uid, calendars) if hints else None
+
+    async def _among_new(self, account: Account, uid: str, old: Sequence[Calendar]) -> Resource | None:
+        """What lay elsewhere and is gone may have been moved into a calendar that was made since we looked for them."""
+        known = self._known.get(account.address)
+        if known is not None and known.until - self._refresh < self._clock() - GLANCE:
+            self._forget(account)
+        places = {one.collection.path for one in old}
+        for calendar in await self._searched(account):
+            if calendar.collection.path not in places:
+                found = await search(self._client(account), calendar, uid)
+                if found is not None:
+                    return found
         return None
 
     async def get(self, account: Account, href: str) -> Resource | None:

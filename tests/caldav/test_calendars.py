@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.accounts import Account
-from gateway.caldav.calendars import REFRESH, CalDavCalendars
+from gateway.caldav.calendars import GLANCE, REFRESH, CalDavCalendars
 from gateway.caldav.client import ServerSettings
 from gateway.caldav.xml import make_calendar
 from gateway.errors import BackendRefused, BackendUnavailable, ObjectRefused, PreconditionFailed
@@ -248,6 +248,24 @@ async def test_a_new_calendar_is_seen_after_a_while(lab, open_calendars):
     assert reply.status == 201 and await calendars.collections(account) == (first,)
     now = REFRESH.total_seconds()
     assert {one.path for one in await calendars.collections(account)} == {first.path, new}
+
+
+async def test_what_was_moved_into_a_calendar_that_is_just_made_is_found(lab, open_calendars, event: Event):
+    """Or it would be taken for deleted, and everybody told."""
+    now = 0.0
+    calendars: CalDavCalendars = open_calendars(lab.settings, clock=lambda: now)
+    account = lab.account()
+    (first,) = await calendars.collections(account)
+    new, old = f"{first.path.rstrip('/')}-new/", f"{first.path}one.ics"
+    await calendars._client(account).request(
+        "MKCALENDAR", new, body=make_calendar("New"), headers={"Content-Type": "application/xml"}
+    )
+    await calendars.put(account, f"{new}one.ics", event("one"), etag="")
+    assert await calendars.find(account, "one", hints=(old,)) is None  # discovered in this very moment
+    now = GLANCE + 1
+    assert await calendars.find(account, "one") is None  # nobody knew of it: nobody looks for new places
+    found = await calendars.find(account, "one", hints=(old,))
+    assert found is not None and found.href == f"{new}one.ics"
 
 
 async def test_a_calendar_that_was_deleted_is_an_error_once_and_then_unknown(lab, open_calendars):

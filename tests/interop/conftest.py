@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,21 @@ from gateway.accounts import Account
 from gateway.caldav.calendars import CalDavCalendars
 from gateway.caldav.client import ServerSettings
 from tests.e2e.conftest import Gateway, unfold
+from tests.interop.between import Between
+from tests.interop.command import command
 from tests.interop.servers import PASSWORD, SERVERS, Server
 
 WANTED = bool(os.environ.get("INTEROP") or os.environ.get("CI"))
+
+ALICE = Account(address="alice@example.org", username="alice", password=PASSWORD)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every server's cases in one process of `-n`, so that it is started once."""
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        if "server" in params:
+            item.add_marker(pytest.mark.xdist_group(params["server"]))
 
 
 class Beside(Gateway):
@@ -24,11 +37,18 @@ class Beside(Gateway):
     def __init__(self, folder: Path, server: Server) -> None:
         super().__init__(folder, server)  # type: ignore[arg-type]
         self.server = server
+        self.between = Between(server.port)
         text = self.config.read_text()
         if server.headers:
             text = text.replace(f'password = "{PASSWORD}"\n', "")
-        url = f'url = "{server.url}"\n'
-        self.config.write_text(text.replace(url, url + server.settings))
+        here = server.url.replace(f":{server.port}/", f":{self.between.port}/")
+        self.config.write_text(text.replace(f'url = "{server.url}"\n', f'url = "{here}"\n{server.settings}'))
+
+    def run(self, *words: str, stdin: bytes = b"", ok: Sequence[int] = (0,)) -> str:
+        name, *rest = words
+        status, out, err = command([name, "-c", str(self.config), *rest], self.folder)
+        assert status in ok, f"{words} ended with {status}:\n{out}{err}\n{self._tail()}"
+        return out
 
     def objects(self, user: str) -> dict[str, str]:
         with self.server.client(user) as client:
@@ -50,6 +70,19 @@ class Beside(Gateway):
             reply = client.put(path, content=text.encode(), headers={"Content-Type": "text/calendar"})
             assert reply.status_code < 300, reply.text
 
+    def settled(self) -> list[EmailMessage]:
+        """What leaves once everything that was saved is seen and settled."""
+        self.settle()
+        return self.take_letters()
+
+    def make_calendar(self, name: str) -> str:
+        """One more calendar of alice."""
+        path = f"{self.server.path('alice').rstrip('/').rpartition('/')[0]}/{name}/"
+        with self.server.client("alice") as client:
+            made = client.request("MKCALENDAR", path)
+            assert made.status_code < 300, made.text
+        return path
+
 
 @pytest.fixture(scope="session", params=sorted(SERVERS))
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
@@ -64,13 +97,12 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def beside(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beside]:
-    if server.unfit:
-        pytest.xfail(server.unfit)
     gateway = Beside(tmp_path_factory.mktemp(server.name) / "gateway", server)
     gateway.start()
     gateway.settle()
     yield gateway
     gateway.stop()
+    gateway.between.stop()
 
 
 @pytest.fixture
@@ -82,12 +114,16 @@ def gateway(beside: Beside) -> Beside:
 
 
 @pytest.fixture
-async def calendars(server: Server) -> AsyncIterator[tuple[CalDavCalendars, Account]]:
-    """The calendar edge alone, as alice."""
-    if server.unfit:
-        pytest.xfail(server.unfit)
+def settings(server: Server) -> ServerSettings:
+    """What the calendar edge is told of it."""
     words = dict(line.split(" = ") for line in server.settings.splitlines())
     told: dict[str, Any] = {name: value.strip('"') for name, value in words.items()}
-    edge = CalDavCalendars([ServerSettings(url=server.url, **told)])
-    yield edge, Account(address="alice@example.org", username="alice", password=PASSWORD)
+    return ServerSettings(url=server.url, **told)
+
+
+@pytest.fixture
+async def calendars(settings: ServerSettings) -> AsyncIterator[tuple[CalDavCalendars, Account]]:
+    """The calendar edge alone, as alice."""
+    edge = CalDavCalendars([settings])
+    yield edge, ALICE
     await edge.aclose()

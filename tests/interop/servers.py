@@ -43,8 +43,7 @@ class Server:
     base = "/"
     needs: Mapping[str, str] = {}  # program -> Debian package
     lengthless = True  # it takes an event that ends when it begins
-    unmakes = True  # DELETE of a calendar that was just made
-    unfit = ""  # why the scenarios cannot be played beside it yet
+    copies = True  # it takes a UID in two calendars of one user
     headers = False  # the user is named by a header, and no password is asked
 
     def __init__(self) -> None:
@@ -81,6 +80,14 @@ class Server:
                 client.request("MKCALENDAR", self.path(user))
 
     def version(self) -> str:
+        raise NotImplementedError
+
+    def lock_out(self, user: str) -> None:
+        """His password is deleted."""
+        raise NotImplementedError
+
+    def let_in(self, user: str) -> None:
+        """He has it again."""
         raise NotImplementedError
 
     def path(self, user: str) -> str:
@@ -149,13 +156,22 @@ class Radicale(Server):
     name = profile = "radicale"
 
     def start(self) -> None:
-        (self.folder / "users").write_text("".join(f"{user}:{PASSWORD}\n" for user in self.users))
+        self._passwords(self.users)
         (self.folder / "config").write_text(
             f"[server]\nhosts = 127.0.0.1:{self.port}\n"
             f"[auth]\ntype = htpasswd\nhtpasswd_filename = {self.folder}/users\nhtpasswd_encryption = plain\n"
             f"[storage]\nfilesystem_folder = {self.folder}/collections\n[logging]\nlevel = warning\n"
         )
         self.run(sys.executable, "-m", "radicale", "--config", self.folder / "config")
+
+    def _passwords(self, users: Sequence[str]) -> None:
+        (self.folder / "users").write_text("".join(f"{user}:{PASSWORD}\n" for user in users))
+
+    def lock_out(self, user: str) -> None:
+        self._passwords([one for one in self.users if one != user])
+
+    def let_in(self, user: str) -> None:
+        self._passwords(self.users)
 
     def version(self) -> str:
         return importlib.metadata.version("radicale")
@@ -197,7 +213,7 @@ class Cyrus(Server):
     name = "cyrus"
     profile = "cyrus"
     lengthless = False
-    unmakes = False  # 404, 3.6.1
+    copies = False
     settings = 'profile = "full"\n'
     home = "/dav/calendars/user/{user}/"
     calendar = "/dav/calendars/user/{user}/Default/"
@@ -229,14 +245,22 @@ class Cyrus(Server):
             f'  imap cmd="imapd -C {conf}" listen="127.0.0.1:{self.imap}" prefork=0 maxchild=10\n}}\nEVENTS {{\n}}\n'
         )
         for user in self.users:
-            self.do(
-                *("saslpasswd2", "-p", "-c", "-f", folder / "sasldb2", "-u", "example.org", user),
-                stdin=PASSWORD,
-            )
+            self.let_in(user)
         self.do("chown", "-R", "cyrus:mail", folder)
         self.run(
             "/usr/sbin/cyrmaster", "-C", conf, "-M", folder / "cyrus.conf", "-p", folder / "run/pid", "-D"
         )
+
+    def let_in(self, user: str) -> None:
+        self.do(*self._saslpasswd, "-p", "-c", user, stdin=PASSWORD)
+        shutil.chown(self.folder / "sasldb2", "cyrus", "mail")
+
+    def lock_out(self, user: str) -> None:
+        self.do(*self._saslpasswd, "-d", user)
+
+    @property
+    def _saslpasswd(self) -> tuple[object, ...]:
+        return ("saslpasswd2", "-f", self.folder / "sasldb2", "-u", "example.org")
 
     def furnish(self) -> None:
         import imaplib
@@ -364,6 +388,12 @@ class DAViCal(_OnPostgreSQL):
         self.run("/usr/sbin/php-fpm8.2", "-F", "-y", self.folder / "fpm.conf")
         self.run("/usr/sbin/nginx", "-c", self.folder / "nginx.conf", "-e", self.folder / "nginx.log")
 
+    def lock_out(self, user: str) -> None:
+        self.psql("davical", f"update usr set password = '' where username = '{user}'")
+
+    def let_in(self, user: str) -> None:
+        self.psql("davical", f"update usr set password = '**{PASSWORD}' where username = '{user}'")
+
     def version(self) -> str:
         return _debian("davical")
 
@@ -438,6 +468,21 @@ class SOGo(_OnPostgreSQL):
         for user in self.users:
             with self.client(user) as client:
                 client.request("PROPFIND", self.home.format(user=user), headers={"Depth": "1"})
+
+    def lock_out(self, user: str) -> None:
+        self.psql("sogo", f"update sogo_users set c_password = '' where c_uid = '{user}'")
+        self._forget()
+
+    def let_in(self, user: str) -> None:
+        self.psql("sogo", f"update sogo_users set c_password = '{PASSWORD}' where c_uid = '{user}'")
+        self._forget()
+
+    def _forget(self) -> None:
+        """It remembers logins in memcached."""
+        with socket.socket(socket.AF_UNIX) as wire:
+            wire.connect(str(self.folder / "home/mc.sock"))
+            wire.sendall(b"flush_all\r\n")
+            assert wire.recv(100) == b"OK\r\n"
 
     def version(self) -> str:
         return _debian("sogo")

@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 
+from gateway.caldav.client import Connections
+from gateway.caldav.discover import Calendar
+from gateway.caldav.sync import changes_since
 from gateway.errors import PreconditionFailed
+from gateway.ports import Collection
 from tests.interop.probe import START, calendar, stamp, vevent
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
 
 ALICE, BOB, DAVE, ERIN = "alice@example.org", "bob@example.org", "dave@example.com", "erin@example.com"
+REPORT = "{urn:ietf:params:xml:ns:caldav}calendar-query"  # the only one that a server offers
 LATER = START + timedelta(hours=3)
 
 
@@ -89,44 +94,36 @@ def test_an_invitation_comes_moves_and_is_cancelled(gateway: Any) -> None:
     assert f"DTSTART:{stamp(LATER)}" in gateway.object("alice", uid)
     send(gateway, "CANCEL", fresh(invitation(uid, "STATUS:CANCELLED", sequence=2, start=LATER), 2))
     assert "STATUS:CANCELLED" in gateway.object("alice", uid)
-    gateway.settle()
-    assert gateway.take_letters() == []
+    assert gateway.settled() == []
 
 
 def test_an_answer_in_the_calendar_leaves_once(gateway: Any) -> None:
     uid = name()
     send(gateway, "REQUEST", invitation(uid))
     gateway.put("alice", uid, answered(gateway.object("alice", uid), "ACCEPTED"))
-    gateway.settle()
-    (letter,) = gateway.take_letters()
+    (letter,) = gateway.settled()
     text = part(letter)
     assert to([letter]) == [DAVE] and "METHOD:REPLY" in text and "PARTSTAT=ACCEPTED" in line_of(text, ALICE)
-    gateway.settle()
-    assert gateway.take_letters() == []
+    assert gateway.settled() == []
 
 
 def test_a_meeting_of_our_own_is_mailed_once_and_takes_answers(gateway: Any) -> None:
     uid = name()
     gateway.put("alice", uid, calendar(vevent(uid, *people(ALICE, DAVE, ERIN))).decode())
-    gateway.settle()
-    letters = gateway.take_letters()
+    letters = gateway.settled()
     assert to(letters) == [DAVE, ERIN] and all("METHOD:REQUEST" in part(one) for one in letters)
     said = vevent(uid, f"ORGANIZER:mailto:{ALICE}", f"ATTENDEE;PARTSTAT=DECLINED:mailto:{DAVE}")
     send(gateway, "REPLY", said)
     assert "PARTSTAT=DECLINED" in line_of(gateway.object("alice", uid), DAVE)
-    gateway.settle()
-    assert gateway.take_letters() == []
+    assert gateway.settled() == []
     text = gateway.object("alice", uid)
     moved = text.replace(stamp(START + timedelta(hours=1)), stamp(LATER + timedelta(hours=1)))
     gateway.put("alice", uid, moved.replace(stamp(START), stamp(LATER)))
-    gateway.settle()
-    letters = gateway.take_letters()
+    letters = gateway.settled()
     assert to(letters) == [DAVE, ERIN] and all(stamp(LATER) in part(one) for one in letters)
-    gateway.settle()
-    assert gateway.take_letters() == []
+    assert gateway.settled() == []
     gateway.delete("alice", uid)
-    gateway.settle()
-    letters = gateway.take_letters()
+    letters = gateway.settled()
     assert to(letters) == [DAVE, ERIN] and all("METHOD:CANCEL" in part(one) for one in letters)
 
 
@@ -190,22 +187,93 @@ def test_an_edit_while_an_update_comes_is_kept(gateway: Any) -> None:
     assert "X-MINE:kept" in text and f"DTSTART:{stamp(LATER)}" in text
 
 
-def test_a_calendar_that_appears_or_goes_mails_nothing(gateway: Any) -> None:
+def test_a_guest_who_is_added_is_the_only_one_who_hears_of_it(gateway: Any) -> None:
     uid = name()
-    path = f"{gateway.server.path('alice').rstrip('/').rpartition('/')[0]}/{name()}/"
+    for number in range(3):  # saved three times while it settles
+        text = vevent(uid, *people(ALICE, DAVE), f"LOCATION:Room {number}")
+        gateway.put("alice", uid, calendar(text).decode())
+    assert to(gateway.settled()) == [DAVE]
+    text = gateway.object("alice", uid)
+    more = f"ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:{ERIN}"
+    gateway.put("alice", uid, text.replace("END:VEVENT", f"{more}\nEND:VEVENT"))
+    (letter,) = gateway.settled()
+    assert to([letter]) == [ERIN] and "Room 2" in part(letter)
+    assert gateway.settled() == []
+
+
+def test_one_date_of_our_series_moves_and_another_is_taken_out(gateway: Any) -> None:
+    uid = name()
+    second, third = START + timedelta(days=1), START + timedelta(days=2)
+    lines = people(ALICE, DAVE)
+    gateway.put("alice", uid, calendar(vevent(uid, "RRULE:FREQ=DAILY;COUNT=5", *lines)).decode())
+    assert to(gateway.settled()) == [DAVE]
+    moved = vevent(uid, f"RECURRENCE-ID:{stamp(second)}", *lines, start=second + timedelta(hours=2))
+    text = gateway.object("alice", uid).replace("END:VCALENDAR", moved.replace("\r", "") + "\nEND:VCALENDAR")
+    gateway.put("alice", uid, text)
+    (letter,) = gateway.settled()
+    assert "METHOD:REQUEST" in part(letter) and f"RECURRENCE-ID:{stamp(second)}" in part(letter)
+    text = gateway.object("alice", uid)
+    gateway.put("alice", uid, text.replace("RRULE:", f"EXDATE:{stamp(third)}\nRRULE:"))
+    letters = gateway.settled()
+    assert to(letters) == [DAVE] and stamp(third) in part(letters[0]) and "METHOD:CANCEL" in part(letters[0])
+
+
+def test_a_calendar_that_is_copied_moved_or_deleted_mails_nothing(gateway: Any) -> None:
+    uid = name()
+    gateway.put("alice", uid, calendar(vevent(uid, *people(ALICE, DAVE))).decode())
+    assert to(gateway.settled()) == [DAVE]
+    other = gateway.make_calendar(name())
+    copy, text = f"{other}{uid}.ics", gateway.object("alice", uid)
     with gateway.server.client("alice") as client:
-        made = client.request("MKCALENDAR", path)
-        assert made.status_code < 300, made.text
-        data = calendar(vevent(uid, *people(ALICE, DAVE)))
-        put = client.put(f"{path}{uid}.ics", content=data, headers={"Content-Type": "text/calendar"})
-        assert put.status_code < 300, put.text
-        gateway.settle()
-        assert gateway.take_letters() == []
-        gone = client.delete(path)
-        assert gone.status_code < 300 or (gone.status_code == 404 and not gateway.server.unmakes)
+        made = client.put(copy, content=text.encode(), headers={"Content-Type": "text/calendar"})
+        assert made.status_code < 300 if gateway.server.copies else made.status_code == 403, made.text
+        assert gateway.settled() == []
+        if gateway.server.copies:
+            assert client.delete(copy).status_code < 300
+            assert gateway.settled() == []
+        gateway.delete("alice", uid)  # what a program does that moves it
+        moved = client.put(copy, content=text.encode(), headers={"Content-Type": "text/calendar"})
+        assert moved.status_code < 300, moved.text
+        assert gateway.settled() == []
+        client.delete(other)  # Cyrus answers 404 to it
+        assert client.request("PROPFIND", other, headers={"Depth": "0"}).status_code == 404
     gateway.run("sync", ok=(0, 75))
-    gateway.settle()
+    assert gateway.settled() == []
+
+
+def test_a_server_that_stops_in_the_middle_of_an_answer_mails_nothing(gateway: Any) -> None:
+    uid = name()
+    gateway.put("alice", uid, calendar(vevent(uid, *people(ALICE, DAVE))).decode())
+    assert to(gateway.settled()) == [DAVE]
+    for after in (0, 250, 700, 1500):
+        with gateway.between.cut(after):
+            gateway.run("sync", ok=(0, 75))
+            gateway.run("drain", "--settle", "--timeout", "60")
+    assert gateway.settled() == []
+    gateway.delete("alice", uid)
+    with gateway.between.cut(0):
+        gateway.run("sync", ok=(75,))
     assert gateway.take_letters() == []
+    (letter,) = gateway.settled()
+    assert "METHOD:CANCEL" in part(letter)
+
+
+def test_an_account_without_its_password_mails_nothing(gateway: Any) -> None:
+    if gateway.server.headers:
+        pytest.skip(f"{gateway.server.name} is asked without passwords")
+    uid = name()
+    gateway.put("alice", uid, calendar(vevent(uid, *people(ALICE, DAVE))).decode())
+    assert to(gateway.settled()) == [DAVE]
+    gateway.server.lock_out("alice")
+    try:
+        gateway.run("sync", ok=(75,))
+        gateway.run("drain", "--settle", "--timeout", "60")
+        assert gateway.take_letters() == []
+    finally:
+        gateway.server.let_in("alice")
+    assert gateway.settled() == []
+    gateway.delete("alice", uid)
+    assert to(gateway.settled()) == [DAVE]
 
 
 async def test_a_write_on_what_somebody_changed_is_refused(calendars: Any, server: Any) -> None:
@@ -213,6 +281,9 @@ async def test_a_write_on_what_somebody_changed_is_refused(calendars: Any, serve
     uid = name()
     path = f"{server.path('alice')}{uid}.ics"
     written = await edge.put(account, path, calendar(vevent(uid)), etag="")
+    assert (await edge.get(account, path)).etag == written.etag
+    written = await edge.put(account, path, calendar(vevent(uid, "LOCATION:Mine")), etag=written.etag)
+    assert (await edge.get(account, path)).etag == written.etag
     with pytest.raises(PreconditionFailed):
         await edge.put(account, path, calendar(vevent(uid, "LOCATION:Ours")), etag="")
     with server.client("alice") as client:
@@ -252,3 +323,22 @@ async def test_changes_and_deletions_are_seen_and_an_old_token_lists_all(calenda
         listed = {one.href: one.etag for one in again.changes}
         assert listed[first] == kept or listed[first], "an unknown token lists everything"
         assert second not in listed or listed[second] is None
+
+
+async def test_a_listing_tells_the_same_where_there_is_no_sync_collection(
+    calendars: Any, settings: Any, server: Any
+) -> None:
+    edge, account = calendars
+    path, uid = server.path("alice"), name()
+    written = await edge.put(account, f"{path}{uid}.ics", calendar(vevent(uid)), etag="")
+    told = await edge.sync(account, path, token="", known={})
+    connections = Connections(settings)
+    listed = await changes_since(
+        connections.client(account),
+        Calendar(collection=Collection(path=path), reports=frozenset({REPORT})),
+        told.token,
+    )
+    await connections.aclose()
+    assert told.token and not listed.token and listed.full
+    assert {one.href: one.etag for one in listed.changes} == {one.href: one.etag for one in told.changes}
+    assert {one.href: one.etag for one in listed.changes}[f"{path}{uid}.ics"] == written.etag
