@@ -12,7 +12,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
-from bench.stage import ROOT, Door, Gateway, Peer, Postfix, Watched, cpu, load, memory, postgresql, until
+from bench.stage import (
+    ROOT,
+    Door,
+    Gateway,
+    Peer,
+    Postfix,
+    Watched,
+    cpu,
+    load,
+    memory,
+    peak,
+    postgresql,
+    until,
+)
 
 Figures = dict[str, float]
 Measure = Callable[[Path, float], Figures]
@@ -90,6 +103,20 @@ def passing(folder: Path, scale: float) -> Figures:
         "10mb_cpu_ms": 1e3 * max(0.0, ten - idle) / large,
         "6kb_rate_with_drain": small / seconds,
     }
+
+
+def large(folder: Path, scale: float) -> Figures:
+    """Twenty mails of 24 MB at once through a relaying listener: the most memory that the daemon ever had."""
+    sink, null = Peer("sink", folder), Peer("caldav", folder)
+    listener = f'after = "relay"\nrelay_to = "smtp://127.0.0.1:{sink.port}"'
+    gateway = Gateway(folder / "gateway", caldav=f"http://127.0.0.1:{null.port}/", listener=listener)
+    words = ("--connections", "20", "--count", "20", "--size", str(int(24_000_000 * scale)))
+    with running(sink, null, gateway):
+        before = peak(gateway.pid)
+        for kind in ("plain", "invitation"):
+            load(gateway.port, "--kind", kind, *words, "--name", kind)
+        gateway.drained()
+        return {"before_mb": before, "peak_mb": peak(gateway.pid)}
 
 
 def _end_to_end(gateway: Gateway, count: int, name: str) -> tuple[float, float]:
@@ -342,6 +369,7 @@ def hostile(folder: Path, scale: float) -> Figures:
 MEASURES: dict[str, Measure] = {
     "intake": intake,
     "passing": passing,
+    "large": large,
     "end_to_end": end_to_end,
     "history": history,
     "flat": flat,

@@ -74,6 +74,12 @@ def memory(pid: int) -> float:
     return max(sizes) / 1024
 
 
+def peak(pid: int) -> float:
+    """The most megabytes that a process ever had resident."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
 class Process:
     """One program that was started for a measurement."""
 

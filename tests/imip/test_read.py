@@ -263,3 +263,12 @@ def test_the_standard_library_agrees_on_what_is_a_part() -> None:
         one for one in email.message_from_bytes(content).walk() if one.get_content_type() == "text/calendar"
     ]
     assert len(theirs) == len(read(content).parts)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 50])
+@pytest.mark.parametrize("name", CALENDAR_MAILS)
+def test_a_mail_is_the_same_however_it_is_fed(name: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = CALENDAR_MAILS[name].replace(b"\r\nTo:", b"\r\nSubject: \xfc\r \x0b\n x\r\nTo:")
+    whole = read(content)
+    monkeypatch.setattr("gateway.imip.read._PIECE", size)
+    assert read(content) == whole
