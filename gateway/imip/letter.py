@@ -159,6 +159,19 @@ def compose(
     )
 
 
+def spoken_to(new: NewLetter) -> str:
+    """The language of a guest as his invitation says it (RFC 5545 3.2.10): of his line, else of the title; else ""."""
+    if b"LANGUAGE=" not in new.calendar.upper():
+        return ""
+    events = [one for one in parse(new.calendar).components if one.name in {"VEVENT", "VTODO"}]
+    for event in events:
+        for line in (*event.all("ATTENDEE"), *event.all("ORGANIZER")):
+            if line.value.casefold() == f"mailto:{new.recipient}".casefold() and line.param("LANGUAGE"):
+                return line.param("LANGUAGE") or ""
+    titles = (event.first("SUMMARY") for event in events)
+    return next((one.param("LANGUAGE") or "" for one in titles if one is not None), "")
+
+
 def _notice(
     letter: Letter,
     moment: datetime,
@@ -280,4 +293,5 @@ __all__ = [
     "automatic",
     "compose",
     "represented",
+    "spoken_to",
 ]

@@ -8,7 +8,7 @@ from gateway.imip.letter import Sheet, Worded
 from gateway.render.templates import Templates
 from gateway.render.text import linked
 from gateway.render.view import preheader, view
-from gateway.render.voice import Translations, Voice, voice
+from gateway.render.voice import Translations, Voice, catalogue, voice
 
 KINDS = (
     "invitation",
@@ -57,9 +57,10 @@ class Letters:
         )
 
     def voice(self, sheet: Sheet) -> Voice:
-        """The reader's language, else the gateway's; his zone, else the event's."""
+        """The reader's language if there is a catalogue for it, else the gateway's; his zone, else the event's."""
+        known = sheet.reader.language if catalogue(sheet.reader.language, self._translations) else ""
         return voice(
-            sheet.reader.language or self._language,
+            known or self._language,
             sheet.reader.zone,
             available=self._translations,
             home=self._zone,

@@ -21,7 +21,7 @@ from gateway.flows.relay import RelaySettings
 from gateway.flows.sorting import PolicyOf
 from gateway.ical.bounds import Bounds
 from gateway.ical.tree import Limits
-from gateway.imip.letter import LetterSettings, Reader
+from gateway.imip.letter import LetterSettings, Reader, spoken_to
 from gateway.imip.letter import compose as compose_letter
 from gateway.imip.links import LinkTokens
 from gateway.imip.read import MailLimits
@@ -183,7 +183,11 @@ def composer(
 
     def compose(letter: Letter, moment: datetime) -> OutgoingMail | Reason:
         account = accounts.find(letter.letter.recipient)
-        reader = Reader(language=account.language, zone=account.timezone) if account else Reader()
+        if account:
+            reader = Reader(language=account.language, zone=account.timezone)
+        else:
+            owner = accounts.find(letter.letter.account)
+            reader = Reader(language=spoken_to(letter.letter) or (owner.language if owner else ""))
         parts = compose_letter(
             letter,
             moment,

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from gateway.ical.address import address
 from gateway.ical.event import CalendarObject, parse_object
 from gateway.ical.tree import parse
-from gateway.imip.letter import Reader
+from gateway.imip.letter import Reader, spoken_to
 from gateway.imip.links import LinkTokens, Purpose
 from gateway.imip.lint import faults
 from gateway.imip.tokens import Tokens
@@ -86,6 +86,23 @@ def test_a_letter_in_another_language_is_the_golden_one(
     assert faults(mail.content) == ()
     mine, english = (list(read(one).walk()) for one in (mail, sent(composed, cases[name])))
     assert [one.get_payload() for one in mine[4:]] == [one.get_payload() for one in english[4:]]
+
+
+@pytest.mark.parametrize(
+    ("written", "language"),
+    [
+        ("ATTENDEE;LANGUAGE=fr-CA:mailto:BOB@example.net\r\nSUMMARY;LANGUAGE=de:Plan\r\n", "fr-CA"),
+        ("ATTENDEE;LANGUAGE=fr:mailto:carol@example.com\r\nSUMMARY;LANGUAGE=de:Plan\r\n", "de"),
+        ("ATTENDEE:mailto:bob@example.net\r\nSUMMARY:LANGUAGE=de\r\n", ""),
+    ],
+)
+def test_a_guest_is_spoken_to_as_his_invitation_says(
+    written: str, language: str, a_letter: Callable[..., Letter]
+) -> None:
+    text = (
+        f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:u\r\n{written}END:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+    assert spoken_to(replace(a_letter().letter, calendar=text.encode())) == language
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -329,3 +329,12 @@ def test_no_field_of_a_meeting_can_add_markup(
     assert not {"script", "img"} & {tag for tag, _ in Seen(html).tags}
     assert "javascript:" not in html and "data:" not in html and "\u202e" not in html
     assert Seen(html).wrong == []
+
+
+def test_a_language_that_we_do_not_have_is_the_gateways_own(
+    sources: dict[str, str], spoken: dict[str, object], meeting: Facts, sheet: MakeSheet
+) -> None:
+    letters = Letters(Templates(sources, filters=FILTERS), spoken, language="nl")  # type: ignore[arg-type]
+    for asked, language in (("fi", "nl"), ("", "nl"), ("de-AT", "de")):
+        worded = letters.render(sheet(summary("invitation", meeting), language=asked))
+        assert worded.language == language
