@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.config import Config, later, load, not_yet, warnings
+from gateway.config import Config, later, load, warnings
 from gateway.errors import ConfigError, GatewayError
 from gateway.log import configure, together
 from gateway.processes import Place, Processes, Serve
@@ -41,8 +41,6 @@ def serve(config: Config, path: Path | None, *, demo: bool = False) -> int:
 
 
 def _ready_to_serve(config: Config) -> None:
-    if missing := not_yet(config):
-        raise ConfigError(missing)
     configure(format=config.log.format, level=config.log.level)
     for line in (*warnings(config), *later(config)):
         log.warning("%s", line)

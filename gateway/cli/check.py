@@ -8,7 +8,6 @@ import sys
 
 from gateway import config as configuration
 from gateway.cli.show import config_option
-from gateway.errors import ConfigError
 
 UNAVAILABLE = 69
 
@@ -21,8 +20,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Say what is wrong, what is risky, what comes later; 78 when the configuration cannot be used."""
     config = configuration.load(configuration.find(arguments.config))
-    if missing := configuration.not_yet(config):
-        raise ConfigError(missing)
     for line in configuration.warnings(config):
         sys.stdout.write(f"warning: {line}\n")
     for line in configuration.later(config):

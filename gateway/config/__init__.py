@@ -1,7 +1,7 @@
 """The configuration: config.toml into frozen values, with every error at once."""
 
 from gateway.accounts import Account, Booking, Freebusy
-from gateway.config.advice import later, not_yet, warnings
+from gateway.config.advice import later, warnings
 from gateway.config.demo import HOOK_TOKEN, demo_config
 from gateway.config.files import find, load
 from gateway.config.model import (
@@ -55,7 +55,6 @@ __all__ = [
     "find",
     "later",
     "load",
-    "not_yet",
     "parse",
     "warnings",
 ]

@@ -45,16 +45,6 @@ def _risks(config: Config) -> Iterator[str]:
         yield f"{path}: holds a secret and can be read by everybody; chmod 640 or 600"
 
 
-def not_yet(config: Config) -> tuple[str, ...]:
-    """One line for each key whose later feature must not be left out silently: without it mail would be lost."""
-    faults = [
-        f'[[listener]] {count} after = "{one.after}": comes in a later version; until then the mail would be lost'
-        for count, one in enumerate(config.listeners, 1)
-        if one.after == "render"
-    ]
-    return tuple(faults)
-
-
 def later(config: Config) -> tuple[str, ...]:
     """One line for each key that is set away from its default but whose feature comes in a later version."""
     return tuple(f"{place}: comes in a later version, without effect for now" for place in _later(config))
@@ -99,4 +89,4 @@ def _later_rule(rule: PolicyRule) -> Iterator[str]:
         yield "cancel"
 
 
-__all__ = ["later", "not_yet", "warnings"]
+__all__ = ["later", "warnings"]

@@ -63,10 +63,10 @@ def _listener(one: Listener) -> Iterator[Fault]:
         yield "auth_required", 'is for role "outgoing"'
     if one.role == "incoming" and one.evidence != "login":
         yield "evidence", 'is for role "outgoing"'
-    if one.after == "relay" and not one.relay_to:
-        yield "relay_to", 'is required with after = "relay"'
-    if one.after != "relay" and one.relay_to:
-        yield "relay_to", 'has no effect without after = "relay"'
+    if one.after != "discard" and not one.relay_to:
+        yield "relay_to", f'is required with after = "{one.after}"'
+    if one.after == "discard" and one.relay_to:
+        yield "relay_to", 'has no effect with after = "discard"'
     if one.relay_to and _hop(one.relay_to) == _own(one.listen):
         yield "relay_to", "is this listener itself: mail would go round"
 

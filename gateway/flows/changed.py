@@ -23,7 +23,7 @@ from gateway.itip.model import Context, Decision, Mark, MarkKey, Method, Note, O
 from gateway.itip.significance import fingerprint
 from gateway.log import Event, Log
 from gateway.policy import sending
-from gateway.ports import Calendars, Clock, Held, Job, Ledger, ProfileFacts, Queue, Snapshot, Snapshots
+from gateway.ports import Calendars, Clock, Held, Job, Ledger, Queue, Snapshot, Snapshots
 
 MEMORY = timedelta(minutes=15)  # SPEC 12.15: how long before a change its mail may have passed by
 
@@ -74,8 +74,6 @@ class Changed:
         if account is None:
             await self._queue.finish(job)
             return
-        profile = await self._calendars.profile(account)
-        marks = marks_of(await self._ledger.marks(account.address, job.uid))
 
         async def propose(seen: Seen) -> Decision:
             for one in (seen, seen.tail):
@@ -85,7 +83,7 @@ class Changed:
                 note = Note(code="refused-by-person")
                 return Decision(outcome=Outcome.REFUSED, reason=Reason.POLICY, notes=(note,))
             try:
-                return await self._propose(job, account, profile, marks, seen)
+                return await self._propose(job, account, seen)
             except MalformedCalendar as error:  # told once: what cannot be compared is settled as it is
                 return Decision(outcome=Outcome.FAILED, reason=Reason(error.code))
 
@@ -121,19 +119,28 @@ class Changed:
                 f"{snapshot.collection} is not there; its meetings are not believed gone"
             )
 
-    async def _propose(
-        self,
-        job: Job,
-        account: Account,
-        profile: ProfileFacts,
-        marks: dict[MarkKey, Mark],
-        seen: Seen,
-    ) -> Decision:
+    async def _propose(self, job: Job, account: Account, seen: Seen) -> Decision:
         before = seen.before
         if before is None and seen.stored is None:  # our own removal, or what came and went
             return Decision(outcome=Outcome.UNCHANGED, reason=Reason.NOTHING_TO_SEND)
         if before is not None and seen.stored is not None and fingerprint(before) == fingerprint(seen.stored):
             return Decision(outcome=Outcome.UNCHANGED, reason=Reason.NOTHING_TO_SEND)
+        decision = await self.telling(job, account, seen, after=seen.stored)
+        if (
+            decision.outgoing
+            and not job.payload.get("approved")
+            and await self._bursts(job, account, seen, decision)
+        ):
+            return replace(decision, outcome=Outcome.HELD, reason=Reason.BURST, change=None, outgoing=())
+        return decision
+
+    async def telling(
+        self, job: Job, account: Account, seen: Seen, *, after: CalendarObject | None
+    ) -> Decision:
+        """What is to be told, and by us, when the meeting as it last settled becomes `after`."""
+        before = seen.before
+        profile = await self._calendars.profile(account)
+        marks = marks_of(await self._ledger.marks(account.address, job.uid))
         base = read_stored(seen.base) if seen.base else None
         context = Context(
             owner=owner_of(self._accounts, account),
@@ -143,14 +150,14 @@ class Changed:
             policy=self._policy(account),
             bounds=self._bounds,
         )
-        decision = changes(before, seen.stored, context)
-        known = identity.note(seen.stored or before, context.owner)
+        decision = changes(before, after, context)
+        known = identity.note(after or before, context.owner)
         decision = replace(decision, notes=(*known, *decision.notes))
-        counted = self._counted(job, decision, seen.stored or before, marks)
+        counted = self._counted(job, decision, after or before, marks)
         decision = sending.filter_outgoing(
             decision,
             before=before,
-            after=seen.stored,
+            after=after,
             profile_sends=profile.sends,
             schedules=profile.schedules,
             served=self._neighbours(account, decision),
@@ -159,12 +166,6 @@ class Changed:
         if counted:
             told = {key: mark for one in counted.values() for key, mark in one.items()}
             decision = replace(decision, marks={**decision.marks, **told})
-        if (
-            decision.outgoing
-            and not job.payload.get("approved")
-            and await self._bursts(job, account, seen, decision)
-        ):
-            return replace(decision, outcome=Outcome.HELD, reason=Reason.BURST, change=None, outgoing=())
         return decision
 
     def _counted(

@@ -71,7 +71,9 @@ class Door:
 
     async def accept(self, mail: ReceivedMail) -> str:
         """Commit the mail; "" when it holds nothing for us and nobody expects it back."""
-        concerns, passed_on = await self._concerns_us(mail), self._passed_on(mail)
+        concerns = await self._concerns_us(mail)
+        # what may be a meeting to render is read first (SPEC 1.4)
+        passed_on = None if concerns and mail.peer.after == "render" else self._passed_on(mail)
         if not concerns:
             reason = str(Reason.NO_CALENDAR_PART)
             self._log.emit(Event.MAIL_READ, outcome=str(Outcome.IGNORED), reason=reason)
@@ -99,7 +101,7 @@ class Door:
 
     def _passed_on(self, mail: ReceivedMail) -> Envelope | None:
         """With whose envelope it goes on (SPEC 1.4); what came in for the gateway itself ends here."""
-        if mail.peer.after != "relay":
+        if mail.peer.after == "discard":
             return None
         if mail.peer.role == "outgoing":
             return mail.envelope

@@ -167,6 +167,11 @@ def marked(content: bytes, job: str) -> bytes:
     return b"".join((ours, clean, memoryview(content)[len(head) :]))
 
 
+def passing_on(mail: ReceivedMail, job: str) -> NewJob:
+    """The mail goes on as it came; `job` is the one under which `why` tells of it."""
+    return _job(mail, {"mail": job}, due=None, file=None)
+
+
 def _may_fail(one: Recipient) -> bool:
     """RFC 3461 4.1: without NOTIFY a failure is reported."""
     return not one.notify or "FAILURE" in one.notify
@@ -184,4 +189,4 @@ def _job(mail: ReceivedMail, more: dict[str, object], *, due: datetime | None, f
     )
 
 
-__all__ = ["HEADER", "Relay", "RelaySettings", "marked"]
+__all__ = ["HEADER", "Relay", "RelaySettings", "marked", "passing_on"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from gateway.accounts import Account, Accounts
@@ -9,13 +11,16 @@ from gateway.errors import MalformedMail
 from gateway.flows.apply import Apply, Story
 from gateway.flows.large import Large, read
 from gateway.flows.receive import ReceiveSettings, lane
-from gateway.flows.sorting import Addressed, owner_of, sort_out
+from gateway.flows.relay import passing_on
+from gateway.flows.rendering import RENDER, rendering_job
+from gateway.flows.sorting import Addressed, Turned, owner_of, sort_out
 from gateway.flows.stored import read_stored
 from gateway.ical.address import Address, address
 from gateway.imip import read as reading
 from gateway.imip import trust
 from gateway.itip import witness
 from gateway.itip.model import Certainty, Decision, Message, Method, Outcome, Reason, Role, Verdict
+from gateway.itip.rendered import METHODS, guests_of
 from gateway.itip.roles import role
 from gateway.log import Event, Log
 from gateway.ports import Entry, Job, JobKind, NewJob, Queue, ReceivedMail
@@ -24,6 +29,13 @@ SOURCE = "outgoing"
 _BY = {
     Role.ORGANIZER: frozenset({Method.REQUEST, Method.CANCEL}),
     Role.ATTENDEE: frozenset({Method.REPLY}),
+}
+
+
+# What needs no line of its own about why it was not rendered: where there is nothing, and where what it spawns tells.
+_ELSEWHERE = {
+    False: frozenset({Reason.NO_CALENDAR_PART}),
+    True: frozenset({Reason.CLIENT_SENT, Reason.NOT_SUBMITTED}),
 }
 
 
@@ -48,19 +60,61 @@ class Witness:
                 mail = await read(received.content, self._settings.mail_limits)
             except MalformedMail:
                 mail = None
-            spawn = self._told(received, mail, account) if mail is not None and account is not None else []
             entries: tuple[Entry, ...] = ()
+            spawn: list[NewJob] = []
+            his = False
+            if mail is not None and account is not None:
+                found = self._found(received, mail, account)
+                his = self._is_his(received, mail, account)
+                if received.peer.after == RENDER:
+                    course = self._to_render(mail, account, found, his=his)
+                    if isinstance(course, Message):
+                        await self._render(job, received, mail, account, message=course)
+                        return
+                    entries = (_passed_on(job, received, mail, account, reason=course),)
+                spawn = self._told(received, mail, account, found)
+                if entries and entries[0].reason in _ELSEWHERE[bool(spawn)]:
+                    entries = ()
             outcome, reason = Outcome.UNCHANGED, Reason.CLIENT_SENT if spawn else Reason.NO_CALENDAR_PART
-            if (
-                spawn
-                and mail is not None
-                and account is not None
-                and not self._is_his(received, mail, account)
-            ):
+            if spawn and not his:
                 outcome, reason = Outcome.IGNORED, Reason.NOT_SUBMITTED
                 entries, spawn = tuple(_unproven(job, received, one) for one in spawn), []
+            if received.peer.after == RENDER:
+                spawn.append(passing_on(received, job.id))
         await self._queue.finish(job, entries=entries, spawn=spawn)
         self._log.emit(Event.MAIL_READ, outcome=str(outcome), reason=str(reason), job=job.id)
+
+    def _to_render(
+        self, mail: reading.Mail, account: Account, found: Sequence[Addressed | Turned], *, his: bool
+    ) -> Message | Reason:
+        """The one meeting that the mail brings its sender's calendar, or why it goes on as it came."""
+        owner = owner_of(self._accounts, account)
+        if not his:
+            return Reason.NOT_SUBMITTED
+        if mail.sender not in owner:
+            return Reason.SENDER_NOT_ORGANIZER
+        for one in found:
+            if isinstance(one, Turned):
+                return one.reason
+        messages = [one.message for one in found if isinstance(one, Addressed)]
+        if any(one.method not in METHODS for one in messages):
+            return Reason.CLIENT_SENT
+        if any(role(one.object, owner) is not Role.ORGANIZER for one in messages):
+            return Reason.NOT_OUR_ORGANIZER
+        return messages[0] if len(messages) == 1 else Reason.SEVERAL_MEETINGS
+
+    async def _render(
+        self, job: Job, received: ReceivedMail, mail: reading.Mail, account: Account, *, message: Message
+    ) -> None:
+        """SPEC 1.4: who is openly addressed is asked where the meeting names nobody; a Bcc stays private."""
+        reached = {address(one.address) for one in received.envelope.recipients}
+        asked = [] if guests_of(message.object, owner_of(self._accounts, account)) else mail.to
+        facts = {"message_id": mail.message_id, "asked": [one for one in asked if one in reached]}
+        spawn = rendering_job(job, received, message, account=account, facts=facts)
+        await self._queue.finish(job, entries=(), spawn=(spawn,))
+        self._log.emit(
+            Event.MAIL_READ, outcome=str(Outcome.APPLIED), reason=str(Reason.CLIENT_SENT), job=job.id
+        )
 
     def _is_his(self, received: ReceivedMail, mail: reading.Mail, account: Account) -> bool:
         """Anybody may write a user's address into an envelope; what silences letters must come of a login."""
@@ -75,9 +129,14 @@ class Witness:
         found = self._accounts.find(name)
         return found.address == account.address if found else all(one.username != name for one in others)
 
-    def _told(self, received: ReceivedMail, mail: reading.Mail, account: Account) -> list[NewJob]:
+    def _found(
+        self, received: ReceivedMail, mail: reading.Mail, account: Account
+    ) -> tuple[Addressed | Turned, ...]:
         sender = Address(self._accounts.invited_as(received.envelope.sender))
-        found = sort_out(
+        if received.peer.after == RENDER:  # an exported file has no method, and is mailed to invite
+            parts = tuple(replace(one, method=one.method or str(Method.REQUEST)) for one in mail.parts)
+            mail = replace(mail, parts=parts)
+        return sort_out(
             mail,
             _verdict(sender),
             ((account, sender),),
@@ -85,6 +144,14 @@ class Witness:
             quirks_off=self._settings.quirks_off,
             bounds=self._settings.expansion,
         )
+
+    def _told(
+        self,
+        received: ReceivedMail,
+        mail: reading.Mail,
+        account: Account,
+        found: Sequence[Addressed | Turned],
+    ) -> list[NewJob]:
         messages = [one.message for one in found if isinstance(one, Addressed)]
         return [_job(received, mail, who, one) for one in messages for who in self._spoken(account, one)]
 
@@ -146,6 +213,21 @@ def _job(received: ReceivedMail, mail: reading.Mail, account: Account, message: 
             "recipients": sorted({*(one.address for one in received.envelope.recipients), *mail.to}),
             "arrived": received.received_at.isoformat(),
         },
+    )
+
+
+def _passed_on(
+    job: Job, received: ReceivedMail, mail: reading.Mail, account: Account, *, reason: Reason
+) -> Entry:
+    """Why the mail was not rendered."""
+    return Entry(
+        job=job.id,
+        kind="mail",
+        outcome=str(Outcome.IGNORED),
+        reason=str(reason),
+        message_id=mail.message_id,
+        account=account.address,
+        sender=received.envelope.sender,
     )
 
 

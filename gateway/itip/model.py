@@ -124,6 +124,7 @@ class Reason(StrEnum):
     MALFORMED_MAIL = "malformed-mail"
     METHOD_MISMATCH = "method-mismatch"
     NO_METHOD = "no-method"
+    SEVERAL_MEETINGS = "several-meetings"
     UNSUPPORTED_METHOD = "unsupported-method"
     UNSUPPORTED_COMPONENT = "unsupported-component"
     UNSUPPORTED_SMIME = "unsupported-smime"

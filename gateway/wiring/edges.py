@@ -92,8 +92,8 @@ def _settings(config: Config) -> list[ListenerSettings]:
             after=one.after,
             relay_to=one.relay_to,
             evidence=one.evidence,
-            offer_smtputf8=one.after != "relay",  # what the next hop takes, `offering` finds out
-            offer_8bitmime=one.after != "relay",
+            offer_smtputf8=one.after == "discard",  # what the next hop takes, `offering` finds out
+            offer_8bitmime=one.after == "discard",
         )
         for one in config.listeners
     ]

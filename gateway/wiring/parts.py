@@ -28,6 +28,7 @@ from gateway.flows.organizing import Organizing
 from gateway.flows.proposals import Decided
 from gateway.flows.receive import Door, Receive
 from gateway.flows.relay import Relay
+from gateway.flows.rendering import RENDER, Rendering
 from gateway.flows.rounds import Rounds
 from gateway.flows.rsvp import Given, Rsvp, RsvpSettings
 from gateway.flows.sorting import owner_of
@@ -381,10 +382,12 @@ def _journeys(
     common: _Common, calendars: Calendars, *, receive: Receive, deliver: Deliver, mailed: Mailed
 ) -> dict[str, Run]:
     messages, changed, decided = _messages(common), _changed(common, calendars), _decided(common, calendars)
-    given = Given(queue=common.store.queue, messages=messages)
+    queue, accounts = common.store.queue, common.accounts
+    given = Given(queue=queue, messages=messages)
     expiry = Expiry(accounts=common.accounts, queue=common.store.queue, apply=common.apply)
     statuses = _statuses(common, calendars)
     witness = _witness(common)
+    rendering = Rendering(queue=queue, accounts=accounts, apply=common.apply, changed=changed)
 
     async def mail(job: Job) -> Job | None:
         if job.payload["peer"]["role"] == "outgoing":
@@ -401,6 +404,8 @@ def _journeys(
             await statuses.run(job)
         elif job.payload.get("source") == OUTGOING:
             await witness.keep(job)
+        elif job.payload.get("source") == RENDER:
+            await rendering.run(job)
         elif "proposal" in job.payload:
             await decided.run(job)
         elif WORDS in job.payload:

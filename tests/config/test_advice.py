@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import demo_config, later, not_yet, parse, warnings
+from gateway.config import demo_config, later, parse, warnings
 
 HEAD = '[gateway]\ndomains = ["example.org"]\npublic_url = "https://cal.example.org"\n'
 ALICE = '[[account]]\naddress = "alice@example.org"\n'
@@ -66,14 +66,3 @@ def test_the_demo_says_that_rooms_come_later() -> None:
     assert [one.partition(":")[0] for one in later(parse(demo_config(Path("var"))))] == [
         '[[account]] room1@example.org kind = "room"'
     ]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        HEAD + '[[listener]]\nrole = "outgoing"\nafter = "render"',
-    ],
-)
-def test_what_would_lose_mail_without_its_feature_stops_the_start(text: str) -> None:
-    assert len(not_yet(parse(text))) == 1
-    assert not_yet(parse(HEAD)) == ()

@@ -23,7 +23,10 @@ ROOM = '[[account]]\naddress = "room@example.org"\nkind = "room"\n'
         (HEAD + '[[listener]]\nstarttls = { cert = "a.pem" }', "1 starttls: needs both cert and key"),
         (HEAD + '[[listener]]\nafter = "relay"', "1 relay_to: is required"),
         (HEAD + '[[listener]]\nrelay_to = "smtp://x:25"', "1 relay_to: has no effect"),
-        (HEAD + '[[listener]]\nafter = "render"', '1 after: "render" is for role "outgoing"'),
+        (
+            HEAD + '[[listener]]\nafter = "render"\nrelay_to = "smtp://x:25"',
+            '1 after: "render" is for role "outgoing"',
+        ),
         (HEAD + "[[listener]]\nauth_required = true", '1 auth_required: is for role "outgoing"'),
         (
             HEAD + '[[listener]]\nafter = "relay"\nrelay_to = "smtp://localhost:2525"',

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import smtplib
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -140,3 +142,56 @@ def test_an_answer_that_the_program_mails_itself_is_not_sent_again(client: Clien
     gateway.put("alice", UID, answer)
     assert client.letters() == []
     assert "PARTSTAT=TENTATIVE" in gateway.object("alice", UID)
+
+
+class Next:
+    """The mail server behind the gateway."""
+
+    def __init__(self) -> None:
+        self.reached: list[str] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.reached += envelope.rcpt_tos
+        return "250 ok"
+
+
+@pytest.fixture
+def behind(free: Any) -> Iterator[tuple[Next, int]]:
+    server, port = Next(), free()
+    controller = Controller(server, hostname="127.0.0.1", port=port)
+    controller.start()
+    yield server, port
+    controller.stop()
+
+
+def test_a_meeting_mailed_by_its_organizer_is_rendered_updated_and_called_off(
+    start: Any, free: Any, behind: tuple[Next, int]
+) -> None:
+    server, onward = behind
+    gateway, port = start(begun=False), free()
+    with gateway.config.open("a") as file:
+        file.write(
+            f'[[listener]]\nrole = "outgoing"\nlisten = "127.0.0.1:{port}"\nevidence = "network"\n'
+            f'after = "render"\nrelay_to = "smtp://127.0.0.1:{onward}"\n'
+        )
+    gateway.start()
+    gateway.settle()
+    client = Client(gateway, port)
+    boss = "boss@example.net"
+
+    client.mail("REQUEST", DAVE, ERIN, boss)
+    letters = gateway.take_letters()
+    assert sorted(one["To"].addresses[0].addr_spec for one in letters) == [DAVE, ERIN]
+    assert all(one["From"].addresses[0].addr_spec == ALICE for one in letters)
+    assert server.reached == [boss]
+    assert "SUMMARY:Planning" in gateway.object("alice", UID)
+    assert client.letters() == [], "the watch finds nothing new"
+
+    client.mail("REQUEST", DAVE, ERIN, sequence=1, more="LOCATION:Room 3")
+    assert client.letters() == [DAVE, ERIN]
+    client.mail("CANCEL", DAVE, ERIN, sequence=2, more="STATUS:CANCELLED")
+    assert client.letters() == [DAVE, ERIN]
+    assert "STATUS:CANCELLED" in gateway.object("alice", UID)
+    assert server.reached == [boss]
+    reasons = [one["reason"] for one in gateway.json("why", UID) if one["letters"]]
+    assert sorted(reasons) == ["cancelled", "invited", "updated"]

@@ -34,6 +34,8 @@ from gateway.flows.opened import Opener
 from gateway.flows.organizing import Organizing
 from gateway.flows.proposals import Decided
 from gateway.flows.receive import Door, Receive, ReceiveSettings
+from gateway.flows.relay import Relay, RelaySettings
+from gateway.flows.rendering import RENDER, Rendering
 from gateway.flows.rsvp import Given, Rsvp, RsvpSettings
 from gateway.flows.statuses import SOURCE as STATUS
 from gateway.flows.statuses import Statuses
@@ -59,6 +61,7 @@ from gateway.ports import (
     Job,
     Letter,
     OutgoingMail,
+    PassedOn,
     Peer,
     ProfileFacts,
     ReceivedMail,
@@ -307,6 +310,17 @@ class Outbox:
         return sent
 
 
+@dataclass
+class Onward:
+    """Implements `ports.NextHop`; takes everything."""
+
+    mails: list[PassedOn] = field(default_factory=list)
+
+    async def pass_on(self, mail: PassedOn) -> tuple[Sent, ...]:
+        self.mails.append(mail)
+        return tuple(Sent(state="sent", code=250) for _ in mail.envelope.recipients)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Got:
     """A letter as its reader got it."""
@@ -371,7 +385,7 @@ LASTING = frozenset(
         "settle",
         "letter_done",
     ]
-    + ["letter_deferred", "lease_collection", "synced", "put", "delete", "send"]
+    + ["letter_deferred", "lease_collection", "synced", "put", "delete", "send", "pass_on"]
 )
 
 
@@ -428,6 +442,7 @@ class World:
     processes: int = 0
     folder: Path = Path()
     log: Log = field(default_factory=Log)
+    onward: Onward = field(default_factory=Onward)
     rsvp: Rsvp = field(init=False)
     organizing: Organizing = field(init=False)
     receive: Receive = field(init=False)
@@ -468,6 +483,7 @@ class World:
             log=log,
             words=mailed.turn,
         )
+        self.receive = receive
         messages = Messages(
             accounts=accounts,
             queue=queue,  # type: ignore[arg-type]
@@ -539,16 +555,28 @@ class World:
             log=log,
         )
 
+        rendering = Rendering(queue=queue, accounts=accounts, apply=apply, changed=changed)  # type: ignore[arg-type]
+        relay = Relay(
+            queue=queue,  # type: ignore[arg-type]
+            hop=lambda url: Mortal(self.onward, "onward", fate),  # type: ignore[arg-type,return-value]
+            clock=clock,
+            log=log,
+            settings=RelaySettings(
+                hostname="example.org", postmaster="postmaster@example.org", retry_for=self.retry_for
+            ),
+        )
+
         async def mail(job: Job) -> Job | None:
             if job.payload["peer"]["role"] == "outgoing":
-                await witness.read(job)
-                return None
+                return await witness.read(job)
             return await receive.run(job)
 
         async def applying(job: Job) -> None:
             await (
                 witness.keep(job)
                 if job.payload.get("source") == OUTGOING
+                else rendering.run(job)
+                if job.payload.get("source") == RENDER
                 else changed.run(job)
                 if job.payload.get("source") == "change"
                 else expiry.run(job)
@@ -568,7 +596,13 @@ class World:
         worker = Worker(
             name=name,
             queue=queue,  # type: ignore[arg-type]
-            journeys={"mail": mail, "apply": applying, "letter": deliver.run, **self.journeys},
+            journeys={
+                "mail": mail,
+                "apply": applying,
+                "letter": deliver.run,
+                "relay": relay.run,
+                **self.journeys,
+            },
             clock=clock,
             log=log,
             settings=WorkerSettings(concurrency=self.concurrency, retry_for=self.retry_for),

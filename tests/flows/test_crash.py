@@ -13,6 +13,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.ical import linked
+from gateway.ports import Peer
 
 HREF = "/alice/calendar/m1.ics"
 BOBS = "ORGANIZER:mailto:bob@example.net"
@@ -42,6 +43,20 @@ async def reply(world, say):
     world.save(say.meeting())
     await world.drain()
     return await world.mail("REPLY", say.answer(), run=False)
+
+
+async def render(world, say):
+    """The organizer mails his meeting, and a copy to somebody else."""
+    body = say.calendar(say.meeting(guests="bob@example.net carol@example.com"), "REQUEST")
+    name = "<render@example.org>"
+    mail = say.raw_mail(body, "REQUEST", sender="alice@example.org", to="bob@example.net", message_id=name)
+    await world.deliver(
+        mail,
+        to="bob@example.net,carol@example.com,dave@example.com",
+        sender="alice@example.org",
+        peer=Peer(role="outgoing", trusted=True, after="render", relay_to="smtp://next:25"),
+    )
+    return name
 
 
 async def organize(world, say):
@@ -314,6 +329,7 @@ JOURNEYS = [
     delete_the_tail,
     serve_locally,
     answer_locally,
+    render,
 ]
 IN_TIME = [edit_and_reply]  # where eleven minutes more let the edit settle before the answer is read
 TELLING = [tell_the_organizer, tell_the_guest]  # what became of the letters, in the calendar
@@ -349,7 +365,9 @@ async def outcomes_of(world, mail: str | None) -> list[tuple[str, str]]:
 async def end(world, mail):
     await world.drain()
     assert [one for one in await world.waiting() if one[1] != "waiting"] == []
-    return held_by(world), letters_of(world), await outcomes_of(world, mail), await proposals_of(world)
+    passed = {one.address for mailed in world.onward.mails for one in mailed.envelope.recipients}
+    told = await outcomes_of(world, mail), await proposals_of(world), passed
+    return held_by(world), letters_of(world), *told
 
 
 async def proposals_of(world) -> list[tuple[str, str]]:
