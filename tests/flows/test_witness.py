@@ -70,3 +70,28 @@ async def test_a_copy_marks_only_people_of_the_meeting_and_the_series_once(world
     await world.work()
     marks = await world.store.ledger.marks(ALICE, "m1")
     assert [(one.recurrence_id, one.party) for one in marks] == [("", f"mailed:REQUEST:{BOB}")]
+
+
+@pytest.mark.parametrize("order", ["mailed-first", "saved-first", "seen-first"])
+@pytest.mark.parametrize("told", [(BOB, CAROL), (BOB,)], ids=["both", "one"])
+async def test_radicale_1338_a_program_that_mails_by_itself_is_one_mail_per_guest(world, say, order, told):
+    """Whichever comes first, the mail or the save, and whether or not the watch has looked between them."""
+    meeting = say.meeting(guests=f"{BOB} {CAROL}")
+
+    async def mail() -> None:
+        for who in told:
+            content = mailed(say, SUBMITTED, body=meeting, to=who).replace(b"<c1@", f"<{who[0]}@".encode())
+            await world.deliver(content, to=who, sender=ALICE, peer=COPY)
+        await world.work()
+
+    if order == "mailed-first":
+        await mail()
+        world.clock.forward(minutes=5)
+    world.save(meeting)
+    if order == "seen-first":
+        await world.sync()
+        world.clock.forward(seconds=10)
+    if order != "mailed-first":
+        await mail()
+    await world.drain()
+    assert [one.to for one in world.got()] == [who for who in (BOB, CAROL) if who not in told]
