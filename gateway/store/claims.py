@@ -1,9 +1,7 @@
 """Which jobs may run now, and the statement that leases them.
 
-A lane is a line: only its oldest job may start, and none while one of its jobs is leased (SPEC 9.1). A unique index over
-the leased jobs of a lane makes that true across processes and nodes, whatever two of them read at the same moment.
-Before all others of its lane comes a job that has a plan: it may have written to the calendar, and until that is settled
-the next one would take its write for a person's.
+A unique index over the leased jobs of a lane makes it true across processes and nodes that only one of them is leased,
+whatever two of them read at the same moment; `lanes.py` says whose turn it is.
 """
 
 from __future__ import annotations
@@ -15,24 +13,20 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Update, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, Row, Select, Update, bindparam, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.ports import JobKind, JobState
-from gateway.store import schema
+from gateway.store import lanes, schema
 from gateway.store.ids import token
 from gateway.store.prepared import Prepared, plain
-from gateway.store.schema import LEASED
+from gateway.store.schema import AHEAD, LEASED
 
 Kinds = tuple[JobKind, ...]
 MOST_DEATHS = 5  # workers that may die with a job before a person must look at it
 ALONE = 3  # after so many it runs with no other beside it, so that it does not take the innocent along
 
 _T = schema.job
-_OTHER = schema.job.alias("other")
-_LANE = schema.job.alias("lane")
-_OPEN = schema.job.alias("open")
-_PLAN = schema.plan
 
 _EXPIRED = (
     select(_T)
@@ -52,39 +46,12 @@ _IN_HAND = select(_T.c.id).where(
     _T.c.lease_until > bindparam("now"),
     _T.c.kind != str(JobKind.RELAY),
 )
-_BEGUN = exists().where(_PLAN.c.job == _T.c.id)
-_EARLIER = exists().where(
-    _OTHER.c.lane == _T.c.lane,
-    _OTHER.c.state != LEASED,
-    _OTHER.c.due <= _T.c.due,
-    or_(_OTHER.c.due < _T.c.due, and_(_OTHER.c.due == _T.c.due, _OTHER.c.id < _T.c.id)),
-)
-_UNSETTLED = exists().where(
-    _OPEN.c.lane == _T.c.lane,
-    _OPEN.c.state != LEASED,
-    _OPEN.c.state == str(JobState.DUE),  # what is buried, held or parked keeps nobody waiting
-    _OPEN.c.id != _T.c.id,
-    exists().where(_PLAN.c.job == _OPEN.c.id),
-)
-_READY = (
-    select(_T)
-    .where(
-        _T.c.state != LEASED,
-        _T.c.due <= bindparam("now"),
-        ~exists().where(_LANE.c.lane == _T.c.lane, _LANE.c.state == LEASED),
-        or_(~_EARLIER & ~_UNSETTLED, _BEGUN),
-    )
-    .order_by(_T.c.due, _T.c.id)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True, of=_T)
-)
 _NEXT = (
     select(_T.c.account)
-    .where(_T.c.state != LEASED, _T.c.account > bindparam("last"))
+    .where(_T.c.state != LEASED, AHEAD, _T.c.account > bindparam("last"))
     .order_by(_T.c.account)
     .limit(1)
 )
-_OF_ACCOUNT = _READY.where(_T.c.account == bindparam("of_account"))
 _TAKE = (
     update(_T)
     .where(_T.c.id == bindparam("job_id"))
@@ -105,18 +72,20 @@ class Turns:
     def __init__(self) -> None:
         self._last = ""
 
-    def share(self, conn: Connection, rows: list[Any], *, facts: dict[str, Any], kinds: Kinds) -> list[Any]:
+    def share(
+        self, conn: Connection, rows: list[Any], *, most: int, now: datetime, kinds: Kinds
+    ) -> list[Any]:
         """The oldest due jobs; up to half of them give way to accounts that are not among them and have a job that is due.
 
         It costs two looks into an index for each account that is asked, and no more are asked than jobs are taken; none
         where everything due was taken, or each is of another account.
         """
         counts = Counter(one.account for one in rows)
-        if len(rows) < max(2, facts["most"]) or counts.most_common(1)[0][1] == 1:
+        if len(rows) < max(2, most) or counts.most_common(1)[0][1] == 1:
             return rows
         guests: list[Any] = []
         for account in self._others(conn, len(rows), counts):
-            guests += _prepared(_OF_ACCOUNT, kinds).ask(conn, facts | {"most": 1, "of_account": account})
+            guests += lanes.ready(conn, 1, now=now, kinds=kinds, account=account)[0]
             if len(guests) * 2 >= len(rows):
                 break
         kept = list(rows)
@@ -157,26 +126,29 @@ def take(
     limit: int,
     kinds: Sequence[JobKind],
     turns: Turns,
-) -> list[dict[str, Any]]:
-    """Lease up to `limit` jobs, those first whose last worker died with them; their rows as they are now.
+) -> list[dict[str, Any]] | None:
+    """Lease up to `limit` jobs, those first whose last worker died with them; their rows as they are now. None: nothing yet, but
+    there is more to look at.
 
     One that has outlived `ALONE` workers is handed out alone, once its worker has nothing else in hand; but for what goes
     on from the door, which may never end.
     """
     facts = {"now": now, "most": limit}
-    ours: list[dict[str, Any]] = []
-    for statement, died in ((_EXPIRED, True), (_READY, False)):
-        if left := limit - len(ours):
-            rows = _prepared(statement, tuple(kinds)).ask(conn, facts | {"most": left})
-            if rows and not died:
-                rows = turns.share(conn, rows, facts=facts | {"most": left}, kinds=tuple(kinds))
-            deadly = [row for row in rows if row.deaths >= ALONE] if died else []
-            if deadly and _prepared(_IN_HAND, ()).ask(conn, {"owner": owner, "now": now}):
-                return []
-            ours += _lease(conn, [_taken(row, owner, now + lease, died=died) for row in deadly[:1] or rows])
-            if deadly:
-                return ours
-    return ours
+    which, until = tuple(kinds), now + lease
+    dead = _prepared(_EXPIRED, which).ask(conn, facts)
+    if deadly := [row for row in dead if row.deaths >= ALONE]:
+        if _prepared(_IN_HAND, ()).ask(conn, {"owner": owner, "now": now}):
+            return []
+        return _lease(conn, [_taken(row, owner, until, died=True) for row in deadly[:1]])
+    ours = _lease(conn, [_taken(row, owner, until, died=True) for row in dead])
+    left = limit - len(ours)
+    if not left:
+        return ours
+    rows, more = lanes.ready(conn, left, now=now, kinds=which)
+    if rows:
+        rows = turns.share(conn, rows, most=left, now=now, kinds=which)
+    ours += _lease(conn, [_taken(row, owner, until, died=False) for row in rows])
+    return ours if ours or not more else None
 
 
 @lru_cache(maxsize=32)

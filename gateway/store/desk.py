@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.store import retention
+from sqlalchemy import Connection
+
+from gateway.store import lanes, retention
 from gateway.store.bodies import Bodies
 from gateway.store.db import Database
 from gateway.store.held import HeldItems
@@ -63,11 +65,12 @@ class Store:
         await self.queue.recover(owner)
         await self.snapshots.recover(owner)
         await self.queue.sweep(alone=not self.db.shared)
+        await self.queue.heal()
 
     async def forget(self, before: datetime) -> int:
         """Delete what ended before this moment: journal, letters, answered questions; how many rows. The ledger stays."""
         gone = 0
-        while rows := await self.db.write(lambda conn: retention.forget(conn, before)):
+        while rows := await self.db.write(lambda conn: _tidied(conn, before)):
             gone += rows
         await self.queue.sweep()
         return gone
@@ -75,6 +78,14 @@ class Store:
     async def close(self) -> None:
         """Commit what is waiting, then close."""
         await self.db.close()
+
+
+def _tidied(conn: Connection, before: datetime) -> int:
+    """Once nothing is left to forget: nobody waits behind nobody."""
+    gone = retention.forget(conn, before)
+    if not gone:
+        lanes.heal(conn)
+    return gone
 
 
 __all__ = ["Store"]

@@ -52,6 +52,7 @@ class HeldItems:
         values = {
             "state": str(JobState.DUE),
             "due": self._jobs.now(),
+            "behind": 0,
             "payload": {**row.payload, word: True},
         }
         conn.execute(update(schema.job).where(schema.job.c.id == row.id).values(values))

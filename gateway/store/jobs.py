@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, exists, insert, or_, 
 
 from gateway.errors import LeaseLost
 from gateway.ports import Entry, Job, JobKind, JobState, NewJob
-from gateway.store import schema
+from gateway.store import lanes, schema
 from gateway.store.bell import Bell
 from gateway.store.bodies import Bodies
 from gateway.store.claims import ALONE
@@ -33,18 +33,14 @@ _INSERT_ENTRY = Prepared(
     .inline()
 )
 _SAME_KEY = Prepared(
-    select(_T.c.id, _T.c.state).where(
+    select(_T.c.id, _T.c.state, _T.c.kind, _T.c.lane).where(
         _T.c.key == bindparam("same"), _T.c.state != LEASED, _T.c.key != schema.NOTHING
     )
 )
 _LEASE = Prepared(
     select(
-        _T.c.id,
-        _T.c.origin,
-        _T.c.key,
-        _T.c.lease_owner,
-        schema.content.c.file,
-        schema.plan.c.id.label("plan"),
+        *(_T.c.id, _T.c.origin, _T.c.key, _T.c.kind, _T.c.lane, _T.c.lease_owner),
+        *(schema.content.c.file, schema.plan.c.id.label("plan")),
     )
     .outerjoin(schema.content, schema.content.c.job == _T.c.id)
     .outerjoin(schema.plan, schema.plan.c.job == _T.c.id)
@@ -97,6 +93,8 @@ class Lease:
     origin: str
     key: str
     file: str
+    kind: str
+    lane: str
     owner: str = ""
     plan: str = ""  # what an earlier transaction planned for it, or ""
 
@@ -152,6 +150,7 @@ class Jobs:
         values = {name: value for name, value in row.items() if name not in kept}
         conn.execute(update(_T).where(_T.c.id == old.id).values(values))
         self.bodies.replace(conn, old.id, body=laid.job.body, file=laid.file)
+        lanes.wake(conn, old.lane, kind=old.kind, job=old.id)
         return str(old.id)
 
     def _row(self, laid: Laid, origin: str) -> dict[str, Any]:
@@ -176,6 +175,7 @@ class Jobs:
             "lease_token": held.token if held else "",
             "lease_until": held.until if held else None,
             "deaths": 0,
+            "behind": 0,
         }
 
     def held(self, conn: Connection, laid: Sequence[Laid], *, lease: Lease, onward: timedelta) -> Laid | None:
@@ -199,18 +199,12 @@ class Jobs:
         row = _LEASE.first(conn, {"job_id": job.id, "proof": job.token}) if job.token else None
         if row is None:
             raise LeaseLost(f"job {job.id}: the lease is lost")
-        return Lease(
-            id=row.id,
-            origin=row.origin,
-            key=row.key,
-            file=row.file or "",
-            owner=row.lease_owner,
-            plan=row.plan or "",
-        )
+        return lease_of(row, row.plan or "", owner=row.lease_owner)
 
     def remove(self, conn: Connection, lease: Lease) -> None:
         """The job, its body, its plan and the letters that were only planned are gone; its lane is free."""
         _DELETE.run(conn, ({"job_id": lease.id},))
+        lanes.wake(conn, lease.lane, kind=lease.kind, job=lease.id)
         self.bodies.discard(conn, lease.file)
         self.ring(conn)
 
@@ -231,6 +225,7 @@ class Jobs:
         if lease.key and self.successor(conn, lease):
             free["key"] = ""
         conn.execute(update(_T).where(_T.c.id == lease.id).values(free | values))
+        lanes.wake(conn, lease.lane, kind=lease.kind, job=lease.id)
         self.ring(conn)
 
     def successor(self, conn: Connection, lease: Lease) -> bool:
@@ -279,6 +274,20 @@ def job_of(row: Row[Any] | Mapping[str, Any], body: bytes = b"") -> Job:
     )
 
 
+def lease_of(row: Row[Any], plan: str = "", *, owner: str = "") -> Lease:
+    """What the ending of a job needs of its row."""
+    return Lease(
+        id=row.id,
+        origin=row.origin,
+        key=row.key,
+        file=row.file or "",
+        kind=row.kind,
+        lane=row.lane,
+        owner=owner,
+        plan=plan,
+    )
+
+
 def with_letters(entry: Entry, letters: Sequence[str]) -> Entry:
     return replace(entry, letters=tuple(letters)) if letters else entry
 
@@ -306,4 +315,4 @@ def _entry_row(entry: Entry, origin: str, now: datetime, *, harsh: bool) -> dict
     }
 
 
-__all__ = ["Hold", "Jobs", "Laid", "Lease", "job_of", "with_letters"]
+__all__ = ["Hold", "Jobs", "Laid", "Lease", "job_of", "lease_of", "with_letters"]

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, exists, func, literal_column, or_, select, update
 
 from gateway.ports import Entry, JobKind, JobState
-from gateway.store import schema
+from gateway.store import lanes, schema
 from gateway.store.instants import rfc3339
-from gateway.store.jobs import Jobs, Lease
-from gateway.store.schema import LEASED
+from gateway.store.jobs import Jobs, Lease, lease_of
+from gateway.store.schema import AHEAD, LEASED
 
 _T = schema.job
 EXPIRY = "expiry"  # the reason of such a job
@@ -89,7 +89,7 @@ def drained(conn: Connection, now: datetime, *, timers: bool) -> bool:
     """
     busy = [
         exists().where(_T.c.state == LEASED),
-        exists().where(_T.c.state != LEASED, _T.c.due <= now),
+        exists().where(_T.c.state != LEASED, AHEAD, _T.c.due <= now),
     ]
     if timers:
         busy.append(exists().where(and_(_T.c.state == _DUE, _T.c.attempts == 0, _T.c.reason != EXPIRY)))
@@ -100,13 +100,16 @@ def make_due(conn: Connection, jobs: Jobs, job: str, *, states: Sequence[str], t
     """Let it run now. A released job starts its life anew, so that it is not given up at once."""
     statement = update(_T).where(_T.c.id == job, _T.c.state.in_(states), _T.c.state != LEASED)
     now = jobs.now()
-    values: dict[str, Any] = {"state": _DUE, "due": now}
+    values: dict[str, Any] = {"state": _DUE, "due": now, "behind": 0}
     if timed:
         statement = statement.where(_T.c.due.is_not(None))
     else:
         values |= {"attempts": 0, "deaths": 0, "created": now, "reason": ""}
     jobs.ring(conn)
-    return conn.execute(statement.values(values)).rowcount == 1
+    moved = conn.execute(statement.values(values).returning(_T.c.lane, _T.c.kind)).first()
+    if moved is not None:
+        lanes.wake(conn, moved.lane, kind=moved.kind, job=job)
+    return moved is not None
 
 
 def drop(conn: Connection, jobs: Jobs, job: str) -> bool:
@@ -149,7 +152,7 @@ def unclaimed(conn: Connection, job: str) -> tuple[Row[Any], Lease] | None:
     row = conn.execute(statement.with_for_update(of=_T)).first()
     if row is None:
         return None
-    return row, Lease(id=row.id, origin=row.origin, key=row.key, file=row.file or "")
+    return row, lease_of(row)
 
 
 __all__ = ["drained", "drop", "listing", "make_due", "showing", "stats", "unclaimed"]

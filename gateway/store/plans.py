@@ -59,7 +59,7 @@ _WAKE = Prepared(
         _J.c.state == str(JobState.WAITING),
         _J.c.due.is_not(None),  # a held job has no due time, and goes on waiting
     )
-    .values(state=str(JobState.DUE), due=bindparam("now"))
+    .values(state=str(JobState.DUE), due=bindparam("now"), behind=0)
 )
 ACQUAINTANCE = 50  # so many of the last letters to somebody tell whether we know him
 
@@ -149,8 +149,8 @@ class Plans:
             harsh = any(_is_harsh(entry.method, row.summary) for row in ready)
             self._jobs.tell(conn, (entry,), origin=lease.origin, harsh=harsh)
         self._jobs.queue(conn, [self._letter_job(row) for row in ready], origin=lease.origin)
-        self._jobs.remove(conn, lease)
         self._wake_parked(conn, plan, now)
+        self._jobs.remove(conn, lease)  # which asks whose turn in the lane it is now
 
     def _release_letters(self, conn: Connection, plan: Plan, now: datetime) -> list[Any]:
         """Planned letters become ready, and no longer hang on the plan."""

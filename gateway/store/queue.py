@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from gateway.ports import Entry, Held, Job, JobKind, JobState, NewJob
-from gateway.store import claims, mailq, schema
+from gateway.store import claims, lanes, mailq, schema
 from gateway.store.bodies import LARGE
 from gateway.store.db import Database
 from gateway.store.jobs import Jobs, Laid, Lease, job_of
-from gateway.store.schema import LEASED
+from gateway.store.schema import AHEAD, LEASED
 
 POLL = 1.0  # seconds: other processes ring no bell here
 SETTLING = "settling"
@@ -44,16 +44,20 @@ class Queue:
         """Lease up to `limit` due jobs, at most one per lane, no lane that has a leased job; oldest due first, but never more than half of
         one account while another has something due."""
 
-        def change(conn: Connection) -> list[tuple[dict[str, Any], tuple[bytes, str]]]:
+        def change(conn: Connection) -> list[tuple[dict[str, Any], tuple[bytes, str]]] | None:
             for row in claims.poison(conn, self._jobs.now()):
                 self._bury(conn, job_of(row), "internal-error", (_deadly(row),))
             rows = claims.take(
                 conn, worker, now=self._jobs.now(), lease=lease, limit=limit, kinds=kinds, turns=self._turns
             )
+            if rows is None:
+                return None
             bodies = self._jobs.bodies.find(conn, [one["id"] for one in rows]) if rows else {}
             return [(one, bodies.get(one["id"], (b"", ""))) for one in rows]
 
-        jobs = [await self._whole(row, *body) for row, body in await self._db.write(change)]
+        while (found := await self._db.write(change)) is None:
+            pass  # a part at a time, so that nobody else waits for it
+        jobs = [await self._whole(row, *body) for row, body in found]
         return tuple(one for one in jobs if one is not None)
 
     async def _whole(self, row: dict[str, Any], data: bytes, file: str) -> Job | None:
@@ -182,7 +186,7 @@ class Queue:
     async def next_due(self) -> datetime | None:
         """When the next job that is not leased or waiting comes due; None when there is none."""
         statement = select(func.min(_T.c.due, type_=_T.c.due.type)).where(
-            _T.c.state == str(JobState.DUE), _T.c.state != LEASED
+            _T.c.state == str(JobState.DUE), _T.c.state != LEASED, AHEAD
         )
         return await self._db.read(lambda conn: conn.execute(statement).scalar())
 
@@ -204,6 +208,10 @@ class Queue:
         if owner:
             statement = statement.where(_T.c.lease_owner == owner)
         return await self._db.write(lambda conn: conn.execute(statement).rowcount)
+
+    async def heal(self) -> int:
+        """Wake jobs that wait behind nobody (an older program freed their lanes while it ran beside this one); how many."""
+        return await self._db.write(lanes.heal)
 
     async def sweep(self, now: float | None = None, *, alone: bool = False) -> int:
         """Remove the files of bodies that a crash left without a job, or (`alone`: nobody else runs) half come; how many."""
@@ -252,7 +260,7 @@ class Queue:
 
 def _is_alone(job: Job) -> bool:
     """Whether nothing can wait for the end of this job, in its lane or in a file."""
-    return job.lane == f"{job.kind}:{job.id}" and len(job.body) <= LARGE and job.file is None
+    return job.lane == lanes.alone(job.kind, job.id) and len(job.body) <= LARGE and job.file is None
 
 
 def _held_row(name: str, held: Held, lease: Lease, now: datetime) -> dict[str, Any]:

@@ -35,10 +35,11 @@ from sqlalchemy.sql.elements import ColumnElement
 from gateway.store.instants import Instant
 from gateway.store.texts import Key, Plain
 
-REVISION = "0005"  # the newest of migrations/versions; a test compares
+REVISION = "0006"  # the newest of migrations/versions; a test compares
 
 LEASED: ColumnElement[str] = literal_column("'leased'")
 NOTHING: ColumnElement[str] = literal_column("''")
+NONE: ColumnElement[int] = literal_column("0")
 
 metadata = MetaData(
     naming_convention={
@@ -92,13 +93,16 @@ job = Table(
     Column(
         "deaths", Integer, nullable=False, server_default=text("0")
     ),  # workers that died while they had it
+    Column("behind", Integer, nullable=False, server_default=text("0")),  # 1: no claim needs to look at it
 )
+AHEAD: ColumnElement[bool] = job.c.behind == NONE
 _free = job.c.state != LEASED
+_seen = _free & AHEAD
 _leased = job.c.state == LEASED
 _keyed = _free & (job.c.key != NOTHING)
-Index("ix_job_due", job.c.due, job.c.id, sqlite_where=_free, postgresql_where=_free)
+Index("ix_job_due", job.c.due, job.c.id, sqlite_where=_seen, postgresql_where=_seen)
 Index("ix_job_lane", job.c.lane, job.c.due, job.c.id, sqlite_where=_free, postgresql_where=_free)
-Index("ix_job_account", job.c.account, job.c.due, job.c.id, sqlite_where=_free, postgresql_where=_free)
+Index("ix_job_account", job.c.account, job.c.due, job.c.id, sqlite_where=_seen, postgresql_where=_seen)
 Index("ix_job_meeting", job.c.account, job.c.uid)
 Index("uq_job_lane", job.c.lane, unique=True, sqlite_where=_leased, postgresql_where=_leased)
 Index("uq_job_key", job.c.key, unique=True, sqlite_where=_keyed, postgresql_where=_keyed)
@@ -294,7 +298,9 @@ principal = Table(
 
 
 __all__ = [
+    "AHEAD",
     "LEASED",
+    "NONE",
     "REVISION",
     "accepted",
     "collection",

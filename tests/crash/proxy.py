@@ -72,14 +72,16 @@ class Proxy:
     def stop(self) -> None:
         async def end() -> None:
             self._server.close()
+            await asyncio.sleep(0)  # who was accepted a moment ago has no task before the next turn
             while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
                 for task in tasks:
                     task.cancel()
                 await asyncio.wait(tasks)
+                await asyncio.sleep(0)
 
-        asyncio.run_coroutine_threadsafe(end(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+        self._loop.run_until_complete(end())
         self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from gateway.errors import LeaseLost
 from gateway.ports import Entry, Held, JobKind, JobState, Plan
-from gateway.store import claims, schema
+from gateway.store import claims, lanes, schema
 from gateway.store.bodies import LARGE
 
 LEASE = timedelta(minutes=5)
@@ -390,7 +390,7 @@ async def test_the_worker_wakes_when_work_comes_or_a_lane_is_free(store, new_job
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 async def test_claims_go_by_the_indexes(store) -> None:
     def plan(conn) -> str:
-        text = str(claims._READY.compile(conn.engine, compile_kwargs={"render_postcompile": True}))
+        text = str(lanes._DUE.compile(conn.engine, compile_kwargs={"render_postcompile": True}))
         rows = conn.exec_driver_sql("EXPLAIN QUERY PLAN " + text, tuple([1] * text.count("?")))
         return "\n".join(row[3] for row in rows)
 
@@ -521,7 +521,7 @@ async def test_turns_go_by_the_indexes(store) -> None:
         rows = conn.exec_driver_sql("EXPLAIN QUERY PLAN " + text, tuple([1] * text.count("?")))
         return "\n".join(row[3] for row in rows)
 
-    for statement in (claims._NEXT, claims._OF_ACCOUNT):
+    for statement in (claims._NEXT, lanes._OF_ACCOUNT):
         plan = await store.db.read(lambda conn, asked=statement: told(conn, asked))
         assert "ix_job_account" in plan
         assert "TEMP B-TREE" not in plan

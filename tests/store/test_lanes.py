@@ -1,0 +1,132 @@
+"""A lane may be as long as it likes: what stands behind is looked at once, and each in its turn runs."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from gateway.ports import Plan
+from gateway.store import lanes, schema
+
+LEASE = timedelta(minutes=1)
+J = schema.job
+
+
+async def ahead(store) -> int:
+    """How many jobs a claim would look at."""
+    statement = select(func.count()).where(J.c.behind == 0, J.c.state != "leased")
+    return await store.db.read(lambda conn: conn.execute(statement).scalar_one())
+
+
+async def in_order(store) -> list[str]:
+    done = []
+    while jobs := await store.queue.claim("w", limit=4, lease=LEASE):
+        for job in jobs:
+            await store.queue.finish(job)
+            done.append(job.id)
+    return done
+
+
+async def test_a_long_lane_is_looked_at_once(store, new_job, monkeypatch) -> None:
+    monkeypatch.setattr(lanes, "PAGE", 8)
+    monkeypatch.setattr(lanes, "PAGES", 3)
+    names = []
+    for _ in range(60):
+        names += await store.queue.add([new_job("long")])
+    (first,) = await store.queue.claim("w", limit=4, lease=LEASE)
+    assert await ahead(store) > 0  # one transaction does not look at all of them
+    assert await store.queue.claim("w", limit=4, lease=LEASE) == ()
+    assert await ahead(store) == 0
+    await store.queue.finish(first)
+    assert await ahead(store) == 1
+    assert [first.id, *await in_order(store)] == names
+
+
+async def test_beside_a_long_lane_another_one_is_found(store, new_job, clock, monkeypatch) -> None:
+    monkeypatch.setattr(lanes, "PAGE", 8)
+    monkeypatch.setattr(lanes, "PAGES", 2)
+    for _ in range(50):
+        await store.queue.add([new_job("long")])
+    (first,) = await store.queue.claim("w", limit=1, lease=LEASE)
+    clock.forward(seconds=1)
+    (other,) = await store.queue.add([new_job("short")])
+    (job,) = await store.queue.claim("w", limit=1, lease=LEASE)
+    assert job.id == other
+    assert first.lane == "long"
+
+
+@pytest.mark.parametrize("how", ["retry", "park", "bury", "finish"])
+async def test_however_the_first_goes_the_second_comes(store, new_job, clock, how: str) -> None:
+    await store.queue.add([new_job("a")])
+    clock.forward(seconds=1)
+    (second,) = await store.queue.add([new_job("a")])
+    (job,) = await store.queue.claim("w", limit=4, lease=LEASE)
+    assert await store.queue.claim("w", limit=4, lease=LEASE) == ()
+    later = clock.now() + timedelta(hours=1)
+    if how == "retry":
+        await store.queue.retry(job, due=later, reason="r")
+    elif how == "park":
+        await store.queue.park(job, due=later, reason="r")
+    elif how == "bury":
+        await store.queue.bury(job, "r")
+    else:
+        await store.queue.finish(job)
+    (job,) = await store.queue.claim("w", limit=4, lease=LEASE)
+    assert job.id == second
+
+
+async def test_what_stood_behind_a_dropped_job_comes(store, new_job, clock) -> None:
+    (head,) = await store.queue.add([new_job("a", due=clock.now() + timedelta(seconds=5))])
+    (other,) = await store.queue.add([new_job("a", due=clock.now() + timedelta(seconds=6))])
+    clock.forward(seconds=10)
+    conn = store.db
+    await conn.write(lambda c: c.execute(update(J).where(J.c.id == other).values(behind=1)).rowcount)
+    assert await store.queue.drop(head)
+    (job,) = await store.queue.claim("w", limit=4, lease=LEASE)
+    assert job.id == other
+
+
+async def test_a_job_whose_plan_is_open_is_never_behind(store, new_job, clock) -> None:
+    await store.queue.add([new_job("a", uid="u")])
+    (job,) = await store.queue.claim("w", limit=1, lease=LEASE)
+    await store.plans.plan(job, Plan(job=job.id, account="alice", uid="u", action="none"), [])
+    for _ in range(3):
+        await store.queue.add([new_job("a", uid="u")])
+    clock.forward(seconds=1)
+    await store.queue.retry(job, due=clock.now(), reason="r")
+    assert [one.id for one in await store.queue.claim("w", limit=4, lease=LEASE)] == [job.id]
+
+
+async def test_who_waits_behind_nobody_is_woken(store, new_job) -> None:
+    """A program of before the marks does not wake anybody."""
+    (name,) = await store.queue.add([new_job("a")])
+    await store.queue.add([new_job("a")])
+    await store.db.write(lambda conn: conn.execute(update(J).values(behind=1)).rowcount)
+    assert await store.queue.claim("w", limit=4, lease=LEASE) == ()
+    assert await store.queue.heal() == 1
+    assert [one.id for one in await store.queue.claim("w", limit=4, lease=LEASE)] == [name]
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+async def test_nobody_is_left_behind_while_nodes_add_claim_and_finish(open_store, new_job) -> None:
+    nodes = [await open_store() for _ in range(3)]
+    added: list[str] = []
+    done: list[str] = []
+
+    async def fill(node) -> None:
+        for number in range(30):
+            added.extend(await node.queue.add([new_job(f"lane{number % 2}")]))
+
+    async def work(node) -> None:
+        while len(done) < 90:
+            for job in await node.queue.claim(str(id(node)), limit=2, lease=LEASE):
+                await node.queue.finish(job)
+                done.append(job.id)
+            await asyncio.sleep(0)
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*map(fill, nodes), *map(work, nodes))
+    assert sorted(done) == sorted(added)
