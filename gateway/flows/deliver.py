@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from gateway.accounts import Account, Accounts
 from gateway.flows import statuses
+from gateway.flows.bounced import telling
 from gateway.flows.receive import lane, pack_verdict
 from gateway.flows.worker import delay
 from gateway.ical.address import address
@@ -147,6 +148,6 @@ class Deliver:
             reason=str(reason),
             entries=(entry,),
             status=status,
-            spawn=self._noting(letter, status),
+            spawn=(*self._noting(letter, status), *telling(letter, status, text)),
         )
         self._log.emit(Event.LETTER_FAILED, job=job.id, letter=letter.id, reason=str(reason))

@@ -64,7 +64,12 @@ class Worded:
 
 
 ASKING = frozenset({"invitation", "update"})
-_PAGES = {"answered": Purpose.ANSWER, "proposal": Purpose.ORGANIZER, "message": Purpose.ORGANIZER}
+_PAGES = {
+    "answered": Purpose.ANSWER,
+    "proposal": Purpose.ORGANIZER,
+    "message": Purpose.ORGANIZER,
+    "bounced": Purpose.ORGANIZER,
+}
 
 
 def answer_links(
@@ -189,7 +194,7 @@ def _notice(
     recipient = Mailbox(address=new.recipient, name=new.recipient_name)
     site = mail_domain(tokens.service)
     page = ""
-    if signed is not None and summary.kind in _PAGES:
+    if signed is not None and summary.kind in _PAGES and not _is_of_a_guest(summary, new.recipient):
         page = signed.link(_PAGES[summary.kind], letter.sequence, moment)
     worded = renderer.render(
         Sheet(
@@ -220,6 +225,12 @@ def _notice(
         calendar=b"",
         attach=False,
     )
+
+
+def _is_of_a_guest(summary: Summary, recipient: str) -> bool:
+    """Of an answer that came back its organizer's page is nothing for the guest who gave it."""
+    organizer = summary.now.organizer
+    return summary.kind == "bounced" and (organizer is None or organizer.address != recipient)
 
 
 def automatic(letter: NewLetter, *, mark_all: bool) -> str:

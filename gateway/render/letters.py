@@ -22,6 +22,7 @@ KINDS = (
     "proposal-declined",
     "message",
     "answered",
+    "bounced",
 )
 
 

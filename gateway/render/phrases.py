@@ -43,6 +43,7 @@ def phrases(sheet: Sheet, voice: Voice) -> Phrases:
         "proposal-declined": _proposal_declined,
         "message": _message,
         "answered": _answered,
+        "bounced": _bounced,
     }
     band, symbol, tone, verb, intro = make.get(kind, _invitation)(sheet, who, voice)
     return Phrases(
@@ -234,6 +235,19 @@ def _answered(sheet: Sheet, who: str, voice: Voice) -> _Made:
     return _band(status, voice), symbol, tone, voice.say("Your answer: %(title)s"), (sentence, scope, told)
 
 
+def _bounced(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    known = {
+        "3.7": voice.say("The mail server there says that nobody has this address."),
+        "5.2": voice.say("There is no way to deliver mail to this address."),
+        "5.3": voice.say("The mail server there does not want this mail."),
+    }
+    guest = sheet.summary.attendee
+    address = line(guest.address, 254) if guest is not None else who
+    sentence = voice.say("Your mail about this meeting did not reach %(address)s.", address=address)
+    why = known.get(sheet.summary.partstat, voice.say("The mail server gave up."))
+    return voice.say("Not delivered"), "✕", "no", voice.say("Not delivered: %(title)s"), (sentence, why)
+
+
 def _band(status: str, voice: Voice) -> str:
     known = {
         "ACCEPTED": voice.say("Accepted"),
@@ -306,6 +320,8 @@ def _footer(sheet: Sheet, who: str, voice: Voice) -> tuple[str, ...]:
         why = voice.say("You receive this because you organize this meeting.")
     elif sheet.summary.kind == "answered":
         why = voice.say("You receive this because an answer was given in your name.")
+    elif sheet.summary.kind == "bounced":
+        why = voice.say("You receive this because the mail was sent in your name.")
     else:
         why = voice.say("%(who)s sent this to %(reader)s.", who=named, reader=reader)
     site = voice.say("Delivered by the calendar gateway of %(site)s.", site=sheet.site) if sheet.site else ""

@@ -15,6 +15,7 @@ from gateway.accounts import Account, Accounts
 from gateway.caldav.calendars import CalDavCalendars
 from gateway.config import Config, accounts_of
 from gateway.flows.apply import Apply
+from gateway.flows.bounced import SOURCE as BOUNCE
 from gateway.flows.changed import Burst, Changed
 from gateway.flows.deliver import Compose, Deliver, DeliverSettings
 from gateway.flows.doctor import Doctor
@@ -33,7 +34,6 @@ from gateway.flows.rounds import Rounds
 from gateway.flows.rsvp import Given, Rsvp, RsvpSettings
 from gateway.flows.sorting import owner_of
 from gateway.flows.statuses import SOURCE as STATUS
-from gateway.flows.statuses import Statuses
 from gateway.flows.watch import Watch, WatchSettings
 from gateway.flows.witness import SOURCE as OUTGOING
 from gateway.flows.witness import Witness
@@ -54,7 +54,7 @@ from gateway.smtp.sender import ClosableSmarthost, open_smarthost
 from gateway.store.desk import Store
 from gateway.store.spool import SpoolReader
 from gateway.web.app import Health
-from gateway.wiring import meaning
+from gateway.wiring import endings, meaning
 from gateway.wiring.embedded import embedded_urls
 from gateway.wiring.storage import SystemClock, opened_store
 
@@ -159,7 +159,7 @@ def _assemble(
         name=name,
         queue=store.queue,
         journeys={
-            **_journeys(common, calendars, receive=receive, deliver=deliver, mailed=mailed),
+            **_journeys(common, calendars, receive=receive, deliver=deliver, mailed=mailed, tokens=tokens),
             str(JobKind.RELAY): _relay(common, hops).run,
         },
         clock=clock,
@@ -379,33 +379,43 @@ def _decided(common: _Common, calendars: Calendars) -> Decided:
 
 
 def _journeys(
-    common: _Common, calendars: Calendars, *, receive: Receive, deliver: Deliver, mailed: Mailed
+    common: _Common,
+    calendars: Calendars,
+    *,
+    receive: Receive,
+    deliver: Deliver,
+    mailed: Mailed,
+    tokens: Tokens,
 ) -> dict[str, Run]:
     messages, changed, decided = _messages(common), _changed(common, calendars), _decided(common, calendars)
     queue, accounts = common.store.queue, common.accounts
     given = Given(queue=queue, messages=messages)
     expiry = Expiry(accounts=common.accounts, queue=common.store.queue, apply=common.apply)
-    statuses = _statuses(common, calendars)
+    statuses, bounced = endings.statuses(common, calendars), endings.bounced(common, tokens)
     witness = _witness(common)
     rendering = Rendering(queue=queue, accounts=accounts, apply=common.apply, changed=changed)
+    by_source: dict[object, Run] = {
+        "change": changed.run,
+        SOURCE: expiry.run,
+        STATUS: statuses.run,
+        OUTGOING: witness.keep,
+        RENDER: rendering.run,
+        BOUNCE: bounced.run,
+    }
 
     async def mail(job: Job) -> Job | None:
         if job.payload["peer"]["role"] == "outgoing":
             await witness.read(job)
-            return None
-        return await receive.run(job)
+        elif bounced.concerns(job):
+            await bounced.read(job)
+        else:
+            return await receive.run(job)
+        return None
 
     async def apply(job: Job) -> None:
-        if job.payload.get("source") == "change":
-            await changed.run(job)
-        elif job.payload.get("source") == SOURCE:
-            await expiry.run(job)
-        elif job.payload.get("source") == STATUS:
-            await statuses.run(job)
-        elif job.payload.get("source") == OUTGOING:
-            await witness.keep(job)
-        elif job.payload.get("source") == RENDER:
-            await rendering.run(job)
+        run = by_source.get(job.payload.get("source"))
+        if run is not None:
+            await run(job)
         elif "proposal" in job.payload:
             await decided.run(job)
         elif WORDS in job.payload:
@@ -416,17 +426,6 @@ def _journeys(
             await messages.run(job)
 
     return {str(JobKind.MAIL): mail, str(JobKind.APPLY): apply, str(JobKind.LETTER): deliver.run}
-
-
-def _statuses(common: _Common, calendars: Calendars) -> Statuses:
-    store = common.store
-    return Statuses(
-        accounts=common.accounts,
-        queue=store.queue,
-        plans=store.plans,
-        calendars=calendars,
-        apply=common.apply,
-    )
 
 
 def _witness(common: _Common) -> Witness:

@@ -24,6 +24,8 @@ import sqlalchemy
 from gateway.accounts import Account, Accounts
 from gateway.errors import BackendRefused, BackendUnavailable, ObjectRefused, PreconditionFailed
 from gateway.flows.apply import Apply
+from gateway.flows.bounced import SOURCE as BOUNCE
+from gateway.flows.bounced import Bounced
 from gateway.flows.changed import Burst, Changed
 from gateway.flows.deliver import Deliver, DeliverSettings
 from gateway.flows.expiry import SOURCE, Expiry
@@ -420,6 +422,7 @@ class Process:
     worker: Worker
     watch: Watch
     door: Door
+    receive: Receive
     fate: Fate
 
 
@@ -554,6 +557,16 @@ class World:
             settings=RECEIVING,
             log=log,
         )
+        bounced = Bounced(
+            accounts=accounts,
+            queue=queue,  # type: ignore[arg-type]
+            plans=plans,  # type: ignore[arg-type]
+            apply=apply,
+            tokens=TOKENS,
+            clock=clock,
+            log=log,
+            writes=self.statuses,
+        )
 
         rendering = Rendering(queue=queue, accounts=accounts, apply=apply, changed=changed)  # type: ignore[arg-type]
         relay = Relay(
@@ -569,7 +582,10 @@ class World:
         async def mail(job: Job) -> Job | None:
             if job.payload["peer"]["role"] == "outgoing":
                 return await witness.read(job)
-            return await receive.run(job)
+            if not bounced.concerns(job):
+                return await receive.run(job)
+            await bounced.read(job)
+            return None
 
         async def applying(job: Job) -> None:
             await (
@@ -577,6 +593,8 @@ class World:
                 if job.payload.get("source") == OUTGOING
                 else rendering.run(job)
                 if job.payload.get("source") == RENDER
+                else bounced.run(job)
+                if job.payload.get("source") == BOUNCE
                 else changed.run(job)
                 if job.payload.get("source") == "change"
                 else expiry.run(job)
@@ -620,7 +638,8 @@ class World:
             worker=name,
             schedules=self._schedules,
         )
-        return Process(worker=worker, watch=watch, door=Door(intake, accounts, log), fate=fate)  # type: ignore[arg-type]
+        door = Door(intake, accounts, log)  # type: ignore[arg-type]
+        return Process(worker=worker, watch=watch, door=door, receive=receive, fate=fate)
 
     def _opener(self, queue: Any, plans: Any, ledger: Any, snapshots: Any, *, apply: Apply) -> Opener:
         return Opener(

@@ -55,18 +55,18 @@ async def test_a_4xx_that_never_ends_is_given_up(new_world, say):
 async def test_a_5xx_is_final(world, say):
     await one_letter(world, say, say.Sent(state="failed", code=550, text="no such user"))
     assert await state_of(world) == "failed"
-    assert (await world.told("m1"))[-1] == ("failed", "letter-failed")
     assert await world.waiting() == []
-    story = await world.store.journal.story("m1")
-    assert story[-1]["kind"] == "letter"
-    assert story[-1]["notes"] == [{"code": "detail", "text": "550 no such user"}]
+    letter, bounce = (await world.store.journal.story("m1"))[-2:]
+    assert (letter["kind"], letter["outcome"], letter["reason"]) == ("letter", "failed", "letter-failed")
+    assert letter["notes"] == [{"code": "detail", "text": "550 no such user"}]
+    assert (bounce["kind"], bounce["reason"]) == ("bounce", "bounced"), "her sender is told"
 
 
 async def test_one_guests_trouble_is_not_anothers(world, say):
     world.outbox.answers.append(say.Sent(state="failed", code=550))
     world.save(say.meeting(guests="bob@example.net carol@example.com"))
     await world.settle()
-    assert len(world.got()) == 1
+    assert [one.method for one in world.got()] == ["REQUEST", ""], "carol's, and a word to alice"
 
 
 async def test_a_letter_that_may_not_be_written_fails_with_its_reason(new_world, say):
