@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 from gateway.imip import read as reading
 from gateway.ports import Job, ReceivedMail, unpack_mail
 
+T = TypeVar("T")
+_ONE = ThreadPoolExecutor(1, "large-mail")
 LARGE = 262_144  # octets whose reading nobody waits for
 
 
@@ -31,14 +36,19 @@ class Large:
         if mail.file is None:
             return reading.may_hold_calendar(mail.content)
         async with self._one:
-            return await asyncio.to_thread(reading.may_hold_calendar, await mail.file.whole())
+            return await _beside(partial(reading.may_hold_calendar, await mail.file.whole()))
 
 
 async def read(content: bytes, limits: reading.MailLimits) -> reading.Mail:
     """Raises MalformedMail."""
     if len(content) <= LARGE:
         return reading.read(content, limits)
-    return await asyncio.to_thread(reading.read, content, limits)
+    return await _beside(partial(reading.read, content, limits))
+
+
+async def _beside(work: Callable[[], T]) -> T:
+    """In the one thread for it: the memory that each of many once needed would stay with each."""
+    return await asyncio.get_running_loop().run_in_executor(_ONE, work)
 
 
 __all__ = ["Large", "read"]

@@ -13,12 +13,15 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gateway.store.faults import translating
 from gateway.store.ids import token
 
 PIECE = 262_144
+# What is large is read by one thread: the memory that each of many once needed would stay with each.
+_ONE = ThreadPoolExecutor(1, "large-file")
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EXDEV})
 
 
@@ -38,7 +41,7 @@ class File:
         return await asyncio.to_thread(self._read, start, count)
 
     async def whole(self) -> bytes:
-        return await asyncio.to_thread(self.path.read_bytes)
+        return await asyncio.get_running_loop().run_in_executor(_ONE, self.path.read_bytes)
 
     async def isascii(self) -> bool:
         if self._ascii is None:
