@@ -95,6 +95,15 @@ async def test_looking_changes_nothing_however_often(invited):
     assert invited.text(HREF) == before and await journal(invited) == []
 
 
+async def test_the_page_speaks_every_language_in_its_direction(weekly):
+    seen = set()
+    for language in ("ar", "de", "en", "es", "fr", "it", "ja", "nl", "pl", "pt-BR", "ru", "zh-Hans"):
+        page = await weekly.bob.look(lang=language)
+        assert f'<html lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}">' in page
+        seen.add(re.search("<h1.*?</h1>.*?<legend>(.*?)</legend>", page, re.DOTALL)[1])
+    assert len(seen) == 12
+
+
 async def test_the_link_of_the_letter_preselects_and_no_more(invited):
     page = await invited.bob.look(a="maybe")
     assert re.search(r'value="tentative" checked', page) and page.count(" checked") == 1
@@ -384,7 +393,7 @@ async def test_hostile_words_stay_words(world, say):
 async def test_the_page_speaks_the_language_and_the_clock_that_are_chosen(invited):
     page = await invited.bob.look(lang="de", tz="America/New_York")
     assert '<html lang="de"' in page and "Ihre Antwort" in page and "05:00" in page
-    shown = await invited.rsvp.show(Visit(token=invited.bob.token, languages="fr, de-AT;q=0.8, en;q=0.5"))
+    shown = await invited.rsvp.show(Visit(token=invited.bob.token, languages="fi, de-AT;q=0.8, en;q=0.5"))
     assert '<html lang="de"' in shown.html
     assert 'action="/r/' in page and "lang=de" in page and "tz=America" in page
 
