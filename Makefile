@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.lock-installed
 JOBS   ?= 2
 UV     ?= uv
 
-.PHONY: run test test-all long interop interop-table lint types units format lock itip-table corpus corpus-golden bench crash clean
+.PHONY: run test test-all long interop interop-table lint types units format lock itip-table corpus corpus-golden bench crash screenshots clean
 
 run: $(STAMP)
 	$(BIN)/imip-gateway demo
@@ -40,6 +40,12 @@ interop: $(STAMP)
 # The table of docs/calendar-servers.md, from the servers that are installed.
 interop-table: $(STAMP)
 	INTEROP_WRITE=1 $(BIN)/python -m pytest tests/interop/test_table.py
+
+# Every letter as its readers see it, in DIR; needs Chromium.
+DIR       ?= screenshots
+LANGUAGES ?= en de
+screenshots: $(STAMP)
+	$(BIN)/python -m tests.render.screenshots $(DIR) $(LANGUAGES)
 
 # Ratios, measured side by side; bench/README.md.
 bench: $(STAMP)

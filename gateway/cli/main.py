@@ -39,7 +39,7 @@ COMMANDS = {
     "sync": Command(about="one watch round of every collection, now", module="sync"),
     "drain": Command(about="wait until nothing is due or running", module="drain"),
     "db": Command(about="the database: upgrade, version", module="db"),
-    "templates": Command(about="letters: list, copy, preview"),
+    "templates": Command(about="letters and pages: list, copy, preview", module="templates"),
     "version": Command(about="print the version"),
 }
 

@@ -112,17 +112,22 @@ class Words:
 
 def words_of(config: Config) -> Words:
     """Templates and catalogues; one file in `[templates] directory` replaces ours. Raises ConfigError."""
-    root = _templates_root()
-    sources: dict[str, str] = {}
-    for folder in (root, config.templates.directory):
-        if folder is not None:
-            for kind in ("mail", "web"):
-                for path in sorted((folder / kind).glob("*.*")):
-                    sources[f"{kind}/{path.name}"] = path.read_text("utf-8")
-    translations = catalogues({path.stem: path.read_bytes() for path in (root / "locale").glob("*.po")})
+    sources = {name: path.read_text("utf-8") for name, path in template_files(config).items()}
+    locale = _templates_root() / "locale"
+    translations = catalogues({path.stem: path.read_bytes() for path in sorted(locale.glob("*.po"))})
     templates = Templates(sources, filters=FILTERS)
     letters = Letters(templates, translations, language=config.gateway.language, zone=config.gateway.timezone)
     return Words(templates=templates, translations=translations, letters=letters)
+
+
+def template_files(config: Config) -> dict[str, Path]:
+    """The file of every template, `mail/invitation.html`."""
+    files: dict[str, Path] = {}
+    for folder in (_templates_root(), config.templates.directory):
+        if folder is not None:
+            for kind in ("mail", "web"):
+                files |= {f"{kind}/{path.name}": path for path in sorted((folder / kind).glob("*.*"))}
+    return files
 
 
 def _templates_root() -> Path:

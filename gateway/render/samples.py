@@ -1,0 +1,106 @@
+"""A letter of every kind, with people and a meeting that nobody mistakes for his own: for previews and screenshots."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from gateway.imip.fields import Mailbox
+from gateway.imip.letter import Links, Reader, Sheet
+from gateway.itip.model import Facts, Guest, Summary, When
+
+ZONE = "Europe/Berlin"
+_ALICE = Guest(address="alice@example.org", name="Alice Liddell", partstat="ACCEPTED", role="CHAIR")
+_BOB = Guest(address="bob@example.net", name="Bob Ross")
+_DAN = Guest(address="dan@example.com", name="Dan", partstat="TENTATIVE", role="OPT-PARTICIPANT")
+_PAGE = "https://calendar.example.org/r/sample"
+_LINKS = Links(
+    accept=f"{_PAGE}?a=accepted",
+    tentative=f"{_PAGE}?a=tentative",
+    decline=f"{_PAGE}?a=declined",
+    page=_PAGE,
+    mail="calendar+asample@example.org",
+)
+# Which kinds come from a guest to the organizer; all others go to a guest.
+_HOME = frozenset({"reply", "refresh", "proposal", "message", "bounced"})
+_LINKED = frozenset({"invitation", "update"})
+_PAGED = frozenset({"answered", "proposal", "message", "bounced"})
+
+
+def sample(kind: str, *, language: str, zone: str = ZONE, now: datetime | None = None) -> Sheet:
+    """The letter of this kind to somebody who reads `language`; its meeting is three weeks after `now`."""
+    facts = _meeting(now or datetime.now(UTC))
+    alice, bob = _mailbox(_ALICE), _mailbox(_BOB)
+    home = kind in _HOME
+    links = _LINKS if kind in _LINKED else Links(page=_PAGE) if kind in _PAGED else Links()
+    return Sheet(
+        summary=_summary(kind, facts),
+        sender=bob if home else alice,
+        recipient=alice if home else bob,
+        reader=Reader(language=language, zone=zone),
+        links=links,
+        site="example.org",
+    )
+
+
+def _summary(kind: str, facts: Facts) -> Summary:
+    moved = replace(facts, start=_later(facts.start), end=_later(facts.end), location="Room 7")
+    if kind == "update":
+        return Summary(kind=kind, now=moved, before=facts, changed=("start", "end", "location"))
+    if kind == "proposal":
+        said = replace(moved, comment="An hour later I could come too.")
+        return Summary(kind=kind, now=said, before=facts, changed=("start", "end"), attendee=_BOB)
+    if kind == "proposal-declined":
+        return Summary(kind=kind, now=facts, before=moved, changed=("start", "end"))
+    if kind == "reply":
+        answered = replace(_BOB, partstat="ACCEPTED")
+        said = replace(facts, comment="Looking forward to it.")
+        return Summary(kind=kind, now=said, partstat="ACCEPTED", attendee=answered)
+    if kind == "answered":
+        return Summary(kind=kind, now=facts, partstat="ACCEPTED", attendee=_BOB)
+    if kind == "bounced":
+        said = replace(facts, comment="550 5.1.1 <bob@example.net>: User unknown")
+        return Summary(kind=kind, now=said, partstat="3.7", attendee=_BOB)
+    if kind == "message":
+        said = replace(facts, comment="Is there a parking lot nearby?")
+        return Summary(kind=kind, now=said, attendee=_BOB)
+    return Summary(kind=kind, now=facts)
+
+
+def _meeting(now: datetime) -> Facts:
+    day = (
+        (now + timedelta(weeks=3))
+        .astimezone(ZoneInfo(ZONE))
+        .replace(hour=15, minute=0, second=0, microsecond=0)
+    )
+    return Facts(
+        kind="VEVENT",
+        uid="sample@example.org",
+        sequence=0,
+        title="Quarterly planning",
+        description="What we did, what we learned, what comes next.\n\nPlease read https://example.org/plan before.",
+        location="Room 4",
+        conference=("https://video.example.org/j/83424",),
+        start=_when(day),
+        end=_when(day + timedelta(minutes=90)),
+        organizer=_ALICE,
+        guests=(_ALICE, _BOB, _DAN),
+    )
+
+
+def _when(moment: datetime) -> When:
+    return When(form="zoned", local=moment.replace(tzinfo=None), zone=ZONE, utc=moment.astimezone(UTC))
+
+
+def _later(when: When | None) -> When | None:
+    if when is None or when.utc is None:
+        return when
+    return _when((when.utc + timedelta(hours=1)).astimezone(ZoneInfo(ZONE)))
+
+
+def _mailbox(guest: Guest) -> Mailbox:
+    return Mailbox(address=guest.address, name=guest.name)
+
+
+__all__ = ["ZONE", "sample"]

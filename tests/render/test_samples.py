@@ -1,0 +1,17 @@
+"""Every kind of letter can be looked at before it is needed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.render.letters import KINDS, Letters
+from gateway.render.samples import sample
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_letter_has_a_sample(kind: str, letters: Letters) -> None:
+    worded = letters.render(sample(kind, language="en", now=datetime(2026, 11, 2, tzinfo=UTC)))
+    assert "Quarterly planning" in worded.subject
+    assert "Quarterly planning" in worded.html
