@@ -29,7 +29,7 @@ _PAGED = frozenset({"answered", "proposal", "message", "bounced"})
 
 
 def sample(kind: str, *, language: str, zone: str = ZONE, now: datetime | None = None) -> Sheet:
-    """The letter of this kind to somebody who reads `language`; its meeting is three weeks after `now`."""
+    """The letter of this kind to somebody who reads `language`; its meeting is on a Monday, three weeks after `now`."""
     facts = _meeting(now or datetime.now(UTC))
     alice, bob = _mailbox(_ALICE), _mailbox(_BOB)
     home = kind in _HOME
@@ -69,11 +69,8 @@ def _summary(kind: str, facts: Facts) -> Summary:
 
 
 def _meeting(now: datetime) -> Facts:
-    day = (
-        (now + timedelta(weeks=3))
-        .astimezone(ZoneInfo(ZONE))
-        .replace(hour=15, minute=0, second=0, microsecond=0)
-    )
+    there = (now + timedelta(weeks=3)).astimezone(ZoneInfo(ZONE))
+    day = (there + timedelta(days=-there.weekday() % 7)).replace(hour=15, minute=0, second=0, microsecond=0)
     return Facts(
         kind="VEVENT",
         uid="sample@example.org",
