@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway import config as configuration
@@ -113,7 +114,9 @@ def _preview(config: Config, arguments: argparse.Namespace) -> int:
         known = ", ".join(words.translations)
         sys.stderr.write(f"imip-gateway templates: no language {arguments.language!r}; there are {known}\n")
         return USAGE
-    worded = words.letters.render(sample(name, language=language, zone=arguments.zone or ZONE))
+    worded = words.letters.render(
+        sample(name, language=language, now=datetime.now(UTC), zone=arguments.zone or ZONE)
+    )
     folder = arguments.output or Path(tempfile.mkdtemp(prefix="imip-preview-"))
     folder.mkdir(parents=True, exist_ok=True)
     html, text = folder / f"{name}.{worded.language}.html", folder / f"{name}.{worded.language}.txt"

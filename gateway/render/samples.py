@@ -28,9 +28,9 @@ _LINKED = frozenset({"invitation", "update"})
 _PAGED = frozenset({"answered", "proposal", "message", "bounced"})
 
 
-def sample(kind: str, *, language: str, zone: str = ZONE, now: datetime | None = None) -> Sheet:
+def sample(kind: str, *, language: str, now: datetime, zone: str = ZONE) -> Sheet:
     """The letter of this kind to somebody who reads `language`; its meeting is on a Monday, three weeks after `now`."""
-    facts = _meeting(now or datetime.now(UTC))
+    facts = _meeting(now)
     alice, bob = _mailbox(_ALICE), _mailbox(_BOB)
     home = kind in _HOME
     links = _LINKS if kind in _LINKED else Links(page=_PAGE) if kind in _PAGED else Links()
