@@ -235,8 +235,9 @@ def test_a_calendar_that_is_copied_moved_or_deleted_mails_nothing(gateway: Any) 
         moved = client.put(copy, content=text.encode(), headers={"Content-Type": "text/calendar"})
         assert moved.status_code < 300, moved.text
         assert gateway.settled() == []
-        client.delete(other)  # Cyrus answers 404 to it
-        assert client.request("PROPFIND", other, headers={"Depth": "0"}).status_code == 404
+        gone = client.delete(other)  # Cyrus does it and answers 404, Xandikos lets one see it still
+        left = client.request("PROPFIND", other, headers={"Depth": "0"})
+        assert gone.status_code < 300 or left.status_code == 404, gone.text
     gateway.run("sync", ok=(0, 75))
     assert gateway.settled() == []
 
@@ -331,7 +332,7 @@ async def test_a_listing_tells_the_same_where_there_is_no_sync_collection(
     edge, account = calendars
     path, uid = server.path("alice"), name()
     written = await edge.put(account, f"{path}{uid}.ics", calendar(vevent(uid)), etag="")
-    told = await edge.sync(account, path, token="", known={})
+    told = await edge.sync(account, path, token="")
     connections = Connections(settings)
     listed = await changes_since(
         connections.client(account),
