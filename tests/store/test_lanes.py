@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
+from gateway.errors import LeaseLost
 from gateway.ports import Plan
 from gateway.store import lanes, schema
 
@@ -130,3 +131,33 @@ async def test_nobody_is_left_behind_while_nodes_add_claim_and_finish(open_store
     async with asyncio.timeout(60):
         await asyncio.gather(*map(fill, nodes), *map(work, nodes))
     assert sorted(done) == sorted(added)
+
+
+async def test_a_node_dead_until_its_lease_ends_is_followed_and_writes_nothing_when_it_returns(
+    open_store, new_job, clock
+) -> None:
+    dead, other = await open_store(), await open_store()
+    await dead.queue.add([new_job("a", uid="u"), new_job("a", uid="u")])
+    (job,) = await dead.queue.claim("dead", limit=4, lease=LEASE)
+    plan = await dead.plans.plan(job, Plan(job=job.id, account="alice", uid="u", action="none"), [])
+    assert await dead.snapshots.lease_collection("alice", "/cal/", worker="dead", lease=LEASE)
+    assert await other.queue.claim("other", limit=4, lease=LEASE) == ()
+    assert not await other.snapshots.lease_collection("alice", "/cal/", worker="other", lease=LEASE)
+    clock.forward(seconds=61)
+    (taken,) = await other.queue.claim("other", limit=4, lease=LEASE)
+    assert (taken.id, taken.attempts) == (job.id, 1)
+    assert await other.snapshots.lease_collection("alice", "/cal/", worker="other", lease=LEASE)
+    assert not await dead.snapshots.lease_collection("alice", "/cal/", worker="dead", lease=LEASE)
+    assert not await dead.queue.extend(job, LEASE)
+    for late in (
+        dead.plans.settle(job, plan, snapshot=None, spawn=[new_job("b")]),
+        dead.plans.plan(job, plan, []),
+        dead.queue.finish(job, spawn=[new_job("b")]),
+        dead.queue.retry(job, due=clock.now(), reason="r"),
+        dead.queue.bury(job, "r"),
+    ):
+        with pytest.raises(LeaseLost):
+            await late
+    listed = await other.queue.list_jobs()
+    assert sorted(one["state"] for one in listed) == ["due", "leased"]
+    assert await other.plans.open_plan(taken) == plan
