@@ -21,13 +21,13 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 units: $(STAMP)
-	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow"
 
 # Everything: then the long tests, what becomes of the corpus, machines that die, real calendar servers.
 test-all: test long corpus crash interop
 
 long: $(STAMP)
-	$(BIN)/python -m pytest -n $(JOBS) -m slow --ignore tests/interop
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m slow --ignore tests/interop
 
 # The same meetings beside real servers: Radicale and Xandikos from the lock; Cyrus, DAViCal and SOGo from Debian packages,
 # which root gets installed here. Each runs in a folder of its own on loopback; what is missing is an error.
