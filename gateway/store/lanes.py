@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, case, exists, or_, select, update
 
 from gateway.ports import JobKind, JobState
 from gateway.store import schema
@@ -53,7 +53,8 @@ _UNSETTLED = exists().where(
     _OPEN.c.id != _T.c.id,
     exists().where(_PLAN.c.job == _OPEN.c.id),
 )
-_READY = and_(~_BUSY, or_(~_EARLIER & ~_UNSETTLED, _BEGUN))
+# CASE stops at the first that is true; AND as a value does not in SQLite, and the last one walks over the whole lane.
+_READY = case((_BUSY, 0), (_BEGUN, 1), (_EARLIER, 0), (_UNSETTLED, 0), else_=1)
 _DUE = (
     select(_T, _READY.label("ready"))
     .where(
@@ -92,7 +93,7 @@ _WAKE = Prepared(
     )
     .values(behind=0)
 )
-_HEAL = update(_T).where(_T.c.behind != NONE, _T.c.state != LEASED, _READY).values(behind=0)
+_HEAL = update(_T).where(_T.c.behind != NONE, _T.c.state != LEASED, _READY == 1).values(behind=0)
 
 
 def ready(

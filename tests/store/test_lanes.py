@@ -161,3 +161,32 @@ async def test_a_node_dead_until_its_lease_ends_is_followed_and_writes_nothing_w
     listed = await other.queue.list_jobs()
     assert sorted(one["state"] for one in listed) == ["due", "leased"]
     assert await other.plans.open_plan(taken) == plan
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_looking_at_a_lane_costs_in_line_with_its_length(store, new_job, clock) -> None:
+    """Counted in steps of SQLite's machine; twice as many jobs may cost about twice as much, never four times."""
+
+    def steps(conn) -> int:
+        counted = 0
+
+        def one() -> int:
+            nonlocal counted
+            counted += 1
+            return 0
+
+        raw = conn.connection.driver_connection
+        raw.set_progress_handler(one, 10)
+        try:
+            lanes.ready(conn, 4, now=clock.now(), kinds=())
+        finally:
+            raw.set_progress_handler(None, 0)
+        return counted
+
+    costs = []
+    for name, length in (("short", 200), ("long", 400)):
+        await store.queue.add([new_job(name) for _ in range(length)])
+        (job,) = await store.queue.claim("w", limit=1, lease=LEASE)
+        costs.append(await store.db.write(steps))
+        assert job.lane == name
+    assert costs[1] < costs[0] * 3
