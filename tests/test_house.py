@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import re
 import subprocess
 import sys
@@ -79,11 +80,20 @@ def modules() -> tuple[Module, ...]:
     for path in sorted(GATEWAY.rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        found.append(Module(path=path, name=name, tree=ast.parse(path.read_text(), str(path))))
+        found.append(Module(path=path, name=name, tree=_parsed(path)))
     return tuple(found)
 
 
 @cache
+def _parsed(path: Path) -> ast.Module:
+    """Without the collector, whose work in the middle of it makes CPython lose count of the depth (python/cpython#106905)."""
+    gc.disable()
+    try:
+        return ast.parse(path.read_text(), str(path))
+    finally:
+        gc.enable()
+
+
 def names() -> frozenset[str]:
     return frozenset(one.name for one in modules())
 
