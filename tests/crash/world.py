@@ -23,7 +23,7 @@ import httpx
 from gateway.config import load
 from gateway.store.desk import Store
 from gateway.wiring import storage
-from tests.crash import power
+from tests.crash import mails, power
 from tests.crash.mails import ALICE
 from tests.crash.proxy import Proxy
 from tests.crash.sink import Letter, Sink
@@ -33,6 +33,9 @@ from tests.e2e.conftest import PASSWORD, Gateway, Radicale, free_port, unfold
 WATCH = 'interval = "1s"\nsettle = "0s"\nsettle_deleted = "0s"\nburst = { events = 100000, within = "1s" }'
 HOME = "/alice/calendar/"
 PEOPLE = 6  # at once
+ANCHOR = (
+    "anchor"  # a meeting with herself that stays: a calendar whose meetings go all at once is held (SPEC 5.3)
+)
 
 
 class Front:
@@ -64,6 +67,7 @@ class Run:
         general = f'database_url = "{database}"\nprocesses = {processes}\nsecret_key_file = "{key}"'
         for number in range(nodes):
             self.nodes.append(self._node(f"node{number}", general))
+        self.save(ANCHOR, mails.calendar(ANCHOR, "SUMMARY:Dentist"), "")
         self.nodes[0].run("sync")
 
     def _node(self, name: str, general: str) -> Gateway:

@@ -27,7 +27,7 @@ from gateway.itip.model import Method
 from gateway.itip.roles import line_in
 from gateway.itip.significance import instance
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 
 START = (datetime.now(UTC) + timedelta(days=30)).replace(hour=10, minute=0, second=0, microsecond=0)
 UID = "through-the-storm"

@@ -132,6 +132,7 @@ def test_a_meeting_lives_its_whole_life_between_two_gateways(start: Any) -> None
         assert (stats["held"], stats["buried"], stats["letters_due"]) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_a_proposed_time_is_taken_up_on_both_sides(start: Any) -> None:
     """Bob proposes by mail, Alice finds it in her list, says yes, and both calendars show it; a second yes is none."""
     here = start("here", users=("alice",), domain="example.org")
