@@ -35,7 +35,7 @@ interop: $(STAMP)
 	@missing="$$($(BIN)/python -m tests.interop.servers)"; \
 	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
-	INTEROP=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests/interop
+	INTEROP=1 $(BIN)/python -m pytest -n $(JOBS) tests/interop
 
 # The table of docs/calendar-servers.md, from the servers that are installed.
 interop-table: $(STAMP)

@@ -23,14 +23,6 @@ WANTED = bool(os.environ.get("INTEROP") or os.environ.get("CI"))
 ALICE = Account(address="alice@example.org", username="alice", password=PASSWORD)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every server's cases in one process of `-n`, so that it is started once."""
-    for item in items:
-        params = getattr(getattr(item, "callspec", None), "params", {})
-        if "server" in params:
-            item.add_marker(pytest.mark.xdist_group(params["server"]))
-
-
 class Beside(Gateway):
     """A gateway beside any server: what is particular to one comes from `Server`."""
 

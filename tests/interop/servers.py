@@ -110,6 +110,7 @@ class Server:
                 stderr=log,
                 cwd=self.folder,
                 env={**os.environ, **(env or {})},
+                start_new_session=True,  # a Cyrus that ends ends its process group, another Cyrus with it
             )
         self._children.append(child)
         return child
