@@ -97,9 +97,19 @@ class Apply:
         self._tails = Tails(calendars=calendars, look=self._look)
 
     async def carry_out(
-        self, job: Job, account: Account, story: Story, *, propose: Propose, follow_up: FollowUp | None = None
+        self,
+        job: Job,
+        account: Account,
+        story: Story,
+        *,
+        propose: Propose,
+        follow_up: FollowUp | None = None,
+        otherwise: Sequence[NewJob] = (),
     ) -> Decision | None:
-        """Decide on what is there now and make it so. None: an earlier run of this job had already done it."""
+        """Decide on what is there now and make it so. None: an earlier run of this job had already done it.
+
+        `otherwise`: what is to be done instead where the calendar refuses the change for good.
+        """
         # a first run left no plan behind; whoever died with the job, or put it back, has counted
         left = await self._plans.open_plan(job) if job.attempts else None
         refused: tuple[str, str] | None = None
@@ -143,9 +153,16 @@ class Apply:
                 raise
             await self._settle(job, plan, seen, written=written, follow_up=follow_up)
             return decision
+        return await self._refused(job, account, story, words=words, otherwise=otherwise)
+
+    async def _refused(
+        self, job: Job, account: Account, story: Story, *, words: str, otherwise: Sequence[NewJob]
+    ) -> Decision:
+        """The calendar refused the change for good, in these words."""
         notes = (Note(code="detail", facts={"text": words}),)
         failed = Decision(outcome=Outcome.FAILED, reason=Reason.PRECONDITION_FAILED, notes=notes)
-        await self._queue.finish(job, entries=(self.entry(job, story, failed, account=account),))
+        entries = (self.entry(job, story, failed, account=account),)
+        await self._queue.finish(job, entries=entries, spawn=otherwise)
         self._tell(job, account, failed)
         return failed
 

@@ -72,7 +72,10 @@ class Rendering:
             return _onward(job, received, frozenset() if course.whole else people - owner)
 
         try:
-            await self._apply.carry_out(job, account, story, propose=propose, follow_up=follow_up)
+            whole = _onward(job, received, frozenset())
+            await self._apply.carry_out(
+                job, account, story, propose=propose, follow_up=follow_up, otherwise=whole
+            )
         except MalformedCalendar as error:
             await self._pass_on(job, story, received, Reason(error.code), account=account)
         except NoFittingCalendar:

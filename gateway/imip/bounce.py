@@ -14,7 +14,8 @@ from typing import Final
 
 from gateway.imip import fate
 
-LIMIT: Final = 64 * 1024  # octets of text that are looked at
+WHOLE: Final = 128 * 1024  # octets of a report that are parsed: the letter comes back behind what it says
+LIMIT: Final = 64 * 1024  # characters of text that are looked at
 WORDS: Final = 400  # characters of the server's own words that are passed on
 
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")  # RFC 3463 2
@@ -45,7 +46,7 @@ class Report:
 def read(content: bytes) -> Report | None:
     """The report that a mail is; None for anything else, such as an out-of-office. Never raises."""
     try:
-        mail = email.message_from_bytes(content, policy=compat32)
+        mail = email.message_from_bytes(content[:WHOLE], policy=compat32)
         return _of_fields(mail) or _of_text(mail)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None  # the standard library's readers let these out for hostile mail

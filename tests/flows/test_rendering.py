@@ -222,6 +222,14 @@ async def test_what_cannot_be_rendered_goes_on_as_it_came_and_why_tells(desk, sa
     assert (await desk.world.told(name))[0][1] == reason
 
 
+async def test_where_the_calendar_refuses_the_meeting_for_good_the_mail_goes_on_as_it_came(desk, say):
+    desk.world.calendars.fail("put", say.conflict, times=9)
+    name = await desk.mails(say.meeting(guests=BOB), DAVE)
+    assert desk.passed() == [BOB, DAVE]
+    assert desk.letters() == []
+    assert (await desk.world.told(name))[0] == ("failed", "precondition-failed")
+
+
 async def test_a_mail_without_a_calendar_goes_on_at_once(desk):
     plain = f"From: {ALICE}\r\nTo: {BOB}\r\nSubject: x\r\n\r\nhello".encode()
     await desk.world.deliver(plain, to=BOB, sender=ALICE, peer=PEER)

@@ -65,3 +65,11 @@ def test_no_mail_makes_it_fail(noise: bytes, name: str, at: int) -> None:
     mail = content(name)
     found = bounce.read(mail[:at] + noise + mail[at:])
     assert found is None or isinstance(found, Report)
+
+
+def test_only_the_beginning_of_a_large_mail_is_parsed() -> None:
+    """Whoever had a letter knows its bounce address, and may send 24 MB of groups to it."""
+    mail = content("postfix-unknown")
+    assert bounce.read(mail + b"\r\n\r\n" * 6_000_000) == bounce.read(mail)
+    head, _, report = mail.partition(b"--B\r\n")
+    assert bounce.read(head + b"a: b\r\n\r\n" * bounce.WHOLE + b"--B\r\n" + report) is None
