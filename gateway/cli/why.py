@@ -38,7 +38,8 @@ async def _story(storage: Any, config: Any, key: str) -> list[dict[str, Any]]:
 
 
 def _tell(line: dict[str, Any]) -> None:
-    who = f" from {line['sender']} ({line['certainty']})" if line["sender"] else ""
+    sure = f" ({line['certainty']})" if line["certainty"] else ""
+    who = f" from {line['sender']}{sure}" if line["sender"] else ""
     what = " ".join(str(line[key]) for key in ("method", "uid", "recurrence_id") if line[key])
     account = f" for {line['account']}" if line["account"] else ""
     sys.stdout.write(f"{line['time']}  {line['kind']} {what}{who}{account}\n")
