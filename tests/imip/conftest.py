@@ -137,6 +137,17 @@ REPLY = {
     "calendar": calendar(MEETING, attendees=ACCEPTED),
     "in_reply_to": "<request@other.example>",
 }
+BARE = (
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//imip-gateway//EN\r\nBEGIN:VEVENT\r\n"
+    f"UID:{MEETING.uid}\r\nDTSTAMP:20261101T080000Z\r\nORGANIZER;CN=Alice Liddell:mailto:alice@example.org\r\n"
+    "ATTENDEE:mailto:bob@example.net\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+).encode()
+BUSY = (
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//imip-gateway//EN\r\nBEGIN:VFREEBUSY\r\n"
+    f"UID:{MEETING.uid}\r\nDTSTAMP:20261101T080000Z\r\nDTSTART:20261122T230000Z\r\nDTEND:20261123T230000Z\r\n"
+    "ORGANIZER:mailto:alice@example.org\r\nATTENDEE:mailto:bob@example.net\r\n"
+    "FREEBUSY:20261123T140000Z/20261123T153000Z\r\nEND:VFREEBUSY\r\nEND:VCALENDAR\r\n"
+).encode()
 ANSWER = Summary(
     kind="reply",
     now=replace(MEETING, guests=(), comment="Ten minutes late."),
@@ -167,7 +178,7 @@ CASES: dict[str, Letter] = {
     "removed": stored(
         new_letter(Summary(kind="removed", now=replace(MEETING, sequence=2)), method="CANCEL"), **LATER
     ),
-    "reply-on-behalf": stored(new_letter(ANSWER, **REPLY)),
+    "reply": stored(new_letter(ANSWER, **REPLY)),
     "invitation-agent": stored(
         new_letter(
             Summary(kind="invitation", now=FOREIGN),
@@ -180,32 +191,75 @@ CASES: dict[str, Letter] = {
 
 
 WISHED = replace(MEETING, start=at(24, 10), end=at(24, 11, 30), guests=(BOB,), comment="I am away on Monday.")
-NOTICES: dict[str, Letter] = {
-    "proposal": stored(
-        new_letter(
-            Summary(
-                kind="proposal",
-                proposal="06enxkq1v0t8r3",
-                now=WISHED,
-                before=replace(MEETING, guests=(BOB,)),
-                changed=("start", "end"),
-                attendee=BOB,
-            ),
-            method="",
-            sender="bob@example.net",
-            recipient="alice@example.org",
-            recipient_name="Alice Liddell",
-            calendar=b"",
-            automatic=True,
-        )
-    ),
-}
 CASES["proposal-declined"] = stored(
     new_letter(
         Summary(kind="proposal-declined", now=replace(MEETING, guests=(BOB,))), method="DECLINECOUNTER"
     ),
     **LATER,
 )
+CASES["refresh"] = stored(
+    new_letter(
+        Summary(kind="refresh", now=replace(MEETING, guests=()), attendee=BOB),
+        **{**REPLY, "method": "REFRESH", "calendar": BARE, "automatic": True},
+    )
+)
+CASES["freebusy"] = stored(
+    new_letter(
+        Summary(
+            kind="freebusy",
+            now=Facts(
+                kind="VFREEBUSY",
+                uid=MEETING.uid,
+                sequence=0,
+                title="bob@example.net",
+                start=at(23, 0),
+                end=at(24, 0),
+            ),
+            instances=(MEETING, MOVED),
+        ),
+        **{**REPLY, "calendar": BUSY, "automatic": True},
+    )
+)
+
+
+def notice(summary: Summary, *, home: bool = True, **changes: Any) -> Letter:
+    """What the gateway tells Alice about Bob; with `home=False`, Bob about Alice."""
+    alice, bob = ("alice@example.org", "Alice Liddell"), ("bob@example.net", "Bob Müller")
+    sender, recipient = (bob, alice) if home else (alice, bob)
+    values = {
+        "method": "",
+        "calendar": b"",
+        "automatic": True,
+        "sender": sender[0],
+        "recipient": recipient[0],
+    }
+    return stored(new_letter(summary, **values, recipient_name=recipient[1], **changes))
+
+
+NOTICES: dict[str, Letter] = {
+    "proposal": notice(
+        Summary(
+            kind="proposal",
+            proposal="06enxkq1v0t8r3",
+            now=WISHED,
+            before=replace(MEETING, guests=(BOB,)),
+            changed=("start", "end"),
+            attendee=BOB,
+        )
+    ),
+    "message": notice(
+        Summary(kind="message", now=replace(MEETING, comment="Is there a parking lot nearby?"), attendee=BOB)
+    ),
+    "answered": notice(Summary(kind="answered", now=ANSWERED, partstat="ACCEPTED", attendee=BOB), home=False),
+    "bounced": notice(
+        Summary(
+            kind="bounced",
+            now=replace(MEETING, comment="550 5.1.1 <bob@example.net>: User unknown"),
+            partstat="3.7",
+            attendee=BOB,
+        )
+    ),
+}
 
 
 @pytest.fixture(scope="session")

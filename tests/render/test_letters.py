@@ -237,6 +237,11 @@ def test_nothing_is_loaded_from_anywhere(html: str) -> None:
     assert all(one.startswith(("https://", "http://", "mailto:")) for one in addresses)
 
 
+def test_no_reference_to_a_character_is_escaped_twice(html: str) -> None:
+    """The inbox would show it beside the subject."""
+    assert not re.search(r"&amp;(#\d+|[a-z]+);", html)
+
+
 def test_layout_is_not_read_aloud_as_data(html: str) -> None:
     tables = [attributes for tag, attributes in Seen(html).tags if tag == "table"]
     cells = [attributes for tag, attributes in Seen(html).tags if tag == "th"]
