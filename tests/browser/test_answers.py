@@ -1,0 +1,201 @@
+"""A guest at the page of his letter, with mouse, with keyboard alone, and without script: what he sees and what comes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+BOB, CAROL = "bob@example.net", "carol@example.com"
+HREF = "/alice/calendar/m1.ics"
+SEND = "form.card > button.main"
+
+
+@pytest.fixture
+async def invited(site, say):
+    site.world.save(say.meeting(guests=f"{BOB} {CAROL}", SUMMARY="Tea & <cake>"))
+    await site.world.drain()
+    return site
+
+
+@pytest.fixture
+async def weekly(site, say):
+    site.world.save(say.meeting(guests=f"{BOB} {CAROL}", RRULE="FREQ=WEEKLY;COUNT=4"))
+    await site.world.drain()
+    return site
+
+
+async def answer(tab, site, value, *, link="") -> None:
+    """Look, think, choose, send."""
+    await tab.go(link or site.link(query=""))
+    site.world.clock.forward(seconds=5)
+    await tab.click(f".answers label:has([value={value}])")
+    await tab.click(SEND, loads=True)
+
+
+async def test_a_guest_accepts_and_his_calendar_file_is_there(invited, tab):
+    await tab.go(invited.link())
+    assert await tab.find("document.querySelector('[name=answer]:checked').value") == "accepted"
+    assert "Tea & <cake>" in await tab.text()
+    invited.world.clock.forward(seconds=5)
+    await tab.click(SEND, loads=True)
+    assert "You accept. The organizer is told at" in await tab.text()
+    assert "NEEDS-ACTION" in invited.line(), "not before the undo time is over"
+    await invited.undo_time_is_over()
+    assert "PARTSTAT=ACCEPTED" in invited.line() and "NEEDS-ACTION" in invited.line(CAROL)
+    await tab.go(invited.link())
+    assert "You have accepted." in await tab.text()
+
+
+async def test_a_guest_changes_his_mind(invited, tab):
+    await answer(tab, invited, "accepted")
+    await answer(tab, invited, "tentative")
+    await invited.undo_time_is_over()
+    assert "PARTSTAT=TENTATIVE" in invited.line()
+    await answer(tab, invited, "declined")
+    await invited.undo_time_is_over()
+    assert "PARTSTAT=DECLINED" in invited.line()
+
+
+async def test_a_guest_takes_his_answer_back(invited, tab):
+    before = invited.world.text(HREF)
+    await answer(tab, invited, "declined")
+    await tab.click(".undo button", loads=True)
+    assert "Taken back. The organizer was told nothing." in await tab.text()
+    await invited.undo_time_is_over()
+    assert invited.world.text(HREF) == before
+
+
+async def test_a_guest_proposes_another_time(invited, tab):
+    await tab.go(invited.link(query="?tz=Europe/Berlin"))
+    invited.world.clock.forward(seconds=5)
+    await tab.click("summary")
+    await tab.fill("#start", "2026-11-10T15:00")
+    await tab.fill("#end", "2026-11-10T16:30")
+    await tab.click("#comment")
+    await tab.write("After lunch?")
+    await tab.click("[value=counter]", loads=True)
+    assert "Your proposal goes to the organizer at" in await tab.text()
+    await invited.undo_time_is_over()
+    (row,) = await invited.world.store.proposals.list()
+    assert (row["start"], row["end"]) == ("2026-11-10T14:00:00Z", "2026-11-10T15:30:00Z")
+    assert row["comment"] == "After lunch?"
+
+
+async def test_one_date_of_a_series_is_declined(weekly, tab):
+    await tab.go(weekly.link(query=""))
+    weekly.world.clock.forward(seconds=5)
+    await tab.click("label:has([value=instance])")
+    await tab.fill("#instance", "20261117T100000Z")
+    await tab.click(".answers label:has([value=declined])")
+    await tab.click(SEND, loads=True)
+    await weekly.undo_time_is_over()
+    text = weekly.world.text(HREF)
+    assert "RECURRENCE-ID:20261117T100000Z" in text and text.count("PARTSTAT=DECLINED") == 1
+    await tab.go(weekly.link(query=""))
+    assert "(declined)" in await tab.find("document.querySelector('#instance').textContent")
+
+
+async def test_what_is_missing_is_said_where_one_reads_first(weekly, tab):
+    await tab.go(weekly.link(query=""))
+    weekly.world.clock.forward(seconds=5)
+    await tab.click("#comment")
+    await tab.write("my long thoughts")
+    await tab.click(SEND, loads=True)
+    assert (await tab.text()).startswith("!\u00a0") or (await tab.text()).startswith("! ")
+    assert "Please choose one of the answers." in await tab.text()
+    assert await tab.find("document.querySelector('#comment').value") == "my long thoughts"
+
+
+async def test_an_expired_link_leads_nowhere_and_offers_nothing(invited, tab):
+    link = invited.link()
+    invited.world.clock.forward(days=60)
+    await tab.go(link)
+    text = await tab.text()
+    assert "This link leads nowhere" in text and "Tea" not in text
+    assert await tab.find("document.forms.length") == 0
+
+
+async def test_a_cancelled_meeting_says_so_and_takes_no_answer(invited, tab):
+    link = invited.link()
+    invited.world.edit(HREF, ("SUMMARY", "STATUS:CANCELLED\r\nSUMMARY"))
+    await invited.world.drain()
+    await tab.go(link)
+    assert "This meeting was cancelled." in await tab.text()
+    assert await tab.find("document.querySelectorAll('[name=answer]').length") == 0
+
+
+async def test_an_arabic_page_runs_from_right_to_left(invited, tab):
+    await tab.go(invited.link(query="?lang=ar"))
+    assert await tab.find("getComputedStyle(document.body).direction") == "rtl"
+    assert await tab.find(
+        "(() => { const [leaf, time] = ['.leaf', '.time'].map(one => document.querySelector(one)"
+        ".getBoundingClientRect()); return leaf.left > time.left; })()"
+    )
+    invited.world.clock.forward(seconds=5)
+    await tab.click(".answers label:has([value=accepted])")
+    await tab.click(SEND, loads=True)
+    assert await tab.find("document.documentElement.lang") == "ar", "the language stays chosen"
+    await invited.undo_time_is_over()
+    assert "PARTSTAT=ACCEPTED" in invited.line()
+
+
+async def test_the_keyboard_alone_answers(weekly, tab):
+    await tab.go(weekly.link(query=""))
+    weekly.world.clock.forward(seconds=5)
+    order = []
+    for _ in range(8):
+        await tab.press("Tab")
+        name, _, seen = await tab.focus()
+        assert seen, f"nobody sees where {name} is"
+        order.append(name)
+    assert order == ["answer", "scope", "instance", "comment", "button", "summary", "a", "lang"]
+    await tab.go(weekly.link(query=""))
+    weekly.world.clock.forward(seconds=5)
+    await tab.press("Tab")
+    await tab.press(" ")
+    await tab.press("ArrowDown", times=2)
+    await tab.press("Tab", times=3)
+    await tab.write("I am away")
+    await tab.press("Tab")
+    await tab.press("Enter", loads=True)
+    assert "You decline. The organizer is told at" in await tab.text()
+    await weekly.undo_time_is_over()
+    assert "PARTSTAT=DECLINED" in weekly.line() and "I am away" in weekly.line()
+
+
+async def test_the_keyboard_alone_takes_an_answer_back(invited, tab):
+    before = invited.world.text(HREF)
+    await answer(tab, invited, "accepted")
+    await tab.press("Tab")
+    assert (await tab.focus())[1:] == ("undo", True), "the first thing one reaches"
+    await tab.press("Enter", loads=True)
+    await invited.undo_time_is_over()
+    assert invited.world.text(HREF) == before
+
+
+async def test_all_of_it_works_without_script(weekly, tab):
+    await tab.without_script()
+    await tab.go(weekly.link(query="?lang=de"))
+    weekly.world.clock.forward(seconds=5)
+    await tab.press("Tab")
+    await tab.press(" ")
+    await tab.press("Tab", times=4)
+    await tab.press("Enter", loads=True)
+    page = await tab.html()
+    assert "Sie sagen zu." in page or "Sie nehmen an." in page
+    await tab.press("Tab")
+    await tab.press("Enter", loads=True)
+    assert "Zurückgenommen" in await tab.html()
+    await weekly.undo_time_is_over()
+    assert "NEEDS-ACTION" in weekly.line()
+
+
+async def test_the_page_runs_no_script_and_asks_nobody_else(invited, tab):
+    await tab.ask("Network.enable")
+    await tab.go(invited.link())
+    seen = {
+        one["params"]["request"]["url"]
+        for one in tab.events
+        if one.get("method") == "Network.requestWillBeSent"
+    }
+    assert seen == {invited.link(), f"{invited.url}/pages.css"}
+    assert await tab.find("document.scripts.length") == 0
