@@ -17,6 +17,7 @@ from pathlib import Path
 from gateway.config import Config, later, load, warnings
 from gateway.errors import ConfigError, GatewayError
 from gateway.log import configure, together
+from gateway.ports import VANISHED
 from gateway.processes import Place, Processes, Serve
 from gateway.store.lock import state_lock, wake_socket, worker_name
 from gateway.wiring import edges
@@ -271,7 +272,7 @@ async def _sync_ages(parts: Parts) -> None:
     ages: dict[str, float] = {}
     for state in await parts.store.snapshots.collections():
         server = servers.get(state.account)
-        if server is not None and state.synced_at is not None:
+        if server is not None and state.synced_at is not None and state.error != VANISHED:
             age = (datetime.now(UTC) - state.synced_at).total_seconds()
             ages[server] = max(ages.get(server, 0.0), age)
     for server, age in ages.items():

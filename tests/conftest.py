@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.store.db import Database
+
 SHARED = Path(os.environ.get("GATEWAY_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 SERVER = "postgresql+psycopg://gateway@/{name}?host={folder}"
 
@@ -137,6 +139,16 @@ def postgresql() -> Iterator[PostgreSQL]:
     server = PostgreSQL()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def empty_postgresql(postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of an upgraded database without rows."""
+    name = postgresql.create()
+    database = Database(postgresql.url(name), tmp_path_factory.mktemp("postgresql"))
+    database.upgrade()
+    database.dispose()
+    return name
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -18,7 +18,7 @@ from gateway.ical.tree import Property
 from gateway.itip import identity
 from gateway.itip.model import Role
 from gateway.itip.roles import identities, role
-from gateway.ports import Calendars, Clock, Collection, ProfileFacts, Snapshots
+from gateway.ports import VANISHED, Calendars, Clock, Collection, ProfileFacts, Snapshots
 
 PAST, AHEAD = timedelta(days=31), timedelta(days=92)  # the meetings that are looked at
 NAMED = 3  # examples in one line
@@ -220,7 +220,7 @@ class Doctor:
                 next_step=f"imip-gateway sync {account.address}",
             )
             for one in states
-            if one.error
+            if one.error and one.error != VANISHED
         ]
         if not any(one.baseline for one in states):
             words = "no calendar of this account was ever read through; what is in it by then is never mailed"

@@ -23,6 +23,7 @@ from gateway.itip.model import Reason
 from gateway.itip.significance import fingerprint
 from gateway.log import Event, Log
 from gateway.ports import (
+    VANISHED,
     Calendars,
     Clock,
     Collection,
@@ -108,21 +109,25 @@ class Watch:
             return (Round(account=account.address, collection="", error=detail),)
         self._pauses.pop(account.address, None)
         found = []
+        listed = {one.path for one in collections}
+        for state in states.values():
+            if state.path not in listed and wanted(state) and await self._leased(account, state.path, 1):
+                await self._missed(state)
         for one in collections:
             if wanted(states.get(one.path)):
-                if await self._leased(account, one, patience):
+                if await self._leased(account, one.path, patience):
                     found.append(await self._round(account, one))
                 elif patience > 1:
                     busy = "another process has been at it for long"
                     found.append(Round(account=account.address, collection=one.path, error=busy))
         return tuple(found)
 
-    async def _leased(self, account: Account, collection: Collection, patience: int) -> bool:
+    async def _leased(self, account: Account, path: str, patience: int) -> bool:
         for attempt in range(patience):
             if attempt:
                 await asyncio.sleep(BEAT)
             if await self._snapshots.lease_collection(
-                account.address, collection.path, worker=self._worker, lease=LEASE
+                account.address, path, worker=self._worker, lease=LEASE
             ):
                 return True
         return False
@@ -140,6 +145,11 @@ class Watch:
         """What is known now, under the lease: another process may just have ended its round."""
         found = await self._snapshots.collections(account.address, path=collection.path)
         return found[0] if found else CollectionState(account=account.address, path=collection.path)
+
+    async def _missed(self, state: CollectionState) -> None:
+        """The server lists it no more: what lay in it is not believed gone, and the store forgets it in time."""
+        since = state.synced_at if state.error == VANISHED else self._clock.now()
+        await self._snapshots.synced(replace(self._next(state, busy=False), error=VANISHED, synced_at=since))
 
     async def _failed(self, state: CollectionState, reason: str, detail: str) -> Round:
         """What could not be read is as it was: no token, no snapshot moves."""

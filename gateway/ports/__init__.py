@@ -31,9 +31,10 @@ from gateway.ports.pages import Pages, Shown, Visit
 from gateway.ports.proposals import ProposalRow, Proposals, Undecided
 from gateway.ports.records import Records
 from gateway.ports.settle import Ledger, Letter, MarkRow, NewLetter, Plan, Plans, Posted
-from gateway.ports.snapshots import CollectionState, Snapshot, Snapshots, Whereabouts
+from gateway.ports.snapshots import VANISHED, CollectionState, Snapshot, Snapshots, Whereabouts
 
 __all__ = [
+    "VANISHED",
     "Calendars",
     "Change",
     "Clock",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.ports.jobs import NewJob
+
+VANISHED: Final = "the server lists it no more"  # the error of a collection; since when says its `synced_at`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """What is over is forgotten in time, a little at once; the ledger stays (SPEC 4.1, 9).
 
 Kept however old it is: what still waits, the ledger, and of each thread of letters the last one as long as its meeting is
-in a calendar, since the next letter answers it.
+in a calendar, since the next letter answers it. A calendar that its server lists no more is forgotten with all that was
+known to lie in it; should it come back, it is seen for the first time, of which nobody is told.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from typing import Final
 
 from sqlalchemy import Connection, Select, delete, exists, or_, select
 
+from gateway.ports import VANISHED
 from gateway.store import schema
 
 AT_ONCE: Final = 1000  # rows of a table in one transaction: nobody waits long for it
 
 _J, _L, _H, _P = schema.journal, schema.letter, schema.held, schema.proposal
+_C, _S = schema.collection, schema.snapshot
 _NEXT = schema.letter.alias("next")
 _OVER: Final = ("sent", "failed", "dropped")
 
@@ -32,7 +35,20 @@ def forget(conn: Connection, before: datetime) -> int:
         found = conn.execute(which.limit(AT_ONCE)).scalars().all()
         if found:
             gone += conn.execute(delete(table).where(key.in_(found))).rowcount
-    return gone
+    return gone + _calendars(conn, before)
+
+
+def _calendars(conn: Connection, before: datetime) -> int:
+    """One calendar that has vanished before this moment, and that nobody looks at."""
+    vanished = select(_C.c.account, _C.c.path).where(
+        _C.c.error == VANISHED, _C.c.synced_at < before, _C.c.lease_until.is_(None)
+    )
+    found = conn.execute(vanished.limit(1)).first()
+    if found is None:
+        return 0
+    known = (_S.c.account == found.account, _S.c.collection == found.path)
+    here = (_C.c.account == found.account, _C.c.path == found.path)
+    return conn.execute(delete(_S).where(*known)).rowcount + conn.execute(delete(_C).where(*here)).rowcount
 
 
 def _letters(before: datetime) -> Select[tuple[int]]:
@@ -43,7 +59,7 @@ def _letters(before: datetime) -> Select[tuple[int]]:
         _NEXT.c.number > _L.c.number,
         _NEXT.c.state.not_in(("failed", "dropped")),
     )
-    alive = exists().where(schema.snapshot.c.account == _L.c.account, schema.snapshot.c.uid == _L.c.uid)
+    alive = exists().where(_S.c.account == _L.c.account, _S.c.uid == _L.c.uid)
     return select(_L.c.number).where(_L.c.changed < before, _L.c.state.in_(_OVER), or_(later, ~alive))
 
 

@@ -7,7 +7,7 @@ import fnmatch
 import re
 import shutil
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence, Set
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -941,14 +941,17 @@ async def new_world(
     """Makes worlds, each with a database of its own."""
     stores: list[Store] = []
 
-    async def make(*, like: World | None = None, watched: bool = True, **facts: Any) -> World:
+    async def make(
+        *, like: World | None = None, watched: bool = True, database: str = "", **facts: Any
+    ) -> World:
         folder = tmp_path / f"state{len(stores)}"
         shutil.copytree(like.folder, folder) if like else folder.mkdir()
-        if like is None:
+        if like is None and not database:
             shutil.copy(empty_database, folder / "gateway.sqlite3")
         clock = Clock(like.clock.moment) if like else Clock()
-        store = Store("", folder, "example.org", now=clock.now)
-        fast(store)
+        store = Store(database, folder, "example.org", now=clock.now)
+        if not database:
+            fast(store)
         await store.start()
         stores.append(store)
         world = World(
@@ -978,6 +981,18 @@ def fast(store: Store) -> None:
     @sqlalchemy.event.listens_for(store.db._changing, "connect")
     def connected(raw: Any, record: Any) -> None:
         raw.execute("PRAGMA synchronous = OFF")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty database, "" for SQLite: what both must do alike."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    server = request.getfixturevalue("postgresql")
+    name = server.create(request.getfixturevalue("empty_postgresql"))
+    yield server.url(name)
+    server.drop(name)
 
 
 @pytest.fixture

@@ -178,6 +178,37 @@ async def test_a_calendar_that_vanished_cancels_nothing_even_with_a_change_under
     assert [one.value("SUMMARY") for one in world.got()] == ["Lunch", "Dinner"]
 
 
+async def test_a_calendar_that_was_deleted_makes_nobody_look_oftener_and_when_it_is_back_it_goes_on(
+    world, say
+):
+    href = world.save(say.meeting())
+    world.calendars.collection("alice", "other")
+    await world.settle()
+    lost = world.calendars.objects.pop(PATH)
+    world.clock.forward(hours=1)
+    for _ in range(2):
+        await world.sync()
+        assert await world.store.snapshots.due(world.clock.now()) == frozenset()
+        world.clock.forward(days=1)
+    world.calendars.objects[PATH] = lost
+    world.edit(href, ("SUMMARY:Lunch", "SUMMARY:Dinner"))
+    await world.drain()
+    assert [one.value("SUMMARY") for one in world.got()] == ["Lunch", "Dinner"]
+
+
+async def test_a_calendar_that_is_back_when_it_was_forgotten_is_history(world, say):
+    world.save(say.meeting())
+    world.calendars.collection("alice", "other")
+    await world.settle()
+    lost = world.calendars.objects.pop(PATH)
+    await world.sync()
+    world.clock.forward(days=3)
+    await world.store.forget(world.clock.now())
+    world.calendars.objects[PATH] = lost
+    await world.settle(minutes=10)
+    assert [one.method for one in world.got()] == ["REQUEST"]
+
+
 async def test_a_meeting_that_may_not_be_read_any_more_is_not_gone(world, say):
     href = world.save(say.meeting())
     world.save(say.meeting("m2"), name="m2")

@@ -47,16 +47,6 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "gateway.sqlite3"
 
 
-@pytest.fixture(scope="session")
-def empty_postgresql(postgresql: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The name of an upgraded database without rows."""
-    name: str = postgresql.create()
-    database = Database(postgresql.url(name), tmp_path_factory.mktemp("postgresql"))
-    database.upgrade()
-    database.dispose()
-    return name
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def backend(request: pytest.FixtureRequest) -> str:
     """Every test that opens a store runs on both; what is about one alone says so by `parametrize("backend", ...)`."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import func, insert, select
 
-from gateway.ports import CollectionState, Entry, Held, NewLetter, Plan, Snapshot
+from gateway.ports import VANISHED, CollectionState, Entry, Held, NewLetter, Plan, Snapshot
 from gateway.store import retention, schema
 
 LEASE = timedelta(minutes=1)
@@ -60,6 +61,22 @@ async def test_letters_about_a_meeting_that_is_gone_are_forgotten(store, new_job
     clock.forward(days=91)
     assert await store.forget(clock.now() - timedelta(days=90)) == 1
     assert await count(store, schema.letter) == 0
+
+
+@pytest.mark.parametrize(("error", "kept"), [(VANISHED, 0), ("503", 1)])
+async def test_a_calendar_that_vanished_is_forgotten_and_one_that_fails_is_not(
+    store, clock, error, kept
+) -> None:
+    shot = Snapshot(account="alice", collection="/", href="/u", uid="u", etag="", fingerprint="", data=b"")
+    state = CollectionState(account="alice", path="/", error=error, synced_at=clock.now())
+    await store.snapshots.synced(state, put=[shot])
+    assert await store.forget(clock.now()) == 0
+    clock.forward(days=91)
+    assert await store.snapshots.lease_collection("alice", "/", worker="w", lease=LEASE)
+    assert await store.forget(clock.now()) == 0, "somebody looks at it"
+    await store.snapshots.synced(state)
+    await store.forget(clock.now())
+    assert await count(store, schema.collection) == await count(store, schema.snapshot) == kept
 
 
 async def test_what_waits_is_kept_however_old_it_is(store, new_job, clock) -> None:
