@@ -110,7 +110,8 @@ class QueueFull(GatewayError):
 
 
 class LeaseLost(GatewayError):
-    """The lease of a job ran out and somebody else has taken it, or a person ended it: what was to be written is not."""
+    """The lease of a job, or of a look at a calendar, ran out and somebody else has taken it, or a person ended it: what was to
+    be written is not."""
 
     code = "lease-lost"
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.accounts import Account
-from gateway.errors import BackendUnavailable, GatewayError, MalformedCalendar
+from gateway.errors import BackendUnavailable, GatewayError, LeaseLost, MalformedCalendar
+from gateway.flows.keeper import Keeper
 from gateway.flows.receive import lane
 from gateway.flows.stored import read_stored
 from gateway.ical import linked
@@ -26,7 +27,6 @@ from gateway.ports import (
     VANISHED,
     Calendars,
     Clock,
-    Collection,
     CollectionState,
     JobKind,
     NewJob,
@@ -36,7 +36,7 @@ from gateway.ports import (
     SyncResult,
 )
 
-LEASE = timedelta(minutes=10)
+LEASE = timedelta(minutes=1)
 BEAT, PATIENCE = 0.1, 600  # seconds, and how many of them a command waits for another process's round
 SETTLING, GOING = "settling", "settling-gone"  # why a change job waits
 SLOWEST = 10  # SPEC 5.1: the interval grows to ten times the configured one while nothing changes
@@ -110,41 +110,53 @@ class Watch:
         self._pauses.pop(account.address, None)
         found = []
         listed = {one.path for one in collections}
-        for state in states.values():
-            if state.path not in listed and wanted(state) and await self._leased(account, state.path, 1):
+        for known in states.values():
+            missed = known.path not in listed and wanted(known)
+            if missed and (state := await self._leased(account, known.path, 1)):
                 await self._missed(state)
         for one in collections:
             if wanted(states.get(one.path)):
-                if await self._leased(account, one.path, patience):
-                    found.append(await self._round(account, one))
+                if state := await self._leased(account, one.path, patience):
+                    found.append(await self._round(account, state))
                 elif patience > 1:
                     busy = "another process has been at it for long"
                     found.append(Round(account=account.address, collection=one.path, error=busy))
         return tuple(found)
 
-    async def _leased(self, account: Account, path: str, patience: int) -> bool:
+    async def _leased(self, account: Account, path: str, patience: int) -> CollectionState | None:
+        """What is known now, under the lease: another process may just have ended its round."""
         for attempt in range(patience):
             if attempt:
                 await asyncio.sleep(BEAT)
-            if await self._snapshots.lease_collection(
+            state = await self._snapshots.lease_collection(
                 account.address, path, worker=self._worker, lease=LEASE
-            ):
-                return True
-        return False
+            )
+            if state is not None:
+                return state
+        return None
 
-    async def _round(self, account: Account, collection: Collection) -> Round:
-        """Under the lease, which its end gives back."""
-        state = await self._state(account, collection)
+    async def _round(self, account: Account, state: CollectionState) -> Round:
+        """Under the lease, which its end gives back; who has lost it ends nothing."""
+        keeper = Keeper(lambda: self._snapshots.keep_collection(state, LEASE), LEASE)
+        try:
+            return await self._looked(account, state)
+        except LeaseLost as error:
+            return self._told(state, error.code, error.detail)
+        except asyncio.CancelledError:
+            if not keeper.has_lost():  # we are being stopped
+                raise
+            return self._told(state, LeaseLost.code, "another process has taken it over")
+        finally:
+            keeper.close()
+
+    async def _looked(self, account: Account, state: CollectionState) -> Round:
         try:
             return await self._look(account, state)
+        except LeaseLost:
+            raise
         except Exception as error:
             reason, detail = _trouble(error, state.path)
             return await self._failed(state, reason, detail)
-
-    async def _state(self, account: Account, collection: Collection) -> CollectionState:
-        """What is known now, under the lease: another process may just have ended its round."""
-        found = await self._snapshots.collections(account.address, path=collection.path)
-        return found[0] if found else CollectionState(account=account.address, path=collection.path)
 
     async def _missed(self, state: CollectionState) -> None:
         """The server lists it no more: what lay in it is not believed gone, and the store forgets it in time."""
@@ -153,8 +165,12 @@ class Watch:
 
     async def _failed(self, state: CollectionState, reason: str, detail: str) -> Round:
         """What could not be read is as it was: no token, no snapshot moves."""
-        self._log.emit(Event.WATCH_SYNCED, account=state.account, outcome="failed", reason=reason)
+        told = self._told(state, reason, detail)
         await self._snapshots.synced(replace(self._next(state, busy=False), error=detail))
+        return told
+
+    def _told(self, state: CollectionState, reason: str, detail: str) -> Round:
+        self._log.emit(Event.WATCH_SYNCED, account=state.account, outcome="failed", reason=reason)
         return Round(account=state.account, collection=state.path, error=detail)
 
     async def _look(self, account: Account, state: CollectionState) -> Round:

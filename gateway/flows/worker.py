@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.errors import GatewayError, LeaseLost, ObjectRefused, PeerError
+from gateway.flows.keeper import Keeper
 from gateway.itip.model import Outcome, Reason
 from gateway.log import Event, Log, Stage
 from gateway.ports import Clock, Entry, Job, Queue
@@ -139,7 +140,7 @@ class Worker:
             onward = await self._tried(onward)
 
     async def _tried(self, job: Job) -> Job | None:
-        keeper = _Keeper(self._queue, job)
+        keeper = Keeper(lambda: self._queue.extend(job, LEASE), LEASE)
         try:
             return await self._journey(job)
         except LeaseLost:
@@ -190,48 +191,6 @@ class Worker:
             logging.getLogger("imip-gateway").warning(
                 "job %s could not be put back: %s", job.id, error.detail
             )
-
-
-class _Keeper:
-    """A long job keeps its lease; one that lost it is stopped, since somebody else works on it. A short one costs a timer."""
-
-    def __init__(self, queue: Queue, job: Job) -> None:
-        self._queue, self._job = queue, job
-        self._runs = asyncio.current_task()
-        self._lost = False
-        self._task: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(self._third(), self._begin)
-
-    def has_lost(self) -> bool:
-        """Whether it was we who cancelled; then the task goes on."""
-        if self._lost and self._runs is not None:
-            self._runs.uncancel()
-        return self._lost
-
-    def close(self) -> None:
-        self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
-
-    def _third(self) -> float:
-        return LEASE.total_seconds() / 3
-
-    def _begin(self) -> None:
-        self._task = asyncio.create_task(self._keep(), name=f"lease of {self._job.id}")
-
-    async def _keep(self) -> None:
-        if await self._extended():
-            self._timer = asyncio.get_running_loop().call_later(self._third(), self._begin)
-            return
-        self._lost = True
-        if self._runs is not None:
-            self._runs.cancel()
-
-    async def _extended(self) -> bool:
-        try:
-            return await self._queue.extend(self._job, LEASE)
-        except GatewayError:  # the lease may yet outlive the trouble
-            return True
 
 
 def _begun(job: Job) -> datetime:

@@ -39,6 +39,7 @@ class CollectionState:
     interval: float = 60.0  # seconds; adaptive
     synced_at: datetime | None = None
     error: str = ""
+    lease: str = ""  # what proves that the round is ours to end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +73,7 @@ class Snapshots(Protocol):
         """The series of one organizer in this account's calendars, the last changed first, no more than `limit`."""
         ...
 
-    async def collections(
-        self, account: str | None = None, *, path: str = ""
-    ) -> tuple[CollectionState, ...]: ...
+    async def collections(self, account: str | None = None) -> tuple[CollectionState, ...]: ...
     async def due(self, now: datetime) -> frozenset[str]:
         """The accounts of whom a collection is due."""
         ...
@@ -83,7 +82,16 @@ class Snapshots(Protocol):
         """Make the collections of one account, or those at or above one path, due now; how many there were."""
         ...
 
-    async def lease_collection(self, account: str, path: str, *, worker: str, lease: timedelta) -> bool: ...
+    async def lease_collection(
+        self, account: str, path: str, *, worker: str, lease: timedelta
+    ) -> CollectionState | None:
+        """What is known of a collection that nobody but the caller looks at now; None: somebody else does."""
+        ...
+
+    async def keep_collection(self, state: CollectionState, lease: timedelta) -> bool:
+        """Prolong the lease of a round; False when it is lost: another process is at the collection."""
+        ...
+
     async def synced(
         self,
         state: CollectionState,
@@ -92,7 +100,7 @@ class Snapshots(Protocol):
         gone: Sequence[str] = (),
         spawn: Sequence[NewJob] = (),
     ) -> None:
-        """End one watch round of one collection in one transaction; releases its lease. `put` are snapshots of first
+        """End one watch round of one collection in one transaction; releases its lease. Raise LeaseLost. `put` are snapshots of first
         sight and echoes, `gone` hrefs whose snapshot is dropped, `spawn` the changes that must settle."""
         ...
 

@@ -9,7 +9,9 @@ at them; so it costs the same however long a lane is. Whatever ends, moves or pu
 the same transaction. The mark says only what is worth a look: what may run is asked of the lane itself, each time.
 
 Nobody is marked whom the other transaction could miss: the mark needs a lock on the job that stands before him, and who ends
-that one locks it first and asks for the next one of its lane afterwards.
+that one locks it first and asks for the next one of its lane afterwards. Who wakes locks whom he wakes, marked or not: so
+nobody marks him until the wakening stands, and of two who end jobs of one lane at once neither leaves it to the other, since
+a lock that is waited for passes over what was deleted meanwhile.
 """
 
 from __future__ import annotations
@@ -87,7 +89,7 @@ _MARK = Prepared(
 _WAKE = Prepared(
     update(_T)
     .where(
-        _T.c.id == _FREE_OF_LANE.with_only_columns(_OTHER.c.id).scalar_subquery(),
+        _T.c.id == _FREE_OF_LANE.with_only_columns(_OTHER.c.id).with_for_update().scalar_subquery(),
         _T.c.behind != NONE,
         _T.c.state != LEASED,
     )

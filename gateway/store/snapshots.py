@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,9 +22,11 @@ from sqlalchemy import (
     update,
 )
 
+from gateway.errors import LeaseLost
 from gateway.ports import CollectionState, NewJob, Snapshot, Whereabouts
 from gateway.store import schema
 from gateway.store.db import Database
+from gateway.store.ids import token
 from gateway.store.jobs import Jobs
 from gateway.store.prepared import Prepared
 
@@ -119,13 +122,11 @@ class Snapshots:
         rows = await self._db.read(lambda conn: conn.execute(statement).all())
         return {row.href: row.etag for row in rows}
 
-    async def collections(self, account: str | None = None, *, path: str = "") -> tuple[CollectionState, ...]:
-        """What we know of the collections of one account (or of one of them), or of all."""
+    async def collections(self, account: str | None = None) -> tuple[CollectionState, ...]:
+        """What we know of the collections of one account, or of all."""
         statement = select(_C).order_by(_C.c.account, _C.c.path)
         if account is not None:
             statement = statement.where(_C.c.account == account)
-        if path:
-            statement = statement.where(_C.c.path == path)
         rows = await self._db.read(lambda conn: conn.execute(statement).all())
         return tuple(_state(row) for row in rows)
 
@@ -146,11 +147,19 @@ class Snapshots:
 
         return await self._db.write(change)
 
-    async def lease_collection(self, account: str, path: str, *, worker: str, lease: timedelta) -> bool:
-        """Only one at a time looks at a collection, across processes; False: somebody else does."""
+    async def lease_collection(
+        self, account: str, path: str, *, worker: str, lease: timedelta
+    ) -> CollectionState | None:
+        """Only one at a time looks at a collection, across processes; None: somebody else does."""
         return await self._db.write(
             lambda conn: _lease(conn, account, path, worker, now=self._jobs.now(), lease=lease)
         )
+
+    async def keep_collection(self, state: CollectionState, lease: timedelta) -> bool:
+        """Prolong the lease of a round; False when it is lost."""
+        end = self._jobs.now() + lease
+        kept = update(_C).where(*_held(state)).values(lease_until=end, due=_unless_hastened(end))
+        return await self._db.write(lambda conn: conn.execute(kept).rowcount == 1)
 
     async def synced(
         self,
@@ -160,7 +169,7 @@ class Snapshots:
         gone: Sequence[str] = (),
         spawn: Sequence[NewJob] = (),
     ) -> None:
-        """End one watch round of one collection in one transaction; releases its lease."""
+        """End one watch round of one collection in one transaction; releases its lease. Raise LeaseLost."""
         laid = await self._jobs.lay(spawn)
 
         def change(conn: Connection) -> None:
@@ -204,7 +213,7 @@ class Snapshots:
         free = {"lease_owner": "", "lease_until": None, "due": self._jobs.now()}
         statement = update(_C).where(_C.c.lease_until.is_not(None)).values(free)
         if worker:
-            statement = statement.where(_C.c.lease_owner == worker)
+            statement = statement.where(_C.c.lease_owner.startswith(f"{worker} ", autoescape=True))
         return await self._db.write(lambda conn: conn.execute(statement).rowcount)
 
 
@@ -266,12 +275,27 @@ def _state(row: Row[Any]) -> CollectionState:
 
 
 def _put_state(conn: Connection, state: CollectionState) -> None:
+    """A round that another process has taken over ends nothing, however late it comes back. Raises LeaseLost."""
+    values = {**_facts(state), "due": _unless_hastened(state.due)}
+    if conn.execute(update(_C).where(*_held(state)).values(values)).rowcount:
+        return
+    if state.lease or conn.execute(select(_C.c.path).where(*_at(state.account, state.path))).first():
+        raise LeaseLost(f"{state.path}: the lease of the round is lost")
+    conn.execute(insert(_C).values(account=state.account, path=state.path, **_facts(state)))
+
+
+def _unless_hastened(due: datetime | None) -> ColumnElement[Any]:
     """Whoever made it due while we looked has said that there is more to see."""
-    hastened = case((_C.c.due < _C.c.lease_until, _C.c.due), else_=literal(state.due, _C.c.due.type))
-    values = {**_facts(state), "due": hastened}
-    here = (_C.c.account == state.account, _C.c.path == state.path)
-    if conn.execute(update(_C).where(*here).values(values)).rowcount == 0:
-        conn.execute(insert(_C).values(account=state.account, path=state.path, **_facts(state)))
+    return case((_C.c.due < _C.c.lease_until, _C.c.due), else_=literal(due, _C.c.due.type))
+
+
+def _at(account: str, path: str) -> tuple[ColumnElement[bool], ...]:
+    return (_C.c.account == account, _C.c.path == path)
+
+
+def _held(state: CollectionState) -> tuple[ColumnElement[bool], ...]:
+    """The collection, as long as the lease of this round stands."""
+    return (*_at(state.account, state.path), _C.c.lease_owner == state.lease)
 
 
 def _facts(state: CollectionState) -> dict[str, Any]:
@@ -289,16 +313,19 @@ def _facts(state: CollectionState) -> dict[str, Any]:
 
 def _lease(
     conn: Connection, account: str, path: str, worker: str, *, now: datetime, lease: timedelta
-) -> bool:
-    here = (_C.c.account == account, _C.c.path == path)
+) -> CollectionState | None:
+    """The proof names the worker, and is another one each time: who comes back late may bear the same name."""
+    here = _at(account, path)
     if conn.execute(select(_C.c.path).where(*here)).first() is None:
         # never an update: another node may have leased it in this very moment
         new = CollectionState(account=account, path=path)
         conn.execute(insert(_C).values(account=account, path=path, **_facts(new)))
     free = or_(_C.c.lease_until.is_(None), _C.c.lease_until <= now)
-    end = now + lease
-    taken = update(_C).where(*here, free).values(lease_owner=worker, lease_until=end, due=end)
-    return conn.execute(taken).rowcount == 1
+    end, proof = now + lease, f"{worker} {token()}"
+    taken = update(_C).where(*here, free).values(lease_owner=proof, lease_until=end, due=end)
+    if conn.execute(taken).rowcount == 0:
+        return None
+    return replace(_state(conn.execute(select(_C).where(*here)).one()), lease=proof)
 
 
 __all__ = ["Snapshots", "drop", "write"]

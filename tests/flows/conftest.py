@@ -88,7 +88,7 @@ ALICE = Account(
     address="alice@example.org", aliases=("a.liddell@example.org",), name="Alice Liddell", username="alice"
 )
 DORA = Account(address="dora@example.org", name="Dora", username="dora")
-LEASES = timedelta(minutes=11)  # after which those of a dead process have run out
+LEASES = timedelta(minutes=2)  # after which those of a dead process have run out
 
 
 # --- the outside -----------------------------------------------------------------------------------------------------
@@ -387,7 +387,7 @@ LASTING = frozenset(
         "settle",
         "letter_done",
     ]
-    + ["letter_deferred", "lease_collection", "synced", "put", "delete", "send", "pass_on"]
+    + ["letter_deferred", "lease_collection", "keep_collection", "synced", "put", "delete", "send", "pass_on"]
 )
 
 

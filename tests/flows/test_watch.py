@@ -271,6 +271,46 @@ async def test_a_command_waits_for_the_round_of_another_process(world, monkeypat
     assert (await looking).error == ""
 
 
+async def test_a_round_that_comes_back_after_its_lease_writes_nothing(new_world, say, monkeypatch):
+    """A machine that was paused in the middle of a look; what it saw is older than what another one has settled since."""
+    world = await new_world()
+    href = world.save(say.meeting())
+    await world.settle()
+    alice = world.accounts.find("alice@example.org")
+    paused, sync = world.begin(), world.calendars.sync
+
+    async def late(account, collection, *, token):
+        found = await sync(account, collection, token=token)
+        if collection == PATH:
+            monkeypatch.setattr(world.calendars, "sync", sync)
+            world.clock.forward(minutes=2)
+            world.edit(href, ("SUMMARY:Brunch", "SUMMARY:Dinner"))
+            await world.settle()
+        return found
+
+    world.edit(href, ("SUMMARY:Lunch", "SUMMARY:Brunch"))
+    world.clock.forward(hours=1)
+    monkeypatch.setattr(world.calendars, "sync", late)
+    said = [one.error for one in await paused.watch.due(alice) if one.collection == PATH]
+    assert said == [f"{PATH}: the lease of the round is lost"]
+    await world.settle(minutes=20)
+    assert [one.value("SUMMARY") for one in world.got()] == ["Lunch", "Dinner"]
+
+
+async def test_a_round_that_loses_its_lease_is_stopped(world, monkeypatch):
+    monkeypatch.setattr("gateway.flows.watch.LEASE", timedelta(seconds=0.03))
+
+    async def hangs(account, collection, *, token):
+        world.clock.forward(minutes=1)
+        await lease(world, minutes=1)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(world.calendars, "sync", hangs)
+    assert "another process" in (await mine(world)).error
+    (state,) = [one for one in await world.store.snapshots.collections() if one.path == PATH]
+    assert state.error == "", "the round of the other process is as it was"
+
+
 async def test_a_command_does_not_wait_for_ever(world, monkeypatch):
     monkeypatch.setattr("gateway.flows.watch.BEAT", 0)
     await lease(world, minutes=1)

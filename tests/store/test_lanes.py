@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import func, select, update
 
 from gateway.errors import LeaseLost
 from gateway.ports import Plan
-from gateway.store import lanes, schema
+from gateway.store import lanes, mailq, schema
 
 LEASE = timedelta(minutes=1)
 J = schema.job
@@ -131,6 +132,51 @@ async def test_nobody_is_left_behind_while_nodes_add_claim_and_finish(open_store
     async with asyncio.timeout(60):
         await asyncio.gather(*map(fill, nodes), *map(work, nodes))
     assert sorted(done) == sorted(added)
+
+
+@pytest.mark.parametrize("way", ["dropped", "moved"])
+async def test_the_next_one_comes_when_the_one_before_goes_as_the_first_of_the_lane_ends(
+    open_store, new_job, clock, backend: str, way: str
+) -> None:
+    """Three transactions at once: a person takes the second away (or moves it behind), a claim marks the third, the first ends."""
+    here, there, third = [await open_store() for _ in range(3)]
+    names = []
+    for _ in range(3):
+        names += await here.queue.add([new_job("a")])
+        clock.forward(seconds=1)
+    (first,) = await here.queue.claim("w", limit=1, lease=LEASE)
+    removed, go = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def take_away(conn) -> None:
+        if way == "dropped":
+            assert mailq.drop(conn, there.queue._jobs, names[1])
+        else:
+            assert mailq.make_due(conn, there.queue._jobs, names[1], states=["due"], timed=True)
+        loop.call_soon_threadsafe(removed.set)
+        assert go.wait(60)
+
+    away = asyncio.create_task(there.db.write(take_away))
+    await removed.wait()
+    claim = asyncio.create_task(third.queue.claim("w", limit=4, lease=LEASE))
+    if backend == "postgresql":  # SQLite lets nobody else write meanwhile
+        assert await claim == ()
+    end = asyncio.create_task(here.queue.finish(first))
+    while backend == "postgresql" and not end.done() and not await waits(third):
+        await asyncio.sleep(0)
+    go.set()
+    await asyncio.gather(away, claim, end)
+    left = [names[2]] if way == "dropped" else [names[2], names[1]]
+    taken = [job.id for job in claim.result()]
+    for job in claim.result():
+        await third.queue.finish(job)
+    assert taken + await in_order(here) == left
+
+
+async def waits(store) -> bool:
+    """Whether somebody waits for the lock of another transaction."""
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    return await store.db.read(lambda conn: bool(conn.exec_driver_sql(waiting).first()))
 
 
 async def test_a_node_dead_until_its_lease_ends_is_followed_and_writes_nothing_when_it_returns(

@@ -72,9 +72,9 @@ async def test_a_calendar_that_vanished_is_forgotten_and_one_that_fails_is_not(
     await store.snapshots.synced(state, put=[shot])
     assert await store.forget(clock.now()) == 0
     clock.forward(days=91)
-    assert await store.snapshots.lease_collection("alice", "/", worker="w", lease=LEASE)
+    held = await store.snapshots.lease_collection("alice", "/", worker="w", lease=LEASE)
     assert await store.forget(clock.now()) == 0, "somebody looks at it"
-    await store.snapshots.synced(state)
+    await store.snapshots.synced(held)
     await store.forget(clock.now())
     assert await count(store, schema.collection) == await count(store, schema.snapshot) == kept
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from gateway.errors import LeaseLost
 from gateway.ports import CollectionState, Snapshot, Whereabouts
 from gateway.store import snapshots
 
@@ -110,12 +112,55 @@ async def test_the_same_href_of_two_accounts_is_two_snapshots(store, clock) -> N
 
 async def test_only_one_looks_at_a_collection_at_a_time(open_store, clock) -> None:
     one, two = await open_store(), await open_store()
-    assert await one.snapshots.lease_collection(ALICE, CAL, worker="1", lease=LEASE)
+    held = await one.snapshots.lease_collection(ALICE, CAL, worker="1", lease=LEASE)
     assert not await two.snapshots.lease_collection(ALICE, CAL, worker="2", lease=LEASE)
     assert not await one.snapshots.lease_collection(ALICE, CAL, worker="1", lease=LEASE)
     assert await two.snapshots.lease_collection(ALICE, "/other/", worker="2", lease=LEASE)
-    await one.snapshots.synced(state(clock))
+    await one.snapshots.synced(held)
     assert await two.snapshots.lease_collection(ALICE, CAL, worker="2", lease=LEASE)
+
+
+@pytest.mark.parametrize("successor", ["another", "none yet", "done", "itself"])
+async def test_a_round_whose_lease_was_taken_over_ends_nothing(
+    open_store, clock, new_job, successor: str
+) -> None:
+    dead, other = await open_store(), await open_store()
+    before = await dead.snapshots.lease_collection(ALICE, CAL, worker="dead", lease=LEASE)
+    clock.forward(minutes=10)
+    if successor != "none yet":
+        worker = "dead" if successor == "itself" else "other"
+        after = await other.snapshots.lease_collection(ALICE, CAL, worker=worker, lease=LEASE)
+        known = replace(after, token="newer", baseline=True)
+        if successor == "done":
+            await other.snapshots.synced(known, put=[shot("a", etag='"2"')])
+    late = dead.snapshots.synced(
+        replace(before, token="older"), put=[shot("a"), shot("b")], spawn=[new_job(key="change|x")]
+    )
+    if successor == "none yet":
+        await late
+        return
+    with pytest.raises(LeaseLost):
+        await late
+    assert not await dead.snapshots.keep_collection(before, LEASE)
+    if successor != "done":
+        await other.snapshots.synced(known, put=[shot("a", etag='"2"')])
+    (kept,) = await other.snapshots.collections()
+    assert kept.token == "newer"
+    assert await other.snapshots.etags(ALICE, CAL) == {f"{CAL}a.ics": '"2"'}
+    assert await other.queue.list_jobs() == []
+
+
+async def test_a_round_that_is_kept_is_nobody_else_s(store, clock) -> None:
+    held = await store.snapshots.lease_collection(ALICE, CAL, worker="1", lease=LEASE)
+    clock.forward(minutes=9)
+    assert await store.snapshots.keep_collection(held, LEASE)
+    clock.forward(minutes=9)
+    assert await store.snapshots.due(clock.now()) == frozenset()
+    assert await store.snapshots.lease_collection(ALICE, CAL, worker="2", lease=LEASE) is None
+    assert await store.snapshots.hasten(path=CAL) == 1
+    assert await store.snapshots.keep_collection(held, LEASE)
+    assert await store.snapshots.due(clock.now()) == {ALICE}, "what was said meanwhile is not forgotten"
+    await store.snapshots.synced(held)
 
 
 async def test_the_lease_of_a_dead_watcher_runs_out_or_is_ended(store, clock) -> None:
@@ -140,8 +185,6 @@ async def test_a_collection_that_was_never_read_through_has_no_baseline(store, c
         CollectionState(account=ALICE, path=CAL, due=clock.now() + LEASE),
     )
     assert await store.snapshots.collections("bob") == ()
-    assert len(await store.snapshots.collections(ALICE, path=CAL)) == 1
-    assert await store.snapshots.collections(ALICE, path="/else/") == ()
 
 
 async def test_a_big_first_sight_is_one_transaction(store, clock) -> None:
@@ -215,13 +258,13 @@ async def test_what_was_due_already_stays_due_since_then(store, clock) -> None:
 
 async def test_a_word_during_a_round_brings_another_round(store, clock) -> None:
     await store.snapshots.synced(state(clock))
-    assert await store.snapshots.lease_collection(ALICE, CAL, worker="w", lease=LEASE)
+    held = await store.snapshots.lease_collection(ALICE, CAL, worker="w", lease=LEASE)
     assert await store.snapshots.due(clock.now()) == frozenset()
     clock.forward(seconds=1)
     assert await store.snapshots.hasten(path=CAL) == 1
     said = clock.now()
     clock.forward(seconds=1)
-    await store.snapshots.synced(state(clock))
+    await store.snapshots.synced(replace(held, due=clock.now() + LEASE))
     assert (await store.snapshots.collections())[0].due == said
 
 

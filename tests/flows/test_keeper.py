@@ -1,0 +1,54 @@
+"""Who works long keeps his lease; who has lost it is stopped, and who is stopped by others is not told that he lost it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from gateway.errors import BackendUnavailable
+from gateway.flows.keeper import Keeper
+
+SHORT = timedelta(seconds=0.03)
+
+
+async def test_a_lease_is_kept_through_trouble_until_it_is_lost() -> None:
+    said = [True, BackendUnavailable("locked"), True, False]
+    asked = []
+
+    async def extend() -> bool:
+        asked.append(said[len(asked)])
+        if isinstance(asked[-1], BackendUnavailable):
+            raise asked[-1]
+        return asked[-1]
+
+    keeper = Keeper(extend, SHORT)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.Event().wait()
+    assert asked == said
+    assert keeper.has_lost()
+    await asyncio.sleep(0)  # the task goes on
+    keeper.close()
+
+
+async def test_who_is_stopped_has_not_lost_his_lease() -> None:
+    lost = []
+
+    async def extend() -> bool:
+        return False
+
+    async def work() -> None:
+        keeper = Keeper(extend, timedelta(minutes=1))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            lost.append(keeper.has_lost())
+            keeper.close()
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert lost == [False]
