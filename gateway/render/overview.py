@@ -14,7 +14,7 @@ from gateway.itip.model import Summary, When
 from gateway.ports import Posted, Undecided, Visit
 from gateway.render.changes import person
 from gateway.render.dates import clock, short, span
-from gateway.render.question import Banner, Questions, languages, zones
+from gateway.render.question import Banner, Questions, as_chosen, languages, zones
 from gateway.render.templates import Templates
 from gateway.render.text import line, lines
 from gateway.render.view import View, view
@@ -109,19 +109,19 @@ class Overviews:
         return self._templates.render(
             "web/overview.html",
             speaking,
-            q=_view(overview, speaking),
+            q=_view(overview, speaking, visit),
             languages=languages(tuple(self._translations), speaking.language),
             zones=zones(str(speaking.locale), zone),
         )
 
 
-def _view(overview: Overview, speaking: Voice) -> OverviewView:
+def _view(overview: Overview, speaking: Voice, visit: Visit) -> OverviewView:
     near = replace(speaking, zone=speaking.zone or _zone(overview))  # one clock on the whole page
     me = Mailbox(address=overview.account.address, name=overview.account.name)
     return OverviewView(
         v=view(Sheet(summary=overview.summary, sender=me, recipient=me), speaking),
         banners=_banners(overview, speaking),
-        action=overview.action,
+        action=as_chosen(overview.action, visit),
         nonce=overview.nonce,
         guests=tuple(_row(one, near) for one in overview.guests),
         wishes=tuple(_wish(one, overview, near) for one in overview.proposals),
@@ -183,10 +183,9 @@ def _row(one: Guest, speaking: Voice) -> Row:
         "": speaking.say("no longer invited"),
     }
     mailed, trouble = _mailed(one, speaking)
-    name = person(guest, speaking) if guest is not None else line(address, 254)
     return Row(
-        name=name,
-        address=line(address, 254) if line(address, 254) != name else "",
+        name=person(guest or Invited(address=address), speaking),
+        address=line(address, 254) if guest is not None and guest.name else "",
         symbol=_SYMBOLS.get(status, "–"),
         tone=_TONES.get(status, ""),
         answer=words.get(status, speaking.say("no answer yet")),

@@ -9,7 +9,6 @@ from functools import lru_cache
 from urllib.parse import urlencode
 
 from babel.core import Locale, get_global
-from babel.dates import get_timezone_location
 
 from gateway.accounts import Account
 from gateway.imip.fields import Mailbox
@@ -104,6 +103,7 @@ class QuestionView:
     zone_name: str
     comment: str
     problem: str
+    asked: str  # what the link preselects, as it says it
     ics: str
 
 
@@ -153,6 +153,12 @@ class Questions:
         return voice(next(spoken, "en"), zone, available=self._translations, home=self._zone)
 
 
+def as_chosen(action: str, visit: Visit) -> str:
+    """Where a form goes, so that the page that follows speaks as this one does."""
+    chosen = {name: visit.query[name] for name in ("lang", "tz") if visit.query.get(name)}
+    return action + (f"?{urlencode(chosen)}" if chosen else "")
+
+
 def _view(question: Question, speaking: Voice, visit: Visit) -> QuestionView:
     organizer = question.summary.now.organizer
     sender = Mailbox(
@@ -163,12 +169,11 @@ def _view(question: Question, speaking: Voice, visit: Visit) -> QuestionView:
     sheet = Sheet(summary=question.summary, sender=sender, recipient=recipient)
     values = question.values
     begin, end = _times(question, speaking)
-    chosen = {name: visit.query[name] for name in ("lang", "tz") if visit.query.get(name)}
     return QuestionView(
         v=view(sheet, speaking),
         banners=_banners(question, speaking),
         answering=named(recipient, speaking),
-        action=question.action + (f"?{urlencode(chosen)}" if chosen else ""),
+        action=as_chosen(question.action, visit),
         nonce=question.nonce,
         open=not question.closed,
         undo=any(not one.void for one in question.pending),
@@ -184,6 +189,7 @@ def _view(question: Question, speaking: Voice, visit: Visit) -> QuestionView:
         zone_name=_city(_zone_name(speaking) or _event_zone(question), speaking),
         comment="\n".join(lines(values.get("comment", ""), limit=40))[:500],
         problem=_problem(question.problem, speaking),
+        asked=values.get("a", "") if values.get("a") in _ASKED else "",
         ics=question.action + "/event.ics" if question.closed != "removed" else "",
     )
 
@@ -404,9 +410,23 @@ def _cities(locale: str) -> tuple[tuple[str, str], ...]:
         for one in get_global("zone_territories")
         if "/" in one and not any(one.startswith(old) for old in _OLD) and zone_of(one)
     ]
-    spoken = Locale.parse(locale)
-    found = [(one, get_timezone_location(zone_of(one), locale=spoken, return_city=True)) for one in names]
+    told = Locale.parse(locale).time_zones
+    found = [(one, _city_of(one, told)) for one in names]
     return (("UTC", "UTC"), *sorted(found, key=lambda one: one[1].casefold()))
 
 
-__all__ = ["Banner", "Choice", "Pending", "Question", "QuestionView", "Questions", "accepted"]
+def _city_of(name: str, told: Mapping[str, Mapping[str, str]]) -> str:
+    """CLDR keeps the first name that a zone ever had: Asia/Calcutta has the city, Asia/Kolkata has none."""
+    cities = (told.get(one, {}).get("city") for one in (name, *_former().get(name, ())))
+    return next(filter(None, cities), name.rpartition("/")[2].replace("_", " "))
+
+
+@lru_cache(maxsize=1)
+def _former() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for old, new in get_global("zone_aliases").items():
+        found.setdefault(new, []).append(old)
+    return found
+
+
+__all__ = ["Banner", "Choice", "Pending", "Question", "QuestionView", "Questions", "accepted", "as_chosen"]

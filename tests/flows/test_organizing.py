@@ -73,12 +73,25 @@ async def test_the_page_tells_who_was_mailed_and_who_answered(asked, say):
     edited = asked.text(HREF).replace(f":mailto:{DAN}", f";SCHEDULE-STATUS=5.1:mailto:{DAN}")
     asked.calendars.save(HREF, edited.encode())
     page = await asked.alice.look()
-    rows = {who: row for row in page.split("<tr>") for who in (BOB, CAROL, DAN) if who in row}
+    rows = {who: row for row in page.split("<tr") for who in (BOB, CAROL, DAN) if who in row}
     assert "no answer yet" in rows[BOB] and "mailed Mon" in rows[BOB]
     assert "accepted" in rows[CAROL]
     assert "could not be delivered" in rows[DAN]
     assert "bob@example.net proposes another time" in page and "After-lunch?" in page and "14:00" in page
-    assert ALICE not in page.split("<tbody>")[1].split("</tbody>")[0]
+    assert ALICE not in page.split("<tbody")[1].split("</tbody>")[0]
+
+
+async def test_the_page_speaks_every_language_in_its_direction_and_names_nobody_twice(asked):
+    seen = set()
+    for language in ("ar", "de", "en", "es", "fr", "it", "ja", "nl", "pl", "pt-BR", "ru", "zh-Hans"):
+        page = await asked.alice.look(lang=language, tz="Asia/Tokyo")
+        assert f'<html lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}">' in page
+        assert "23:00" in page or "11:00" in page, "two in the afternoon of London"
+        assert page.count(f'action="/o/{asked.alice.token}?lang={language}&amp;tz=Asia%2FTokyo"') == 1
+        rows = page.split("<tbody")[1]
+        assert rows.count(BOB) == rows.count(CAROL) == 1
+        seen.add(re.search('id="guests">([^<]*)', page)[1])
+    assert len(seen) == 12
 
 
 async def test_looking_decides_nothing(asked):

@@ -398,6 +398,25 @@ async def test_the_page_speaks_the_language_and_the_clock_that_are_chosen(invite
     assert 'action="/r/' in page and "lang=de" in page and "tz=America" in page
 
 
+async def test_what_the_link_preselects_survives_another_language(invited):
+    page = await invited.bob.look(a="no")
+    assert '<input type="hidden" name="a" value="no">' in page
+    for nonsense in ("", "x", '"><b>'):
+        assert 'name="a"' not in await invited.bob.look(a=nonsense)
+
+
+async def test_what_is_wrong_is_tied_to_its_field(weekly):
+    shown = await weekly.bob.answer(answer="")
+    assert re.search(
+        r'<p class="banner no" role="status" id="result"[^>]*>.*choose one of the answers', shown.html
+    )
+    assert '<fieldset class="answers" aria-describedby="result">' in shown.html
+    shown = await weekly.bob.answer(
+        answer="counter", scope="instance", instance="20261117T100000Z", start="x"
+    )
+    assert shown.html.count('aria-invalid="true" aria-describedby="result clock"') == 2
+
+
 async def test_an_answer_waits_as_long_as_is_configured(invited):
     (sent,) = [await invited.bob.answer(answer="accepted")]
     assert sent.location == "n=given"

@@ -12,17 +12,25 @@ from pathlib import Path
 import pytest
 from babel.core import Locale
 
+from gateway.accounts import Account
 from gateway.errors import GatewayError
 from gateway.ical.event import CalendarObject, parse_object
-from gateway.imip.letter import Links, Sheet
+from gateway.ical.tree import prop
+from gateway.imip.letter import Links, Reader, Sheet
 from gateway.imip.read import read
+from gateway.itip.invited import Dated, Standing
 from gateway.itip.model import Facts, Guest, Summary, When
 from gateway.itip.summary import facts
+from gateway.ports import Posted, ProposalRow, Undecided, Visit
 from gateway.render.letters import FILTERS, KINDS, Letters
+from gateway.render.overview import Guest as SeenGuest
+from gateway.render.overview import Overview, Overviews
+from gateway.render.question import Pending, Question, Questions
 from gateway.render.recurrence.shapes import shape
 from gateway.render.templates import Templates
 from gateway.render.voice import Voice, zone_of
 
+TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 LANGUAGES = ("ar", "de", "en", "es", "fr", "it", "ja", "nl", "pl", "pt-BR", "ru", "zh-Hans")
 RTL = {"ar"}
 LINKS = Links(
@@ -199,6 +207,138 @@ def test_a_name_of_the_other_direction_is_isolated_in_a_sentence(
     meeting = replace(meeting_of(at), title="Q3 review")
     worded = letters.render(sheet(Summary(kind="invitation", now=meeting), language="ar"))
     assert "\u2068Q3 review\u2069" in worded.subject and "\u2068Alice Liddell\u2069" in worded.text
+
+
+# --- pages -----------------------------------------------------------------------------------------------------------
+
+
+class PseudoPages(Questions):
+    """Pages in the pseudo-language."""
+
+    locale = "el"
+
+    def voice(self, visit: Visit, known: Reader) -> Voice:
+        return Voice(
+            language="qps",
+            translations=Pseudo(),
+            locale=Locale.parse(self.locale),
+            zone=zone_of("Europe/Berlin") if visit.query.get("tz") else None,
+        )
+
+
+@pytest.fixture
+def pseudo() -> PseudoPages:
+    sources = {f"web/{one.name}": one.read_text("utf-8") for one in (TEMPLATES / "web").glob("*.html")}
+    return PseudoPages(Templates(sources, filters=FILTERS), {"el": Pseudo()}, language="el", zone="UTC")
+
+
+def said(html: str) -> None:
+    """Every word of the page is a translated one, and none are put together."""
+    for text in Texts(html).found:
+        ours = re.sub(r"[\w.+-]+@[\w.-]+|UTC[+−\d:]*|C[EE]S?T|Lower Prince’s Quarter", "", text)
+        assert not re.search("[A-Za-z]", ours), text
+        assert not GLUED.search(text), text
+
+
+def questions(meeting: Facts, at: At) -> Iterator[Question]:
+    update = Summary(
+        kind="update",
+        now=meeting,
+        before=replace(meeting, location="", status="CONFIRMED"),
+        changed=("location", "status"),
+    )
+    dates = tuple(
+        Dated(key=f"2026{month}", when=at(f"2026-{month}-23 15:00"), partstat=partstat)
+        for month, partstat in (("11", "DECLINED"), ("12", "ACCEPTED"))
+    )
+    due = datetime(2026, 11, 2, 9, 1, tzinfo=UTC)
+    first = Question(
+        summary=update,
+        recipient="b@example.net",
+        recipient_name="มานี",
+        account=Account(address="a@example.org", name="สมชาย"),
+        action="/r/1",
+        nonce="1",
+        closed="",
+        reachable=False,
+        standing=Standing(line=None, whole=True, repeats=True, counters=True, dates=dates),
+        date="",
+        pending=(),
+        problem="",
+    )
+    yield first
+    yield replace(first, values={"answer": "counter"}, problem="time")
+    for closed in ("gone", "removed", "cancelled", "over"):
+        yield replace(first, closed=closed)
+    for problem in ("undone", "late", "both", "again", "stale", "choose", "date", "one", "closed"):
+        yield replace(first, problem=problem)
+    for answer in ("ACCEPTED", "TENTATIVE", "DECLINED", ""):
+        pending = Pending(answer=answer, proposal=not answer, date="", due=due, void=False)
+        line = prop("ATTENDEE", "mailto:b@example.net", PARTSTAT=answer or "ACCEPTED")
+        yield replace(first, pending=(pending,), standing=replace(first.standing, line=line))
+
+
+@pytest.mark.parametrize("locale", ["el", "he"])
+def test_no_page_of_a_guest_says_anything_untranslated_or_glued(
+    locale: str, pseudo: PseudoPages, at: At
+) -> None:
+    pseudo.locale = locale
+    for question in questions(meeting_of(at), at):
+        for query in ({}, {"tz": "Europe/Berlin"}):
+            said(pseudo.question(question, Visit(token="", query=query)))
+    said(pseudo.nothing(Visit(token="")))
+
+
+@pytest.mark.parametrize("locale", ["el", "he"])
+def test_no_page_of_an_organizer_says_anything_untranslated_or_glued(
+    locale: str, pseudo: PseudoPages, at: At
+) -> None:
+    pseudo.locale = locale
+    meeting = meeting_of(at)
+    now = datetime(2026, 11, 2, 9, 1, tzinfo=UTC)
+    states = ("sent", "deferred", "dropped", "failed", "ready")
+    guests = [
+        SeenGuest(
+            guest=replace(one, partstat=partstat) if partstat else None,
+            posted=Posted(recipient="b@example.net", method="REQUEST", state=state, reason="550", at=now)
+            if state
+            else None,
+            status="",
+            comment="วาระ",
+        )
+        for one in meeting.guests[1:3]
+        for partstat in ("ACCEPTED", "DECLINED", "TENTATIVE", "DELEGATED", "NEEDS-ACTION", "")
+        for state in (*states, "")
+        if partstat or state
+    ]
+    row = ProposalRow(
+        id="1",
+        account="a@example.org",
+        uid="1",
+        recurrence_id="",
+        sender="b@example.net",
+        sequence=0,
+        data=b"",
+        start="2026-11-24T14:00:00Z",
+        end="2026-11-24T15:00:00Z",
+        old_start="2026-11-23",
+        old_end="2026-11-24",
+        comment="วาระ",
+    )
+    pages = Overviews(pseudo._templates, {"el": Pseudo()}, pseudo)
+    for there, answer in ((True, ""), (False, "accepted"), (True, "declined")):
+        for problem in ("", "undone", "given", "late", "both", "again", "stale", "choose"):
+            overview = Overview(
+                summary=Summary(kind="invitation", now=meeting),
+                account=Account(address="a@example.org", name="สมชาย"),
+                action="/o/1",
+                nonce="1",
+                there=there,
+                guests=tuple(guests) if there else (),
+                proposals=(Undecided(row=row, answer=answer, due=now),),
+                problem=problem,
+            )
+            said(pages.overview(overview, Visit(token="")))
 
 
 # --- the corpus ------------------------------------------------------------------------------------------------------

@@ -69,6 +69,8 @@ def test_languages_name_themselves_and_zones_their_cities() -> None:
     ]
     found = {one.value: one.label for one in zones("de", "Europe/Vienna")}
     assert found["Europe/Vienna"] == "Wien" and found["UTC"] == "UTC" and len(found) > 300
+    assert found["Asia/Kolkata"] == "Kalkutta" and found["America/Argentina/Buenos_Aires"] == "Buenos Aires"
+    assert not any("/" in one for one in found.values()) and len(set(found.values())) == len(found)
 
 
 def test_a_link_that_leads_nowhere_says_no_more() -> None:
