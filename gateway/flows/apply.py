@@ -21,7 +21,7 @@ from gateway.errors import BackendUnavailable, MalformedCalendar, PreconditionFa
 from gateway.flows import anew, tails
 from gateway.flows.look import Look, Seen
 from gateway.flows.rows import letter_row, notice_row, proposal_row
-from gateway.flows.stored import read_stored, to_store
+from gateway.flows.stored import read_stored, says, to_store
 from gateway.flows.tails import Tails
 from gateway.ical import linked
 from gateway.ical.address import Address
@@ -396,14 +396,16 @@ def _snapshot(plan: Plan, seen: Seen, written: Resource | None) -> Snapshot | No
 
 
 def _settled(plan: Plan, href: str, etag: str, data: bytes) -> Snapshot:
-    meeting = _parsed(data)
+    as_planned = data == plan.data
+    # our own text is read again only where that can tell something
+    meeting = None if as_planned and not says(data, b"RRULE") else _parsed(data)
     return Snapshot(
         account=plan.account,
         collection=plan.collection,
         href=href,
         uid=plan.uid,
         etag=etag,
-        fingerprint=fingerprint(meeting) if meeting is not None and data != plan.data else plan.fingerprint,
+        fingerprint=plan.fingerprint if meeting is None or as_planned else fingerprint(meeting),
         series_by=(splits.series_by(meeting) or "") if meeting is not None else "",
         data=data,
         base=plan.base,

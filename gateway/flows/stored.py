@@ -26,10 +26,15 @@ def read_stored(data: bytes) -> CalendarObject:
     return partial.unwrapped(parse_object(data, GENEROUS))
 
 
+def says(data: bytes, word: bytes) -> bool:
+    """Whether this word, in capitals, stands anywhere in a text that `ical.tree` wrote, however it is folded."""
+    return word in data.replace(b"\r\n ", b"").replace(b"\r\n\t", b"").upper()
+
+
 def to_store(meeting: CalendarObject, profile: ProfileFacts) -> CalendarObject:
     """The object as this server takes it; `read_stored` gives back what it was."""
     bare = meeting.master is None and len(meeting.overrides) > profile.orphans
     return partial.wrapped(meeting) if bare else meeting
 
 
-__all__ = ["GENEROUS", "read_stored", "to_store"]
+__all__ = ["GENEROUS", "read_stored", "says", "to_store"]

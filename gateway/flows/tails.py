@@ -12,7 +12,7 @@ from gateway.accounts import Account
 from gateway.errors import PreconditionFailed
 from gateway.flows import anew
 from gateway.flows.look import Look, Seen
-from gateway.flows.stored import read_stored
+from gateway.flows.stored import read_stored, says
 from gateway.ical import linked
 from gateway.ical.event import CalendarObject
 from gateway.itip.significance import fingerprint
@@ -21,7 +21,7 @@ from gateway.ports import Calendars, Plan, Resource, Snapshot
 
 def objects(plan: Plan) -> tuple[bytes, CalendarObject | None]:
     """The text to store at the plan's place, and the tail to store beside it."""
-    if b"THISANDFUTURE" not in plan.data.replace(b"\r\n ", b""):
+    if not says(plan.data, b"THISANDFUTURE"):
         return plan.data, None
     head, tail = linked.parts(read_stored(plan.data))
     return (plan.data, None) if tail is None else (head.data, tail)

@@ -133,7 +133,11 @@ class CalendarObject:
     def with_components(
         self, components: Mapping[RecurrenceKey, Component], *, zones_from: CalendarObject | None = None
     ) -> CalendarObject:
-        """A copy with several components set at once."""
+        """A copy with several components set at once; itself when it has them all."""
+        zones = self.zones if zones_from is None else self.zones.joined(zones_from.zones)
+        components = {key: new for key, new in components.items() if new is not self.component(key)}
+        if not components:
+            return self if zones is self.zones else replace(self, zones=zones)
         by_identity = {
             id(old): components[key] for key in components if (old := self.component(key)) is not None
         }
@@ -141,7 +145,6 @@ class CalendarObject:
         children += [new for key, new in sorted(components.items()) if self.component(key) is None]
         master = components.get("", self.master)
         overrides = {**self.overrides, **{key: new for key, new in components.items() if key}}
-        zones = self.zones if zones_from is None else self.zones.joined(zones_from.zones)
         return replace(
             self,
             tree=self.tree.with_children(children),
@@ -368,11 +371,8 @@ def _tzids(components: Iterable[Component]) -> dict[str, None]:
     """Every TZID that the properties of these components name, in order."""
     found: dict[str, None] = {}
     for component in components:
-        for child in component.children:
-            if isinstance(child, Component):
-                found.update(_tzids((child,)))
-            elif tzid := child.tzid:
-                found[tzid] = None
+        found.update(dict.fromkeys(component.tzids))
+        found.update(_tzids(component.components))
     return found
 
 

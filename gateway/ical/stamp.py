@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 from gateway.errors import MalformedCalendar
 
@@ -23,6 +24,7 @@ _SPAN = re.compile(
 )
 _OFFSET = re.compile(r"([+-]?)(\d\d):?(\d\d)(?::?(\d\d))?", re.ASCII)
 
+_USUAL = 20  # characters of a value that is worth being kept
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC, microsecond=0)
 
@@ -54,6 +56,10 @@ class Span:
 
 def read_stamp(text: str) -> Stamp:
     """A DATE or DATE-TIME value. Raise MalformedCalendar."""
+    return _known_stamp(text) if len(text) <= _USUAL else _read_stamp(text)
+
+
+def _read_stamp(text: str) -> Stamp:
     found = _STAMP.fullmatch(text.strip())
     if found is None:
         raise MalformedCalendar(f"not a date: {text[:40]!r}")
@@ -71,6 +77,9 @@ def read_stamp(text: str) -> Stamp:
     if int(hour) > 24:
         raise MalformedCalendar(f"no such hour: {text[:40]!r}")
     return Stamp(local=local, is_date=False, is_utc=bool(zulu))
+
+
+_known_stamp = lru_cache(maxsize=1024)(_read_stamp)  # each reader of an event asks for its times anew
 
 
 def parse_span(text: str) -> Span:

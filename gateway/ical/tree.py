@@ -115,9 +115,10 @@ class Property:
 
     def param(self, name: str) -> str | None:
         """The first value of the first parameter of that name; without splitting parameters that name none."""
-        if self._params is None and name not in self._head.upper():
+        params = self._params
+        if params is None and name not in self._head.upper():
             return None
-        for item in self.params:
+        for item in self.params if params is None else params:
             if item.name == name:
                 return item.values[0]
         return None
@@ -164,7 +165,7 @@ class Property:
 class Component:
     """A calendar component: `name` in upper case, and its children (properties and components) in document order."""
 
-    __slots__ = ("_begin", "_end", "_named", "children", "memo", "name")
+    __slots__ = ("_begin", "_end", "_named", "_tzids", "children", "memo", "name")
 
     name: Final[str]
     children: Final[tuple[Property | Component, ...]]
@@ -182,16 +183,24 @@ class Component:
         self.children = tuple(children)
         self.memo = None
         self._named: dict[str, tuple[Property, ...]] | None = None
+        self._tzids: tuple[str, ...] | None = None
         self._begin = begin or f"BEGIN:{name}"  # as received: servers and clients differ in case and blanks
         self._end = end or f"END:{name}"
 
     @property
     def properties(self) -> tuple[Property, ...]:
-        return tuple(child for child in self.children if isinstance(child, Property))
+        return tuple([child for child in self.children if isinstance(child, Property)])
 
     @property
     def components(self) -> tuple[Component, ...]:
-        return tuple(child for child in self.children if isinstance(child, Component))
+        return tuple([child for child in self.children if isinstance(child, Component)])
+
+    @property
+    def tzids(self) -> tuple[str, ...]:
+        """Every TZID that its own lines name, in order."""
+        if self._tzids is None:
+            self._tzids = tuple(dict.fromkeys([tzid for line in self.properties if (tzid := line.tzid)]))
+        return self._tzids
 
     def first(self, name: str) -> Property | None:
         """The first property of that name."""

@@ -133,6 +133,8 @@ def _headers(message: MimePart) -> tuple[tuple[str, str], ...]:
 
 def _text(value: str) -> str:
     """Raw 8-bit header octets are UTF-8 (RFC 6532) or are shown as unknown characters; never half of either."""
+    if value.isascii():
+        return value.strip()
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
 
 
@@ -203,7 +205,7 @@ def _walk(part: MimePart, depth: int, forwarded: bool) -> Iterator[tuple[MimePar
 
 def _look(part: MimePart, forwarded: bool, limits: MailLimits) -> CalendarPart | Reason | None:
     kind = part.get_content_type()
-    name = part.get_filename() or ""
+    name = (part.get_filename() or "") if _may_be_named(part) else ""
     if kind in _SMIME:
         return Reason.UNSUPPORTED_SMIME
     if kind in _TNEF or name.lower() == "winmail.dat":
@@ -219,6 +221,12 @@ def _look(part: MimePart, forwarded: bool, limits: MailLimits) -> CalendarPart |
     if _VERSION_1.search(payload):
         return Reason.UNSUPPORTED_VCALENDAR
     return _part(part, payload, by_name=by_name, forwarded=forwarded)
+
+
+def _may_be_named(part: MimePart) -> bool:
+    """Whether it is worth taking its header fields apart for a name (of these `get_filename` asks)."""
+    fields = (part.get("content-disposition", ""), part.get("content-type", ""))
+    return any("name" in str(field).lower() for field in fields)
 
 
 def _part(part: MimePart, payload: bytes, *, by_name: bool, forwarded: bool) -> CalendarPart:

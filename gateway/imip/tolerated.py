@@ -225,7 +225,7 @@ def _parts(calendar: Component) -> Iterator[Component]:
 
 
 def _people(calendar: Component) -> Iterator[Property]:
-    return (line for part in _parts(calendar) for line in part.properties if line.name in _PEOPLE)
+    return (line for part in _parts(calendar) for name in _PEOPLE for line in part.all(name))
 
 
 def _is_reply(calendar: Component) -> bool:
@@ -238,8 +238,7 @@ def _is_inner(line: Property) -> bool:
 
 def _named(calendar: Component) -> frozenset[str]:
     """Every TZID that a property names."""
-    lines = (line for part in _parts(calendar) for line in part.properties)
-    return frozenset(clean_tzid(line.tzid) for line in lines if line.tzid)
+    return frozenset(clean_tzid(tzid) for part in _parts(calendar) for tzid in part.tzids)
 
 
 def _defined(calendar: Component) -> frozenset[str]:

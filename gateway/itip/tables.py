@@ -6,7 +6,6 @@ not counted here: `CalendarObject.data` adds one for every TZID (the RFC's REPLY
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
@@ -207,14 +206,17 @@ def violations(meeting: CalendarObject, method: Method | str) -> tuple[str, ...]
 
 
 def _of_component(component: Component, table: Mapping[str, tuple[int, int]]) -> Iterator[str]:
-    counts = Counter(child.name for child in component.children)
-    for name, presence in table.items():
-        if name == "ATTENDEE" and presence == (1, 1):
-            yield from _count(name, counts[name] - _delegates(component), presence)
-        elif name != component.name:
-            yield from _count(name, counts[name], presence)
+    counts: dict[str, int] = {}
+    for child in component.children:
+        counts[child.name] = counts.get(child.name, 0) + 1
+    for name, (least, most) in table.items():
+        count = counts.get(name, 0)
+        if name == "ATTENDEE" and least == most == 1:
+            count -= _delegates(component)
+        if not least <= count <= most and name != component.name:
+            yield from _count(name, count, (least, most))
     for one, other in _EXCLUSIVE:
-        if counts[one] and counts[other]:
+        if one in counts and other in counts:
             yield f"{one} beside {other}"
 
 

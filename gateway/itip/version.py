@@ -49,7 +49,7 @@ def parts(message: Message, stored: CalendarObject | None, context: Context) -> 
         Part(
             key=key_of(component, master, zones) if key else "",
             component=component,
-            stamp=_not_before(whole, order.stamp(new, key, context)),
+            stamp=whole if whole and not key else _not_before(whole, order.stamp(new, key, context)),
         )
         for key, component in own.items()
     )

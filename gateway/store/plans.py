@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -61,6 +61,7 @@ _WAKE = Prepared(
     )
     .values(state=str(JobState.DUE), due=bindparam("now"), behind=0)
 )
+_ENTRY = tuple(one.name for one in fields(Entry) if one.name != "restore")  # that is a column of its own
 ACQUAINTANCE = 50  # so many of the last letters to somebody tell whether we know him
 
 
@@ -301,8 +302,7 @@ def _is_harsh(method: str, summary: Mapping[str, Any]) -> bool:
 
 
 def _row(plan: Plan, now: datetime) -> dict[str, Any]:
-    entry = asdict(plan.entry) if plan.entry is not None else None
-    restore = entry.pop("restore") if entry is not None else None
+    entry = None if plan.entry is None else {name: getattr(plan.entry, name) for name in _ENTRY}
     return {
         "id": plan.id,
         "job": plan.job,
@@ -318,7 +318,7 @@ def _row(plan: Plan, now: datetime) -> dict[str, Any]:
         "base": plan.base,
         "marks": [[one.recurrence_id, one.party, dict(one.mark)] for one in plan.marks],
         "entry": entry,
-        "restore": restore,
+        "restore": None if plan.entry is None else plan.entry.restore,
         "created": now,
     }
 

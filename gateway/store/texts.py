@@ -18,7 +18,7 @@ class Plain(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else clean(value)
+        return value if value is None or _is_plain(value) else clean(value)
 
 
 class Key(TypeDecorator[str]):
@@ -28,7 +28,9 @@ class Key(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else fitting(clean(value))
+        if value is None or (len(value) <= _LONGEST_WIDE and _is_plain(value)):
+            return value
+        return fitting(clean(value))
 
 
 def fitting(key: str) -> str:
@@ -36,10 +38,14 @@ def fitting(key: str) -> str:
     return bounded(key, _LONGEST if key.isascii() else _LONGEST_WIDE)
 
 
+def _is_plain(text: str) -> bool:
+    """As nearly all texts are."""
+    return text.isascii() and "\0" not in text
+
+
 def clean(text: str) -> str:
     """Without what PostgreSQL, or UTF-8, cannot say."""
-    if "\0" in text:
-        text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

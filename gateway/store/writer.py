@@ -12,10 +12,9 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -32,8 +31,7 @@ _HOOKS = "after_commit"
 Change = Callable[[Connection, Sequence[Any]], Sequence[Any]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Request:
+class _Request(NamedTuple):
     """One change and the one who waits for it. Requests of one `change` are handed to it together."""
 
     change: Change
@@ -42,8 +40,7 @@ class _Request:
     future: asyncio.Future[Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
+class _Answer(NamedTuple):
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
     value: Any = None
