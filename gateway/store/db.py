@@ -10,18 +10,18 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from gateway.errors import BackendUnavailable, ConfigError
+from gateway.errors import ConfigError
 from gateway.store.bell import Bell
 from gateway.store.ear import Ear
 from gateway.store.faults import translating
 from gateway.store.prepared import plain
+from gateway.store.readers import Readers
 from gateway.store.schema import REVISION
 from gateway.store.writer import Writer, transaction
 
@@ -49,12 +49,12 @@ class Database:
         self.shared = not _is_sqlite(self._url)
         self._writer = Writer(self._changing)
         self._ear = Ear(self._url, self.bell) if self.shared else None
-        self._readers: ThreadPoolExecutor | None = None
+        self._readers = Readers(self._asking, READERS)
 
     async def start(self) -> None:
         """Bring the schema up to date and open. Raises ConfigError when the schema is newer than this program."""
         await asyncio.to_thread(self.upgrade)
-        self._readers = ThreadPoolExecutor(READERS, "store-reader")
+        self._readers.start()
         self._writer.start()
         if self._ear is not None:
             self._ear.start()
@@ -64,9 +64,7 @@ class Database:
         if self._ear is not None:
             await asyncio.to_thread(self._ear.stop)
         await self._writer.stop()
-        readers, self._readers = self._readers, None
-        if readers is not None:
-            await asyncio.to_thread(readers.shutdown)
+        await self._readers.stop()
         self.dispose()
 
     def dispose(self) -> None:
@@ -91,9 +89,8 @@ class Database:
 
     async def read(self, question: Callable[[Connection], T]) -> T:
         """Run `question` in a reader thread, in one consistent view."""
-        if self._readers is None:
-            raise BackendUnavailable("the database is not open")
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, question)
+        value: T = await self._readers.ask(question)
+        return value
 
     def write_now(self, change: Callable[[Connection], T]) -> T:
         """`write` in the calling thread, for commands."""
