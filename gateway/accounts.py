@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 
 DELIMITER = "+"
 
@@ -166,6 +167,7 @@ class Accounts:
         return f"{name}{at}{domain}", detail
 
 
+@lru_cache(maxsize=1024)  # of every mail the same few addresses are asked, several times each
 def mailbox(text: str) -> str:
     """The canonical mailbox of an address as an envelope or a setting writes it (RFC 5321 4.1.2); never raises.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, Protocol
 
 from gateway.ports.jobs import Job, Stored
@@ -64,22 +65,26 @@ class ReceivedMail:
 
 def pack_mail(mail: ReceivedMail) -> dict[str, Any]:
     """The envelope of a mail as the JSON payload of its MAIL job; the content is the job's body."""
-    recipients = [_packed(one, _RECIPIENT) for one in mail.envelope.recipients]
+    recipients = [_RECIPIENT(one) for one in mail.envelope.recipients]
     return {
-        "envelope": _packed(mail.envelope, _ENVELOPE) | {"recipients": recipients},
-        "peer": _packed(mail.peer, _PEER),
+        "envelope": _ENVELOPE(mail.envelope) | {"recipients": recipients},
+        "peer": _PEER(mail.peer),
         "received_at": mail.received_at.isoformat(),
     }
 
 
-def _packed(value: object, names: tuple[str, ...]) -> dict[str, Any]:
+class _Packer:
     """`dataclasses.asdict` copies what it finds, at ten times the price."""
-    return {name: getattr(value, name) for name in names}
+
+    def __init__(self, kind: type[Any]) -> None:
+        self._names = tuple(field.name for field in fields(kind))
+        self._values = attrgetter(*self._names)
+
+    def __call__(self, value: object) -> dict[str, Any]:
+        return dict(zip(self._names, self._values(value), strict=True))
 
 
-_RECIPIENT, _ENVELOPE, _PEER = (
-    tuple(field.name for field in fields(kind)) for kind in (Recipient, Envelope, Peer)
-)
+_RECIPIENT, _ENVELOPE, _PEER = (_Packer(kind) for kind in (Recipient, Envelope, Peer))
 
 
 def unpack_mail(payload: Mapping[str, Any], body: bytes) -> ReceivedMail:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from gateway.ports import Envelope, Peer
@@ -24,7 +24,9 @@ def received_line(
     lines = [f"Received: from {helo} ({literal})" if peer.address else f"Received: from {helo}", by]
     if len(envelope.recipients) == 1 and envelope.recipients[0].address.isprintable():
         lines.append(f"for <{envelope.recipients[0].address}>")
-    return ("\r\n\t".join(lines) + f"; {format_datetime(received_at)}\r\n").encode()
+    # with an offset to be named, `format_datetime` asks the system for the time zone of this machine each time
+    moment = format_datetime(received_at.astimezone(UTC), usegmt=True).removesuffix("GMT")
+    return ("\r\n\t".join(lines) + f"; {moment}+0000\r\n").encode()
 
 
 def _protocol(envelope: Envelope, peer: Peer, *, extended: bool) -> str:

@@ -11,6 +11,8 @@ from gateway.store.instants import micros
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford: nothing that is misread on a telephone
 _LENGTH, _RANDOM_BITS = 20, 50
+_PAIRS = tuple(one + other for one in _ALPHABET for other in _ALPHABET)
+_PLACES = tuple(reversed(range(0, 5 * _LENGTH, 10)))
 _LONGEST = 240
 _HASHED = 80  # characters of a long name that give way to its hash
 _POOL = 4096  # octets asked of the system at once: each question gives the other threads their turn
@@ -74,7 +76,7 @@ def _bits() -> int:
 
 
 def _written(number: int) -> str:
-    return "".join(_ALPHABET[number >> 5 * place & 31] for place in reversed(range(_LENGTH)))
+    return "".join([_PAIRS[number >> place & 1023] for place in _PLACES])
 
 
 __all__ = ["Ids", "bounded", "token"]
