@@ -24,7 +24,7 @@ from gateway.ports import Clock, Job, Ledger, Letter, Plans, Queue, Snapshots
 
 SOURCE = "answer"
 KEPT_OPEN = timedelta(days=30)  # behind the last occurrence
-_ASKED = frozenset({"invitation", "update", "answered"})  # kinds of letters
+_ASKED = frozenset({"invitation", "update", "delegation", "answered"})  # kinds of letters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

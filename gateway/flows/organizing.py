@@ -28,7 +28,9 @@ from gateway.ports import Clock, Letter, Plans, Posted, Proposals, Queue, Shown,
 from gateway.render.overview import Guest, Overview, Overviews
 
 ANSWERS = {"accept": "accepted", "keep": "declined"}
-_TOLD = frozenset({"proposal", "message", "bounced"})  # kinds of letters that carry the link
+_TOLD = frozenset(
+    {"proposal", "message", "bounced", "answers", "stranger"}
+)  # kinds of letters that carry the link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ class Reader:
 
     language: str = ""
     zone: str = ""
+    guessed: bool = False  # nobody has said that he reads this language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +64,17 @@ class Worded:
     author: str
 
 
-ASKING = frozenset({"invitation", "update"})
+ASKING = frozenset({"invitation", "update", "delegation"})
+_OWN = frozenset(
+    {"answers", "stranger", "bounced"}
+)  # what the gateway says by itself: there is nobody to reply to
 _PAGES = {
     "answered": Purpose.ANSWER,
     "proposal": Purpose.ORGANIZER,
     "message": Purpose.ORGANIZER,
     "bounced": Purpose.ORGANIZER,
+    "answers": Purpose.ORGANIZER,
+    "stranger": Purpose.ORGANIZER,
 }
 
 
@@ -209,7 +215,7 @@ def _notice(
     return LetterParts(
         envelope_sender="",
         author=Mailbox(address=tokens.service, name=worded.author),
-        reply_to=sender,
+        reply_to=None if summary.kind in _OWN else sender,
         recipient=recipient,
         subject=worded.subject,
         date=moment.astimezone(settings.zone),

@@ -40,7 +40,7 @@ class Circle:
         message = compose.request(his, shown, self._stamp(later))
         keys = tuple(key for key, _ in components_by_key(message))
         summary = summarize(
-            "invitation" if concern.first else "update",
+            self._kind(who) if concern.first else "update",
             message,
             None if concern.first else before,
             now=self.context.now,
@@ -77,6 +77,9 @@ class Circle:
             guest_list="self",
         )
         return self._outgoing(Method.CANCEL, who, message, summary=summary)
+
+    def _kind(self, who: Address) -> str:
+        return "delegation" if self.guests[who].param("DELEGATED-FROM") else "invitation"
 
     def _stamp(self, later: timedelta = timedelta()) -> compose.Stamp:
         return compose.Stamp(now=self.context.now + later, prodid=self.context.prodid)

@@ -62,7 +62,7 @@ def _requests(source: CalendarObject, parts: Parts, reply: Outgoing, context: Co
             recipient=to,
             object=message,
             summary=summarize(
-                "invitation",
+                "delegation",
                 message,
                 now=context.now,
                 key=first,

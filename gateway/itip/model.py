@@ -17,6 +17,7 @@ from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
 from gateway.ical.times import Period
+from gateway.itip.told import Facts, Guest, Said, Summary, When
 
 
 class Method(StrEnum):
@@ -288,62 +289,6 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class When:
-    """A moment as a reader needs it."""
-
-    form: str  # date | utc | zoned | floating
-    local: datetime  # naive, in its own zone; a date is midnight
-    zone: str = ""  # IANA name where we know one, else the TZID
-    utc: datetime | None = None  # None for date and floating
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guest:
-    address: str
-    name: str = ""
-    partstat: str = "NEEDS-ACTION"
-    role: str = "REQ-PARTICIPANT"
-    cutype: str = "INDIVIDUAL"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What a letter tells about one state of a meeting (or of one instance of it)."""
-
-    kind: str  # VEVENT | VTODO
-    uid: str
-    sequence: int
-    title: str = ""
-    description: str = ""
-    location: str = ""
-    url: str = ""
-    conference: tuple[str, ...] = ()
-    start: When | None = None
-    end: When | None = None
-    rule: str = ""  # RRULE value, as text; a line each for EXDATE, RDATE, EXRULE and further RRULEs
-    recurrence: When | None = None  # RECURRENCE-ID of a single instance
-    next_dates: tuple[When, ...] = ()  # the first occurrences of a series
-    status: str = ""
-    organizer: Guest | None = None
-    guests: tuple[Guest, ...] = ()  # privacy applied
-    comment: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """What a letter says, so that the mail layer never diffs calendars."""
-
-    kind: str  # invitation | update | cancellation | removed | reply | proposal | proposal-declined | ...
-    now: Facts
-    before: Facts | None = None
-    changed: tuple[str, ...] = ()  # names of Facts fields that differ
-    partstat: str = ""  # of a reply
-    attendee: Guest | None = None  # who answered
-    instances: tuple[Facts, ...] = ()  # further single instances the message speaks of
-    proposal: str = ""  # the name of the proposal that it tells of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
     """An iTIP message to leave, one recipient each; `object` is that recipient's view (SPEC 4.8, 12.10)."""
 
@@ -436,6 +381,7 @@ __all__ = [
     "Reason",
     "Remove",
     "Role",
+    "Said",
     "Store",
     "Summary",
     "Verdict",

@@ -9,11 +9,11 @@ from functools import lru_cache
 from typing import Any, Final
 
 from gateway.ical import recur, times
-from gateway.ical.address import Address
+from gateway.ical.address import Address, address
 from gateway.ical.event import CalendarObject, partstat, person, sequence_of
 from gateway.ical.times import Form, Moment, Zones
 from gateway.ical.tree import Component, Property
-from gateway.itip.model import Facts, Guest, Summary, When
+from gateway.itip.model import Facts, Guest, Said, Summary, When
 from gateway.itip.significance import components_by_key, instance
 
 NEXT_DATES: Final = 3
@@ -108,7 +108,13 @@ def guest(found: Property) -> Guest:
         partstat=partstat(found),
         role=(found.param("ROLE") or "REQ-PARTICIPANT").upper(),
         cutype=(found.param("CUTYPE") or "INDIVIDUAL").upper(),
+        stands_for=_first(found, "DELEGATED-FROM"),
+        sends=_first(found, "DELEGATED-TO"),
     )
+
+
+def _first(found: Property, name: str) -> str:
+    return next((address(one) for one in found.param_values(name)), "")
 
 
 def dump(summary: Summary) -> dict[str, Any]:
@@ -122,6 +128,10 @@ def dump(summary: Summary) -> dict[str, Any]:
         "attendee": _dump_guest(summary.attendee) if summary.attendee else None,
         "instances": [_dump_facts(one) for one in summary.instances],
         "proposal": summary.proposal,
+        "answers": [
+            {"guest": _dump_guest(one.guest), "comment": one.comment, "date": _dump_when(one.date)}
+            for one in summary.answers
+        ],
     }
 
 
@@ -136,6 +146,10 @@ def load(data: Mapping[str, Any]) -> Summary:
         attendee=Guest(**data["attendee"]) if data.get("attendee") else None,
         instances=tuple(_load_facts(one) for one in data["instances"]),
         proposal=data.get("proposal", ""),
+        answers=tuple(
+            Said(guest=Guest(**one["guest"]), comment=one["comment"], date=_load_when(one["date"]))
+            for one in data.get("answers", ())
+        ),
     )
 
 
@@ -211,13 +225,7 @@ def _compared(told: Facts, name: str) -> object:
 
 
 def _dump_guest(one: Guest) -> dict[str, Any]:
-    return {
-        "address": one.address,
-        "name": one.name,
-        "partstat": one.partstat,
-        "role": one.role,
-        "cutype": one.cutype,
-    }
+    return {item.name: getattr(one, item.name) for item in fields(one)}
 
 
 def _dump_when(one: When | None) -> dict[str, Any] | None:

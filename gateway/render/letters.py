@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.imip.letter import Sheet, Worded
+from gateway.render.phrases import phrases
 from gateway.render.templates import Templates
 from gateway.render.text import linked
 from gateway.render.view import preheader, view
@@ -12,6 +13,7 @@ from gateway.render.voice import Translations, Voice, catalogue, voice
 
 KINDS = (
     "invitation",
+    "delegation",
     "update",
     "cancellation",
     "removed",
@@ -22,6 +24,8 @@ KINDS = (
     "proposal-declined",
     "message",
     "answered",
+    "answers",
+    "stranger",
     "bounced",
 )
 
@@ -47,7 +51,7 @@ class Letters:
         """All the words of one letter."""
         speaking = self.voice(sheet)
         kind = sheet.summary.kind if sheet.summary.kind in KINDS else "invitation"
-        shown = view(sheet, speaking)
+        shown = view(sheet, speaking, aside=self._aside(sheet, speaking))
         values = {"v": shown, "p": shown.phrases, "preheader": preheader(shown)}
         return Worded(
             language=speaking.language,
@@ -56,6 +60,13 @@ class Letters:
             html=self._templates.render(f"mail/{kind}.html", speaking, **values),
             author=shown.phrases.author,
         )
+
+    def _aside(self, sheet: Sheet, speaking: Voice) -> str:
+        """In a letter whose language is a guess, one line in English says what it is."""
+        if not sheet.reader.guessed or speaking.language.partition("-")[0] == "en":
+            return ""
+        english = voice("en", sheet.reader.zone, available=self._translations, home=self._zone)
+        return f"In English: {phrases(sheet, english).subject}"
 
     def voice(self, sheet: Sheet) -> Voice:
         """The reader's language if there is a catalogue for it, else the gateway's; his zone, else the event's."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gateway.imip.letter import Sheet
-from gateway.itip.model import Facts, Guest, Summary
+from gateway.imip.letter import ASKING, Sheet
+from gateway.itip.model import Facts, Guest, Said, Summary
 from gateway.render.changes import person
 from gateway.render.dates import short, short_zone
 from gateway.render.text import isolate, line
 from gateway.render.voice import Voice
 
 TITLE = 80
+_TO_ORGANIZER = frozenset({"reply", "refresh", "proposal", "message"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,9 @@ def phrases(sheet: Sheet, voice: Voice) -> Phrases:
         "proposal-declined": _proposal_declined,
         "message": _message,
         "answered": _answered,
+        "answers": _answers,
+        "stranger": _stranger,
+        "delegation": _delegation,
         "bounced": _bounced,
     }
     band, symbol, tone, verb, intro = make.get(kind, _invitation)(sheet, who, voice)
@@ -54,7 +58,7 @@ def phrases(sheet: Sheet, voice: Voice) -> Phrases:
         intro=tuple(one for one in intro if one),
         hint=_hint(sheet, voice),
         footer=_footer(sheet, who, voice),
-        author=voice.say("%(name)s via Calendar", name=line(sheet.sender.name, 60) or sheet.sender.address),
+        author=_author(sheet, voice),
     )
 
 
@@ -79,6 +83,21 @@ def _invitation(sheet: Sheet, who: str, voice: Voice) -> _Made:
         sentence = voice.say("%(who)s invites you to a meeting.", who=who)
     role = _role(_own(now, sheet.recipient.address), voice)
     return voice.say("You are invited"), "●", "news", voice.say("Invitation: %(title)s"), (sentence, role)
+
+
+def _delegation(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    """The delegator passes it on, or the organizer asks whom the delegator has named (RFC 5546 3.2.2.3)."""
+    own = _own(sheet.summary.now, sheet.recipient.address)
+    other = own.stands_for if own else ""
+    if not other or other.casefold() == sheet.sender.address.casefold():
+        sentence = voice.say("%(who)s asks you to come to this meeting in their place.", who=who)
+    else:
+        name = _named(other, sheet.summary.now, voice)
+        sentence = voice.say(
+            "%(who)s invites you to this meeting in place of %(other)s.", who=who, other=name
+        )
+    verb = voice.say("Standing in: %(title)s")
+    return voice.say("You are asked to stand in"), "→", "news", verb, (sentence, _role(own, voice))
 
 
 def _update(sheet: Sheet, who: str, voice: Voice) -> _Made:
@@ -131,9 +150,24 @@ def _removed(sheet: Sheet, who: str, voice: Voice) -> _Made:
 
 def _reply(sheet: Sheet, who: str, voice: Voice) -> _Made:
     summary = sheet.summary
-    who = person(summary.attendee, voice) or who
-    status = summary.partstat.upper()
-    one_date = summary.now.recurrence is not None
+    said = replace(summary.attendee or Guest(address=sheet.sender.address), partstat=summary.partstat.upper())
+    if summary.attendee is None:
+        said = replace(said, name=sheet.sender.name)
+    return _one_answer(Said(guest=said, date=summary.now.recurrence), summary.now, voice)
+
+
+def _one_answer(said: Said, now: Facts, voice: Voice) -> _Made:
+    symbol, tone, verb, sentence = given(said.guest, now, voice)
+    scope = voice.say("This answer is for this one date of the series only.") if said.date else ""
+    return _band(said.guest.partstat.upper(), voice), symbol, tone, verb, (sentence, scope)
+
+
+def given(guest: Guest, now: Facts, voice: Voice) -> tuple[str, str, str, str]:
+    """What somebody has answered: symbol, tone, verb of the subject, sentence."""
+    who = person(guest, voice)
+    sends = voice.say("%(who)s sends somebody else.", who=who)
+    if guest.sends:
+        sends = voice.say("%(who)s sends %(other)s instead.", who=who, other=_named(guest.sends, now, voice))
     known = {
         "ACCEPTED": (
             "✓",
@@ -148,12 +182,7 @@ def _reply(sheet: Sheet, who: str, voice: Voice) -> _Made:
             voice.say("%(who)s has declined.", who=who),
         ),
         "TENTATIVE": ("?", "maybe", voice.say("Maybe: %(title)s"), voice.say("%(who)s may come.", who=who)),
-        "DELEGATED": (
-            "→",
-            "maybe",
-            voice.say("Delegated: %(title)s"),
-            voice.say("%(who)s sends somebody else.", who=who),
-        ),
+        "DELEGATED": ("→", "maybe", voice.say("Delegated: %(title)s"), sends),
         "COMPLETED": (
             "✓",
             "yes",
@@ -167,15 +196,36 @@ def _reply(sheet: Sheet, who: str, voice: Voice) -> _Made:
             voice.say("%(who)s has begun the task.", who=who),
         ),
     }
-    fallback = (
-        "–",
-        "maybe",
-        voice.say("Answer: %(title)s"),
-        voice.say("%(who)s has not decided yet.", who=who),
+    undecided = voice.say("%(who)s has not decided yet.", who=who)
+    return known.get(guest.partstat.upper(), ("–", "maybe", voice.say("Answer: %(title)s"), undecided))
+
+
+def _answers(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    """To the organizer: what has been answered since the last such letter."""
+    told = sheet.summary.answers
+    if len(told) == 1:
+        return _one_answer(told[0], sheet.summary.now, voice)
+    band = voice.count("%(n)s answer", "%(n)s answers", len(told))
+    verb = voice.count("%(n)s answer: %(title)s", "%(n)s answers: %(title)s", len(told), title="%(title)s")
+    return band, "●", "news", verb, (voice.say("Your guests have answered."),)
+
+
+def _stranger(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    """The stranger's address and nothing else of his: he chose his name and his words to be read here."""
+    guest = sheet.summary.attendee
+    address = isolate(line(guest.address, 254), voice.direction) if guest is not None else who
+    known = voice.say("%(address)s has answered, but is not on the guest list.", address=address)
+    kept = voice.say("The answer waits and changes nothing; the sender is told nothing.")
+    todo = voice.say(
+        "If you want this person there, add the address to the guests in your calendar; if not, there is nothing to do."
     )
-    symbol, tone, verb, sentence = known.get(status, fallback)
-    scope = voice.say("This answer is for this one date of the series only.") if one_date else ""
-    return _band(status, voice), symbol, tone, verb, (sentence, scope)
+    return (
+        voice.say("Not on the guest list"),
+        "?",
+        "maybe",
+        voice.say("Not invited: %(title)s"),
+        (known, kept, todo),
+    )
 
 
 def _refresh(sheet: Sheet, who: str, voice: Voice) -> _Made:
@@ -271,6 +321,19 @@ def _subject(verb: str, now: Facts, voice: Voice) -> str:
     return voice.say("%(what)s (%(when)s)", what=text, when=when)
 
 
+def _author(sheet: Sheet, voice: Voice) -> str:
+    """Who the letter is from where the gateway writes it."""
+    if sheet.summary.kind in {"answers", "stranger", "bounced"} and sheet.site:
+        return voice.say("Calendar of %(site)s", site=sheet.site)
+    return voice.say("%(name)s via Calendar", name=line(sheet.sender.name, 60) or sheet.sender.address)
+
+
+def _named(address: str, now: Facts, voice: Voice) -> str:
+    """Somebody whom the meeting may know by name."""
+    known = (one for one in now.guests if one.address.casefold() == address.casefold())
+    return person(next(known, Guest(address=address)), voice)
+
+
 def _own(now: Facts, recipient: str) -> Guest | None:
     return next((one for one in now.guests if one.address.casefold() == recipient.casefold()), None)
 
@@ -304,7 +367,7 @@ def _hint(sheet: Sheet, voice: Voice) -> str:
         return voice.say(
             "To agree, change the meeting in your calendar; everybody is told. To keep it as it is, answer this mail."
         )
-    if sheet.summary.kind not in {"invitation", "update"}:
+    if sheet.summary.kind not in ASKING:
         return ""
     if sheet.links.accept:
         return voice.say("If your mail program shows its own buttons, use those.")
@@ -313,14 +376,14 @@ def _hint(sheet: Sheet, voice: Voice) -> str:
 
 def _footer(sheet: Sheet, who: str, voice: Voice) -> tuple[str, ...]:
     address, reader = line(sheet.sender.address, 254), line(sheet.recipient.address, 254)
-    named = who if who == address else f"{who} <{address}>"
+    kind, named = sheet.summary.kind, who if who == address else f"{who} <{address}>"
     organizer = sheet.summary.now.organizer
     other = organizer is not None and organizer.address.casefold() != sheet.recipient.address.casefold()
-    if sheet.summary.kind in {"reply", "refresh", "proposal", "message"} and not other:
+    if kind in {"answers", "stranger"} or (kind in _TO_ORGANIZER and not other):
         why = voice.say("You receive this because you organize this meeting.")
-    elif sheet.summary.kind == "answered":
+    elif kind == "answered":
         why = voice.say("You receive this because an answer was given in your name.")
-    elif sheet.summary.kind == "bounced":
+    elif kind == "bounced":
         why = voice.say("You receive this because the mail was sent in your name.")
     else:
         why = voice.say("%(who)s sent this to %(reader)s.", who=named, reader=reader)
@@ -331,4 +394,4 @@ def _footer(sheet: Sheet, who: str, voice: Voice) -> tuple[str, ...]:
     return tuple(one for one in (why, forward, site) if one)
 
 
-__all__ = ["Phrases", "phrases"]
+__all__ = ["Phrases", "given", "phrases"]

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.imip.fields import Mailbox
-from gateway.imip.letter import Links, Reader, Sheet
-from gateway.itip.model import Facts, Guest, Summary, When
+from gateway.imip.letter import ASKING, Links, Reader, Sheet
+from gateway.itip.model import Facts, Guest, Said, Summary, When
 
 ZONE = "Europe/Berlin"
 _ALICE = Guest(address="alice@example.org", name="Alice Liddell", partstat="ACCEPTED", role="CHAIR")
@@ -23,9 +23,8 @@ _LINKS = Links(
     mail="calendar+asample@example.org",
 )
 # Which kinds come from a guest to the organizer; all others go to a guest.
-_HOME = frozenset({"reply", "refresh", "proposal", "message", "bounced"})
-_LINKED = frozenset({"invitation", "update"})
-_PAGED = frozenset({"answered", "proposal", "message", "bounced"})
+_HOME = frozenset({"reply", "refresh", "proposal", "message", "answers", "stranger", "bounced"})
+_PAGED = frozenset({"answered", "proposal", "message", "answers", "stranger", "bounced"})
 
 
 def sample(kind: str, *, language: str, now: datetime, zone: str = ZONE) -> Sheet:
@@ -33,7 +32,7 @@ def sample(kind: str, *, language: str, now: datetime, zone: str = ZONE) -> Shee
     facts = _meeting(now)
     alice, bob = _mailbox(_ALICE), _mailbox(_BOB)
     home = kind in _HOME
-    links = _LINKS if kind in _LINKED else Links(page=_PAGE) if kind in _PAGED else Links()
+    links = _LINKS if kind in ASKING else Links(page=_PAGE) if kind in _PAGED else Links()
     return Sheet(
         summary=_summary(kind, facts),
         sender=bob if home else alice,
@@ -62,6 +61,20 @@ def _summary(kind: str, facts: Facts) -> Summary:
     if kind == "bounced":
         said = replace(facts, comment="550 5.1.1 <bob@example.net>: User unknown")
         return Summary(kind=kind, now=said, partstat="3.7", attendee=_BOB)
+    if kind == "delegation":
+        own = replace(_BOB, stands_for=_DAN.address)
+        return Summary(
+            kind=kind, now=replace(facts, guests=(_ALICE, own, replace(_DAN, partstat="DELEGATED")))
+        )
+    if kind == "answers":
+        dan = replace(_DAN, partstat="DECLINED")
+        told = (
+            Said(guest=replace(_BOB, partstat="ACCEPTED")),
+            Said(guest=dan, comment="I am away that week."),
+        )
+        return Summary(kind=kind, now=facts, answers=told)
+    if kind == "stranger":
+        return Summary(kind=kind, now=facts, attendee=Guest(address="eve@example.net", partstat="ACCEPTED"))
     if kind == "message":
         said = replace(facts, comment="Is there a parking lot nearby?")
         return Summary(kind=kind, now=said, attendee=_BOB)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from gateway.imip.fields import Mailbox
 from gateway.imip.letter import Links, Sheet
-from gateway.itip.model import Facts, Guest, Summary
+from gateway.itip.model import Facts, Guest, Said, Summary
 from gateway.render.changes import Row, listed, person, repeats, rows
 from gateway.render.dates import Span, short, span
-from gateway.render.phrases import Phrases, phrases
+from gateway.render.phrases import Phrases, given, phrases
 from gateway.render.text import isolate, line, lines, place, web_address
 from gateway.render.voice import Voice
 
@@ -35,6 +35,16 @@ class Place:
 
     text: str
     url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One of several answers, in a sentence; `date` is the one of a series that it is about."""
+
+    symbol: str
+    sentence: str
+    date: str = ""
+    comment: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +75,13 @@ class View:
     links: Links = field(default_factory=Links)
     site: str = ""
     proposal: str = ""  # its name
+    told: tuple[Told, ...] = ()
+    more_told: int = 0
+    aside: str = ""  # a line in English
 
 
-def view(sheet: Sheet, voice: Voice) -> View:
-    """The view of one letter."""
+def view(sheet: Sheet, voice: Voice, *, aside: str = "") -> View:
+    """The view of one letter; `aside`: its line in English."""
     summary, now = sheet.summary, sheet.summary.now
     changes: tuple[Row, ...] = ()
     if summary.kind in {"update", "proposal"} and summary.before is not None:
@@ -92,7 +105,7 @@ def view(sheet: Sheet, voice: Voice) -> View:
         joins=tuple(one for one in (_place(text, voice) for text in now.conference) if one),
         link=_link(now),
         description=lines(now.description),
-        comment=lines(now.comment, limit=40),
+        comment=lines(_comment(summary), limit=40),
         organizer=person(now.organizer, voice),
         organizer_address=line(now.organizer.address, 254) if now.organizer else "",
         guests=guests[:GUESTS],
@@ -101,6 +114,9 @@ def view(sheet: Sheet, voice: Voice) -> View:
         links=sheet.links,
         site=sheet.site,
         proposal=line(summary.proposal, 80),
+        told=_told(summary, voice),
+        more_told=max(0, len(summary.answers) - GUESTS),
+        aside=aside,
     )
 
 
@@ -114,6 +130,27 @@ def preheader(shown: View) -> str:
 def named(mailbox: Mailbox, voice: Voice) -> str:
     """A person by name, or by address."""
     return person(Guest(address=mailbox.address, name=mailbox.name), voice)
+
+
+def _comment(summary: Summary) -> str:
+    return summary.answers[0].comment if len(summary.answers) == 1 else summary.now.comment
+
+
+def _told(summary: Summary, voice: Voice) -> tuple[Told, ...]:
+    """Several answers in a list; a single one is what the letter begins with."""
+    if len(summary.answers) < 2:
+        return ()
+    return tuple(_answered(one, summary.now, voice) for one in summary.answers[:GUESTS])
+
+
+def _answered(one: Said, now: Facts, voice: Voice) -> Told:
+    symbol, _, _, sentence = given(one.guest, now, voice)
+    return Told(
+        symbol=symbol,
+        sentence=sentence,
+        date=short(one.date, voice) if one.date else "",
+        comment=lines(one.comment, limit=10),
+    )
 
 
 def _when(facts: Facts, voice: Voice) -> Span | None:
@@ -184,4 +221,4 @@ def _tally(facts: Facts, voice: Voice) -> str:
     return listed([part for part in parts if part], voice) if any(parts) else ""
 
 
-__all__ = ["Answer", "Place", "View", "named", "preheader", "view"]
+__all__ = ["Answer", "Place", "Told", "View", "named", "preheader", "view"]

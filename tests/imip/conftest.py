@@ -15,7 +15,7 @@ from gateway.imip.letter import LetterSettings, Reader, compose
 from gateway.imip.links import LinkTokens
 from gateway.imip.tokens import Tokens
 from gateway.imip.write import LetterParts
-from gateway.itip.model import Facts, Guest, Reason, Summary, When
+from gateway.itip.model import Facts, Guest, Reason, Said, Summary, When
 from gateway.itip.summary import dump
 from gateway.ports import Letter, NewLetter
 from gateway.render.catalog import catalogues
@@ -126,6 +126,10 @@ def stored(letter: NewLetter, **changes: Any) -> Letter:
 
 
 ACCEPTED = "ATTENDEE;CN=Bob Müller;PARTSTAT=ACCEPTED:mailto:bob@example.net\r\n"
+STANDING_IN = (
+    'ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE;DELEGATED-FROM="mailto:carol@example.com":mailto:bob@example.net\r\n'
+    'ATTENDEE;PARTSTAT=DELEGATED;DELEGATED-TO="mailto:bob@example.net":mailto:carol@example.com\r\n'
+)
 CARLA = replace(ALICE, address="carla@foreign.example", name="Carla Rossi")
 FOREIGN = replace(MEETING, organizer=CARLA)
 LATER = {"message_id": "<second@example.org>", "previous_id": "<first@example.org>", "sequence": 8}
@@ -157,6 +161,18 @@ ANSWER = Summary(
 
 CASES: dict[str, Letter] = {
     "invitation": stored(new_letter(Summary(kind="invitation", now=MEETING))),
+    "delegation": stored(
+        new_letter(
+            Summary(
+                kind="delegation",
+                now=replace(
+                    MEETING,
+                    guests=(replace(BOB, stands_for=CAROL.address), replace(CAROL, partstat="DELEGATED")),
+                ),
+            ),
+            calendar=calendar(MEETING, attendees=STANDING_IN),
+        )
+    ),
     "update": stored(
         new_letter(
             Summary(
@@ -249,6 +265,23 @@ NOTICES: dict[str, Letter] = {
     ),
     "message": notice(
         Summary(kind="message", now=replace(MEETING, comment="Is there a parking lot nearby?"), attendee=BOB)
+    ),
+    "answers": notice(
+        Summary(
+            kind="answers",
+            now=MEETING,
+            answers=(
+                Said(guest=replace(BOB, partstat="ACCEPTED")),
+                Said(
+                    guest=replace(CAROL, partstat="DELEGATED", sends="dan@example.com"),
+                    comment="Dan knows more.",
+                ),
+                Said(guest=replace(BOB, partstat="DECLINED"), comment="Not that day.", date=at(30, 15)),
+            ),
+        )
+    ),
+    "stranger": notice(
+        Summary(kind="stranger", now=MEETING, attendee=Guest(address="eve@example.net", partstat="ACCEPTED"))
     ),
     "answered": notice(Summary(kind="answered", now=ANSWERED, partstat="ACCEPTED", attendee=BOB), home=False),
     "bounced": notice(

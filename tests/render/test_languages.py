@@ -19,7 +19,7 @@ from gateway.ical.tree import prop
 from gateway.imip.letter import Links, Reader, Sheet
 from gateway.imip.read import read
 from gateway.itip.invited import Dated, Standing
-from gateway.itip.model import Facts, Guest, Summary, When
+from gateway.itip.model import Facts, Guest, Said, Summary, When
 from gateway.itip.summary import facts
 from gateway.ports import Posted, ProposalRow, Undecided, Visit
 from gateway.render.letters import FILTERS, KINDS, Letters
@@ -143,6 +143,14 @@ def summaries(meeting: Facts, kind: str) -> Iterator[Summary]:
         meeting, location="", title="เก่า", rule="FREQ=DAILY", status="CONFIRMED", guests=meeting.guests[:2]
     )
     changed = ("location", "title", "rule", "status", "guests", "start")
+    said = Said(
+        guest=replace(meeting.guests[1], partstat="DELEGATED", sends="d@example.net"), date=meeting.start
+    )
+    if kind == "answers":
+        yield Summary(kind=kind, now=meeting, answers=(said, replace(said, comment="หมายเหตุ")))
+    if kind == "delegation":
+        own = (Guest(address="bob@example.net", stands_for="c@example.net"), meeting.guests[2])
+        yield Summary(kind=kind, now=replace(meeting, guests=own))
     for partstat in (
         "ACCEPTED",
         "DECLINED",

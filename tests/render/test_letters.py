@@ -9,8 +9,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from gateway.imip.letter import Links, Sheet
-from gateway.itip.model import Facts, Guest, Summary, When
+from gateway.imip.fields import Mailbox
+from gateway.imip.letter import Links, Reader, Sheet
+from gateway.itip.model import Facts, Guest, Said, Summary, When
 from gateway.render.catalog import catalogues
 from gateway.render.letters import FILTERS, KINDS, Letters
 from gateway.render.templates import Templates
@@ -82,6 +83,66 @@ def test_an_answer_names_who_gave_it(
     assert (
         worded.subject.startswith(subject) and sentence in worded.text and "> Ten minutes late" in worded.text
     )
+
+
+def test_a_delegation_says_in_whose_place(meeting: Facts, sheet: MakeSheet, letters: Letters) -> None:
+    dan = Guest(address="dan@example.com", name="Dan", partstat="DELEGATED", sends="bob@example.net")
+    bob = Guest(address="bob@example.net", stands_for="dan@example.com")
+    told = Summary(kind="delegation", now=replace(meeting, guests=(bob, dan)))
+    assert "Alice Liddell invites you to this meeting in place of Dan." in letters.render(sheet(told)).text
+    from_dan = sheet(told, sender=Mailbox(address="dan@example.com", name="Dan"))
+    assert "Dan asks you to come to this meeting in their place." in letters.render(from_dan).text
+    answer = Summary(
+        kind="reply", now=replace(meeting, guests=(bob, dan)), partstat="DELEGATED", attendee=dan
+    )
+    assert "Dan sends bob@example.net instead." in letters.render(sheet(answer)).text
+
+
+def test_several_answers_are_told_in_one_letter(
+    meeting: Facts, sheet: MakeSheet, letters: Letters, at: At
+) -> None:
+    bob = Guest(address="bob@example.net", name="Bob", partstat="ACCEPTED")
+    one = Said(guest=bob, comment="Ten minutes late")
+    two = Said(guest=replace(bob, partstat="DECLINED"), date=at("2026-11-30 15:00"))
+    alone = letters.render(sheet(Summary(kind="answers", now=meeting, answers=(one,))))
+    assert alone.subject.startswith("Accepted: ") and "> Ten minutes late" in alone.text
+    both = letters.render(sheet(Summary(kind="answers", now=meeting, answers=(one, two))))
+    assert both.subject.startswith("2 answers: Quarterly planning")
+    assert (
+        "✓ Bob has accepted.\n  > Ten minutes late\n✕ Bob has declined.\n  Mon, 30 Nov 2026, 15:00\n"
+        in both.text
+    )
+    many = letters.render(sheet(Summary(kind="answers", now=meeting, answers=(one,) * 90)))
+    assert "and 70 more" in many.text and "and 70 more" in many.html and len(many.html) < 100_000
+    polish = letters.render(sheet(Summary(kind="answers", now=meeting, answers=(one,) * 5), language="pl"))
+    assert polish.subject.startswith("5 odpowiedzi: ")
+
+
+def test_nothing_that_a_stranger_wrote_but_his_address_is_told(
+    meeting: Facts, sheet: MakeSheet, letters: Letters
+) -> None:
+    eve = Guest(address="eve@evil.example", name="Your bank https://evil.example", partstat="ACCEPTED")
+    told = Summary(kind="stranger", now=meeting, attendee=eve)
+    worded = letters.render(sheet(told, sender=Mailbox(address="eve@evil.example", name="Your bank")))
+    assert "eve@evil.example has answered, but is not on the guest list." in worded.text
+    said = worded.subject + worded.text + worded.html + worded.author
+    assert "bank" not in said and "https://evil" not in said and "eve@" not in worded.subject
+
+
+def test_a_letter_in_a_guessed_language_says_in_english_what_it_is(
+    meeting: Facts, sheet: MakeSheet, letters: Letters
+) -> None:
+    guess = {lang: Reader(language=lang, zone="Europe/Berlin", guessed=True) for lang in ("ar", "en", "")}
+    told = Summary(kind="invitation", now=meeting)
+    arabic = letters.render(
+        sheet(told, reader=guess["ar"], links=replace(LINKS, page="https://gw.example/r/T"))
+    )
+    line = "In English: Invitation: Quarterly planning (Mon, 23 Nov 2026, 15:00 CET)"
+    assert f"{line}\nhttps://gw.example/r/T?lang=en\n" in arabic.text
+    assert '<div lang="en" dir="ltr"' in arabic.html and f"{line}</a>" in arabic.html
+    sure = letters.render(sheet(told, language="ar", links=LINKS))
+    english = [letters.render(sheet(told, reader=guess[one])) for one in ("en", "")]
+    assert all("In English" not in one.text + one.html for one in (sure, *english))
 
 
 @pytest.mark.parametrize(
