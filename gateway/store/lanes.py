@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, case, exists, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, case, exists, or_, select, update
 
 from gateway.ports import JobKind, JobState
 from gateway.store import schema
@@ -42,21 +42,17 @@ _PLAN = schema.plan
 
 _BEGUN = exists().where(_PLAN.c.job == _T.c.id)
 _BUSY = exists().where(_LANE.c.lane == _T.c.lane, _LANE.c.state == LEASED)
-_EARLIER = exists().where(
-    _OTHER.c.lane == _T.c.lane,
-    _OTHER.c.state != LEASED,
-    _OTHER.c.due <= _T.c.due,
-    or_(_OTHER.c.due < _T.c.due, and_(_OTHER.c.due == _T.c.due, _OTHER.c.id < _T.c.id)),
-)
+_OTHERS = exists().where(_OTHER.c.lane == _T.c.lane, _OTHER.c.state != LEASED)
+_EARLIER = _OTHERS.where(_OTHER.c.due < _T.c.due)
+_BESIDE = _OTHERS.where(_OTHER.c.due == _T.c.due, _OTHER.c.id < _T.c.id)
 _UNSETTLED = exists().where(
-    _OPEN.c.lane == _T.c.lane,
-    _OPEN.c.state != LEASED,
-    _OPEN.c.state == str(JobState.DUE),  # what is buried, held or parked keeps nobody waiting
+    _PLAN.c.lane == _T.c.lane,
+    _PLAN.c.job == _OPEN.c.id,
     _OPEN.c.id != _T.c.id,
-    exists().where(_PLAN.c.job == _OPEN.c.id),
+    _OPEN.c.state == str(JobState.DUE),  # what is buried, held or parked keeps nobody waiting
 )
-# CASE stops at the first that is true; AND as a value does not in SQLite, and the last one walks over the whole lane.
-_READY = case((_BUSY, 0), (_BEGUN, 1), (_EARLIER, 0), (_UNSETTLED, 0), else_=1)
+# CASE stops at the first that is true; AND as a value does not in SQLite.
+_READY = case((_BUSY, 0), (_BEGUN, 1), (_EARLIER, 0), (_BESIDE, 0), (_UNSETTLED, 0), else_=1)
 _DUE = (
     select(_T, _READY.label("ready"))
     .where(
@@ -94,6 +90,11 @@ _WAKE = Prepared(
         _T.c.state != LEASED,
     )
     .values(behind=0)
+)
+_NAME = (
+    update(_PLAN)
+    .where(_PLAN.c.lane == schema.NOTHING)
+    .values(lane=select(_T.c.lane).where(_T.c.id == _PLAN.c.job).scalar_subquery())
 )
 _HEAL = update(_T).where(_T.c.behind != NONE, _T.c.state != LEASED, _READY == 1).values(behind=0)
 
@@ -143,7 +144,8 @@ def wake(conn: Connection, lane: str, *, kind: str, job: str) -> None:
 
 
 def heal(conn: Connection) -> int:
-    """Wake whoever is marked and may run: a program of before the marks may have freed his lane; how many."""
+    """Wake whoever is marked and may run, as an older program may have freed his lane or planned in it; how many."""
+    conn.execute(_NAME)
     return conn.execute(_HEAL).rowcount
 
 

@@ -85,7 +85,7 @@ class Plans:
         now = self._jobs.now()
         if lease.plan:
             _FORGET.run(conn, ({"plan_id": lease.plan},))
-        _INSERT.run(conn, (_row(plan, now),))
+        _INSERT.run(conn, (_row(plan, lease.lane, now),))
         letters.write_planned(conn, named, plan=plan.id, job=job.id, domain=self._domain, now=now)
         proposals.write_planned(conn, plan, job=job, now=now)
 
@@ -301,11 +301,12 @@ def _is_harsh(method: str, summary: Mapping[str, Any]) -> bool:
     return method == "CANCEL" or (method == "REPLY" and summary.get("partstat") == "DECLINED")
 
 
-def _row(plan: Plan, now: datetime) -> dict[str, Any]:
+def _row(plan: Plan, lane: str, now: datetime) -> dict[str, Any]:
     entry = None if plan.entry is None else {name: getattr(plan.entry, name) for name in _ENTRY}
     return {
         "id": plan.id,
         "job": plan.job,
+        "lane": lane,
         "account": plan.account,
         "uid": plan.uid,
         "action": plan.action,

@@ -35,7 +35,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from gateway.store.instants import Instant
 from gateway.store.texts import Key, Plain
 
-REVISION = "0006"  # the newest of migrations/versions; a test compares
+REVISION = "0007"  # the newest of migrations/versions; a test compares
 
 LEASED: ColumnElement[str] = literal_column("'leased'")
 NOTHING: ColumnElement[str] = literal_column("''")
@@ -128,6 +128,7 @@ plan = Table(
     metadata,
     _id(primary_key=True),
     _id("job", ForeignKey("job.id", ondelete="CASCADE"), unique=True),
+    _key("lane", index=True, server_default=text("''")),  # of the job; "": an older program planned it
     _key("account"),
     _key("uid"),
     Column("action", String(16), nullable=False),

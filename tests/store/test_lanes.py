@@ -209,30 +209,66 @@ async def test_a_node_dead_until_its_lease_ends_is_followed_and_writes_nothing_w
     assert await other.plans.open_plan(taken) == plan
 
 
-@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-async def test_looking_at_a_lane_costs_in_line_with_its_length(store, new_job, clock) -> None:
-    """Counted in steps of SQLite's machine; twice as many jobs may cost about twice as much, never four times."""
+async def steps(store, clock) -> int:
+    """What a look at all that is due costs, in steps of SQLite's machine."""
+    counted = 0
 
-    def steps(conn) -> int:
-        counted = 0
+    def one() -> int:
+        nonlocal counted
+        counted += 1
+        return 0
 
-        def one() -> int:
-            nonlocal counted
-            counted += 1
-            return 0
-
+    def look(conn) -> None:
         raw = conn.connection.driver_connection
         raw.set_progress_handler(one, 10)
         try:
             lanes.ready(conn, 4, now=clock.now(), kinds=())
         finally:
             raw.set_progress_handler(None, 0)
-        return counted
 
+    await store.db.write(look)
+    return counted
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+async def test_looking_at_a_lane_costs_in_line_with_its_length(store, new_job, clock) -> None:
+    """Twice as many jobs may cost about twice as much, never four times."""
     costs = []
     for name, length in (("short", 200), ("long", 400)):
         await store.queue.add([new_job(name) for _ in range(length)])
         (job,) = await store.queue.claim("w", limit=1, lease=LEASE)
-        costs.append(await store.db.write(steps))
+        costs.append(await steps(store, clock))
         assert job.lane == name
     assert costs[1] < costs[0] * 3
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("apart", [0, 1])
+async def test_the_next_of_a_lane_costs_the_same_however_many_wait(store, new_job, clock, apart: int) -> None:
+    costs, long = [], timedelta(days=1)
+    for name, length in (("short", 10), ("long", 1000)):
+        await store.queue.add(
+            [new_job(name, due=clock.now() + timedelta(seconds=n * apart)) for n in range(length)]
+        )
+        clock.forward(hours=1)
+        (job,) = await store.queue.claim("w", limit=4, lease=long)
+        while await ahead(store):
+            assert await store.queue.claim("w", limit=4, lease=long) == ()
+        await store.queue.finish(job)
+        costs.append(await steps(store, clock))
+        (job,) = await store.queue.claim("w", limit=4, lease=long)
+        assert job.lane == name
+    assert costs[1] < costs[0] * 1.5
+
+
+async def test_what_an_older_program_planned_keeps_its_lane_waiting_too(store, new_job, clock) -> None:
+    """It did not write the lane beside the plan."""
+    await store.queue.add([new_job("a", uid="u"), new_job("a", uid="u")])
+    (job,) = await store.queue.claim("w", limit=4, lease=LEASE)
+    await store.plans.plan(job, Plan(job=job.id, account="alice", uid="u", action="none"), [])
+    await store.db.write(lambda conn: conn.execute(update(schema.plan).values(lane="")).rowcount)
+    await store.queue.retry(job, due=clock.now() + timedelta(hours=1), reason="r")
+    assert await store.queue.heal() == 0
+    assert await store.queue.claim("w", limit=4, lease=LEASE) == ()
+    clock.forward(hours=1)
+    assert [one.id for one in await store.queue.claim("w", limit=4, lease=LEASE)] == [job.id]

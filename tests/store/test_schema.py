@@ -76,7 +76,7 @@ def test_a_moment_is_shown_in_utc() -> None:
 
 
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0005"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0005", "0006"])
 def test_a_database_of_an_earlier_revision_is_brought_up_with_what_it_holds(
     backend: str, revision: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -95,6 +95,28 @@ def test_a_database_of_an_earlier_revision_is_brought_up_with_what_it_holds(
     assert database.version() == schema.REVISION
     row = database.read_now(lambda conn: conn.execute(schema.snapshot.select()).one())
     assert (row.uid, row.series_by) == ("u", "")
+    database.dispose()
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
+def test_an_open_plan_of_an_earlier_revision_gets_the_lane_of_its_job(
+    backend: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = ""
+    if backend == "postgresql":
+        server = request.getfixturevalue("postgresql")
+        url = server.url(server.create())
+    database = Database(url, tmp_path)
+    database.write_now(lambda conn: migrate.upgrade(conn, "0006"))
+    job = "INSERT INTO job (id, kind, state, lane, key, account, uid, message_id, payload, attempts, created, reason, origin, lease_owner, lease_token)"
+    plan = "INSERT INTO plan (id, job, account, uid, action, collection, href, etag, data, fingerprint, keep_snapshot, marks, created)"
+    for statement in (
+        f"{job} VALUES ('j', 'apply', 'due', 'alice|u', '', 'alice', 'u', '', '{{}}', 0, 0, '', 'j', '', '')",
+        f"{plan} VALUES ('p', 'j', 'alice', 'u', 'none', '', '', '', '', '', false, '[]', 0)",
+    ):
+        database.write_now(lambda conn, text=statement: conn.exec_driver_sql(text))
+    database.upgrade()
+    assert database.read_now(lambda conn: conn.execute(schema.plan.select()).one()).lane == "alice|u"
     database.dispose()
 
 
