@@ -49,7 +49,12 @@ async def refused(calendars: Calendars, account: Account, error: PreconditionFai
 
 def half_done(seen: Seen, plan: Plan) -> bool:
     """Whether an earlier run died when it had deleted what it was to write anew."""
-    return (plan.action == "store" and not plan.etag and _before(plan) is not None) and seen.resource is None
+    return begun(plan) and seen.resource is None
+
+
+def begun(plan: Plan) -> bool:
+    """Whether what lay there may have been deleted, to be written anew."""
+    return plan.action == "store" and not plan.etag and _before(plan) is not None
 
 
 def _before(plan: Plan) -> bytes | None:
@@ -57,4 +62,4 @@ def _before(plan: Plan) -> bytes | None:
     return plan.entry.restore if plan.entry is not None else None
 
 
-__all__ = ["REFUSAL", "half_done", "put", "refused"]
+__all__ = ["REFUSAL", "begun", "half_done", "put", "refused"]

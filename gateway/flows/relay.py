@@ -99,14 +99,22 @@ class Relay:
             return
         reason = str(Reason.GIVEN_UP if over else Reason.NEXT_HOP_REFUSED)
         entry = self._entry(job, mail, failed, reason)
-        wanted = [(one, sent) for one, sent in failed if "NEVER" not in one.notify and _may_fail(one)]
         if mail.envelope.sender:
-            spawn += [self._report(mail, wanted)] if wanted else []
+            spawn += self._reports(mail, failed)
             await self._queue.finish(job, entries=(entry,), spawn=spawn)
         else:
             # RFC 5321 6.1: no report about a report; the mail is kept for a person
             await self._queue.bury(job, reason, entries=(entry,))
         self._log.emit(Event.MAIL_REFUSED, job=job.id, reason=reason, code=failed[0][1].code)
+
+    def undelivered(self, mail: ReceivedMail, text: str) -> tuple[NewJob, ...]:
+        """What tells the sender that none of his recipients got the mail."""
+        sent = Sent(state="failed", text=text)
+        return self._reports(mail, [(one, sent) for one in mail.envelope.recipients])
+
+    def _reports(self, mail: ReceivedMail, failed: Sequence[tuple[Recipient, Sent]]) -> tuple[NewJob, ...]:
+        wanted = [(one, sent) for one, sent in failed if "NEVER" not in one.notify and _may_fail(one)]
+        return (self._report(mail, wanted),) if wanted else ()
 
     def _begun(self, job: Job) -> datetime:
         return datetime.fromisoformat(str(job.payload["received_at"]))

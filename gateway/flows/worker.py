@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from gateway.errors import GatewayError, LeaseLost, ObjectRefused, PeerError
 from gateway.flows.keeper import Keeper
 from gateway.itip.model import Outcome, Reason
 from gateway.log import Event, Log, Stage
-from gateway.ports import Clock, Entry, Job, Queue
+from gateway.ports import Clock, Entry, Job, NewJob, Queue
 
 Run = Callable[[Job], Awaitable[Job | None]]  # gives the job that goes on from it at once, leased already
 LEASE = timedelta(minutes=1)  # a node that dies is missed for so long
@@ -34,6 +35,18 @@ def delay(attempts: int) -> timedelta:
     return timedelta(seconds=seconds * random.uniform(1 - SMEAR, 1 + SMEAR))  # noqa: S311 - no secret
 
 
+class LastWord(Protocol):
+    """Is asked before a job is given up."""
+
+    async def may(self, job: Job) -> bool:
+        """Whether it may be."""
+        ...
+
+    def begins(self, job: Job) -> Sequence[NewJob]:
+        """What is to be done when it is."""
+        ...
+
+
 class Worker:
     """Claims jobs and runs them, up to `concurrency` at once; and is the `ports.Hands` of the door."""
 
@@ -48,6 +61,7 @@ class Worker:
         clock: Clock,
         log: Log,
         settings: WorkerSettings,
+        burial: LastWord | None = None,
     ) -> None:
         self.name = name
         self._queue = queue
@@ -55,6 +69,7 @@ class Worker:
         self._clock = clock
         self._log = log
         self._settings = settings
+        self._burial = burial
         self._running: set[asyncio.Task[None]] = set()
         self._at_once: set[asyncio.Task[None]] = set()
         self._reserved, self._octets, self._ran = 0, 0, 0
@@ -170,7 +185,8 @@ class Worker:
 
     async def _again(self, job: Job, reason: str, detail: str, *, hopeless: bool = False) -> None:
         try:
-            if not hopeless and self._clock.now() - _begun(job) < self._settings.retry_for:
+            hope = not hopeless and self._clock.now() - _begun(job) < self._settings.retry_for
+            if hope or (self._burial is not None and not await self._burial.may(job)):
                 due = self._clock.now() + delay(job.attempts)
                 await self._queue.retry(job, due=due, reason=reason)
                 self._log.emit(Event.JOB_RETRIED, job=job.id, reason=reason, detail=detail)
@@ -185,7 +201,8 @@ class Worker:
                 account=job.account,
                 notes=({"code": "detail", "text": detail},),
             )
-            await self._queue.bury(job, reason, entries=(entry,))
+            spawn = self._burial.begins(job) if self._burial is not None else ()
+            await self._queue.bury(job, reason, entries=(entry,), spawn=spawn)
             self._log.emit(Event.JOB_BURIED, job=job.id, reason=reason)
         except GatewayError as error:  # the lease runs out and the job comes back
             logging.getLogger("imip-gateway").warning(

@@ -162,7 +162,11 @@ class Queue(Protocol):
         LEASED. `gone`: without those that are known to be saved, not deleted (reason "settling")."""
         ...
 
-    async def bury(self, job: Job, reason: str, *, entries: Sequence[Entry] = ()) -> None: ...
+    async def bury(
+        self, job: Job, reason: str, *, entries: Sequence[Entry] = (), spawn: Sequence[NewJob] = ()
+    ) -> None:
+        """Give up, but keep. A job that had something to spawn then is `told` in its payload from now on."""
+        ...
 
     async def to_come(self, account: str, uid: str) -> tuple[Job, ...]:
         """The APPLY jobs of one meeting that are to run by themselves and that nobody works on, without their bodies."""

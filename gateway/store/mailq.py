@@ -97,14 +97,15 @@ def drained(conn: Connection, now: datetime, *, timers: bool) -> bool:
 
 
 def make_due(conn: Connection, jobs: Jobs, job: str, *, states: Sequence[str], timed: bool) -> bool:
-    """Let it run now. A released job starts its life anew, so that it is not given up at once."""
+    """Let it run now. A released job starts its life anew, so that it is not given up at once; what an earlier run left
+    behind, it looks for."""
     statement = update(_T).where(_T.c.id == job, _T.c.state.in_(states), _T.c.state != LEASED)
     now = jobs.now()
     values: dict[str, Any] = {"state": _DUE, "due": now, "behind": 0}
     if timed:
         statement = statement.where(_T.c.due.is_not(None))
     else:
-        values |= {"attempts": 0, "deaths": 0, "created": now, "reason": ""}
+        values |= {"attempts": 1, "deaths": 0, "created": now, "reason": ""}
     jobs.ring(conn)
     moved = conn.execute(statement.values(values).returning(_T.c.lane, _T.c.kind)).first()
     if moved is not None:

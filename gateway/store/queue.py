@@ -153,14 +153,21 @@ class Queue:
         self._jobs.put_back(conn, lease, state=str(JobState.WAITING), due=due, reason=reason)
         return lease
 
-    async def bury(self, job: Job, reason: str, *, entries: Sequence[Entry] = ()) -> None:
-        """Given up, but kept: a person may look at it and release it."""
-        await self._db.write(lambda conn: self._bury(conn, job, reason, entries))
+    async def bury(
+        self, job: Job, reason: str, *, entries: Sequence[Entry] = (), spawn: Sequence[NewJob] = ()
+    ) -> None:
+        """Given up, but kept: a person may look at it and release it. What it spawns, it spawns once."""
+        laid = await self._jobs.lay(spawn)
+        await self._db.write(lambda conn: self._bury(conn, job, reason, entries, laid=laid))
 
-    def _bury(self, conn: Connection, job: Job, reason: str, entries: Sequence[Entry]) -> None:
+    def _bury(
+        self, conn: Connection, job: Job, reason: str, entries: Sequence[Entry], *, laid: Sequence[Laid] = ()
+    ) -> None:
         lease = self._jobs.lease(conn, job)
         self._jobs.tell(conn, entries, origin=lease.origin)
-        self._jobs.put_back(conn, lease, state=str(JobState.BURIED), due=None, reason=reason)
+        self._jobs.queue(conn, laid, origin=lease.origin)
+        told = {"payload": {**job.payload, "told": True}} if laid else {}
+        self._jobs.put_back(conn, lease, state=str(JobState.BURIED), due=None, reason=reason, **told)
 
     async def settling(self, account: str, *, gone: bool = False) -> int:
         """How many changes of this account have not been decided; one that is tried again has its error for a reason."""

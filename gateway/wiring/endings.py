@@ -1,18 +1,23 @@
-"""What hears how letters ended: the calendar of their sender, and he himself."""
+"""What hears how letters and mails ended: the calendar of their sender, and he himself."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from gateway.accounts import Accounts
 from gateway.config import Config
 from gateway.flows.apply import Apply
 from gateway.flows.bounced import Bounced
+from gateway.flows.burial import Burial
+from gateway.flows.relay import Relay
 from gateway.flows.statuses import Statuses
 from gateway.imip.tokens import Tokens
 from gateway.log import Log
-from gateway.ports import Calendars, Clock
+from gateway.ports import Calendars, Clock, NextHop
+from gateway.smtp.sender import open_smarthost
 from gateway.store.desk import Store
+from gateway.wiring import meaning
 
 
 class Common(Protocol):
@@ -58,4 +63,28 @@ def bounced(common: Common, tokens: Tokens) -> Bounced:
     )
 
 
-__all__ = ["bounced", "statuses"]
+def relay(common: Common, hops: Mapping[str, NextHop]) -> Relay:
+    """Mail that goes on, and reports to those whose mail did not."""
+    config = common.config
+    opened = dict(hops)
+
+    def hop(url: str) -> NextHop:
+        if url not in opened:  # a mail that came before the configuration changed
+            opened[url] = open_smarthost(meaning.next_hop_settings(config, url))
+        return opened[url]
+
+    return Relay(
+        queue=common.store.queue,
+        hop=hop,
+        clock=common.clock,
+        log=common.log,
+        settings=meaning.relay_settings(config),
+    )
+
+
+def burial(common: Common, calendars: Calendars, relay: Relay) -> Burial:
+    """What is asked before a job is given up."""
+    return Burial(accounts=common.accounts, plans=common.store.plans, calendars=calendars, relay=relay)
+
+
+__all__ = ["bounced", "burial", "relay", "statuses"]

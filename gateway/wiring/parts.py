@@ -28,7 +28,6 @@ from gateway.flows.opened import Opener
 from gateway.flows.organizing import Organizing
 from gateway.flows.proposals import Decided
 from gateway.flows.receive import Door, Receive
-from gateway.flows.relay import Relay
 from gateway.flows.rendering import RENDER, Rendering
 from gateway.flows.rounds import Rounds
 from gateway.flows.rsvp import Given, Rsvp, RsvpSettings
@@ -138,8 +137,7 @@ def _assemble(
     urls: Mapping[str, str],
     worker: str,
 ) -> Parts:
-    clock, log, accounts = SystemClock(), Log(), accounts_of(config)
-    tokens = meaning.tokens_of(config)
+    clock, log, accounts, tokens = SystemClock(), Log(), accounts_of(config), meaning.tokens_of(config)
     apply = Apply(
         queue=store.queue,
         plans=store.plans,
@@ -152,19 +150,20 @@ def _assemble(
     name = worker or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     pages, mailed = _answers(common, tokens, words)
     receive = _receive(common, tokens, mailed)
-    deliver = _deliver(
-        common, hops[""], meaning.composer(config, accounts, tokens=tokens, letters=words.letters)
-    )
+    compose = meaning.composer(config, accounts, tokens=tokens, letters=words.letters)
+    deliver = _deliver(common, hops[""], compose)
+    relay = endings.relay(common, hops)
     working = Worker(
         name=name,
         queue=store.queue,
         journeys={
             **_journeys(common, calendars, receive=receive, deliver=deliver, mailed=mailed, tokens=tokens),
-            str(JobKind.RELAY): _relay(common, hops).run,
+            str(JobKind.RELAY): relay.run,
         },
         clock=clock,
         log=log,
         settings=WorkerSettings(retry_for=config.delivery.retry_for),
+        burial=endings.burial(common, calendars, relay),
     )
     watch = _watch(common, calendars, name)
     return Parts(
@@ -227,24 +226,6 @@ def _deliver(common: _Common, smarthost: Smarthost, compose: Compose) -> Deliver
             mail_local=common.config.delivery.mail_local_guests,
             statuses=common.config.watch.schedule_status,
         ),
-    )
-
-
-def _relay(common: _Common, hops: Mapping[str, NextHop]) -> Relay:
-    config = common.config
-    opened = dict(hops)
-
-    def hop(url: str) -> NextHop:
-        if url not in opened:  # a mail that came before the configuration changed
-            opened[url] = open_smarthost(meaning.next_hop_settings(config, url))
-        return opened[url]
-
-    return Relay(
-        queue=common.store.queue,
-        hop=hop,
-        clock=common.clock,
-        log=common.log,
-        settings=meaning.relay_settings(config),
     )
 
 

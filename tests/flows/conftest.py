@@ -26,6 +26,7 @@ from gateway.errors import BackendRefused, BackendUnavailable, ObjectRefused, Pr
 from gateway.flows.apply import Apply
 from gateway.flows.bounced import SOURCE as BOUNCE
 from gateway.flows.bounced import Bounced
+from gateway.flows.burial import Burial
 from gateway.flows.changed import Burst, Changed
 from gateway.flows.deliver import Deliver, DeliverSettings
 from gateway.flows.expiry import SOURCE, Expiry
@@ -624,6 +625,7 @@ class World:
             clock=clock,
             log=log,
             settings=WorkerSettings(concurrency=self.concurrency, retry_for=self.retry_for),
+            burial=Burial(accounts=accounts, plans=plans, calendars=calendars, relay=relay),  # type: ignore[arg-type]
         )
         watch = Watch(
             snapshots=snapshots,  # type: ignore[arg-type]

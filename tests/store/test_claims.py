@@ -183,7 +183,7 @@ class Queues(RuleBasedStateMachine):
     def release(self) -> None:
         one = next(one for one in self.jobs.values() if one.state == "buried")
         assert self.loop.run(self.stores[1].queue.release(one.id))
-        one.state, one.due, one.attempts, one.deaths = "due", self.now, 0, 0
+        one.state, one.due, one.attempts, one.deaths = "due", self.now, 1, 0
 
     @rule(who=some.integers(0, 1))
     def a_process_dies_and_comes_back(self, who: int) -> None:

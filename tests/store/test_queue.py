@@ -293,7 +293,7 @@ async def test_a_buried_job_is_kept_and_can_be_released(store, new_job, clock) -
     assert not await store.queue.retry_now(job.id)
     assert await store.queue.release(job.id)
     (again,) = await claim(store)
-    assert (again.body, again.attempts, again.created) == (b"kept", 0, clock.now())
+    assert (again.body, again.attempts, again.created) == (b"kept", 1, clock.now())
     assert not await store.queue.release(job.id)
 
 
