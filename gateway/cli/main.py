@@ -35,6 +35,7 @@ COMMANDS = {
     "queue": Command(about="what waits: list, show, retry, release, drop, stats", module="queue"),
     "held": Command(about="what waits for a person: list, approve, refuse", module="held"),
     "proposal": Command(about="other times that guests propose: list, accept, decline", module="proposal"),
+    "links": Command(about="the links of a meeting's letters: revoke", module="links"),
     "retract": Command(about="take back what a mail did"),
     "sync": Command(about="one watch round of every collection, now", module="sync"),
     "drain": Command(about="wait until nothing is due or running", module="drain"),

@@ -127,7 +127,9 @@ class Opener:
         """The same for the number of a letter that was proven in another way."""
         letter = await self._plans.letter_of_row(row)
         account = self._accounts.find(letter.letter.account) if letter is not None else None
-        if letter is None or account is None or letter.letter.summary.get("kind") not in _ASKED:
+        if letter is None or letter.revoked or account is None:
+            return None
+        if letter.letter.summary.get("kind") not in _ASKED:
             return None
         who = address(letter.letter.recipient)
         stored, reachable = await self._meeting(account, letter.letter.uid)

@@ -24,10 +24,11 @@ from gateway.itip import summary
 from gateway.itip.answers import COMMENT
 from gateway.itip.model import Role, Summary
 from gateway.itip.roles import identities, role
-from gateway.ports import Clock, Letter, Plans, Posted, Proposals, Queue, Shown, Undecided, Visit
+from gateway.ports import Clock, Letter, Links, Plans, Posted, Proposals, Queue, Shown, Undecided, Visit
 from gateway.render.overview import Guest, Overview, Overviews
 
 ANSWERS = {"accept": "accepted", "keep": "declined"}
+REVOKE, ALL = "revoke", "*"
 _TOLD = frozenset(
     {"proposal", "message", "bounced", "answers", "stranger"}
 )  # kinds of letters that carry the link
@@ -52,6 +53,7 @@ class Organizing:
         *,
         accounts: Accounts,
         plans: Plans,
+        revoking: Links,
         proposals: Proposals,
         queue: Queue,
         apply: Apply,
@@ -62,6 +64,7 @@ class Organizing:
     ) -> None:
         self._accounts = accounts
         self._plans = plans
+        self._revoking = revoking
         self._proposals = proposals
         self._queue = queue
         self._apply = apply
@@ -82,7 +85,7 @@ class Organizing:
         return None
 
     async def take(self, visit: Visit) -> Shown:
-        """His word on one proposal."""
+        """His word on one proposal, or on the links of his guests."""
         found = await self._open(visit.token)
         if found is None:
             return Shown(status=404, html=self._pages.nothing(visit))
@@ -92,6 +95,9 @@ class Organizing:
             return Shown(status=403, html=await self._page(visit, found, problem="stale"))
         if visit.form.get("answer") != "undo" and now - nonce.made < self._settings.dwell:
             return Shown(status=303, location="n=again")
+        if visit.form.get("answer") == REVOKE:
+            done = await self._revoked(visit.form.get("guest", ""), found)
+            return Shown(status=303, location=f"n={done}")
         done = await self._taken(visit.form, found, knows=nonce.seen == _digest(found))
         return Shown(status=303, location=f"n={done}")
 
@@ -113,12 +119,23 @@ class Organizing:
         due = self._clock.now() + self._settings.undo
         return "given" if await self._proposals.answer(one.row.id, answer, due=due) else "late"
 
+    async def _revoked(self, whose: str, found: Meeting) -> str:
+        """A form sent as it came says nobody, so that a program which sends every form takes no link from anybody."""
+        account, uid = found.account.address, found.letter.letter.uid
+        own = owner_of(self._accounts, found.account)
+        written = {one.recipient for one in await self._plans.posted(account, uid)} - own
+        theirs = written if whose == ALL else written & {whose}
+        if not theirs:
+            return "whose"
+        await self._revoking.revoke(account, uid, theirs)
+        return "revoked"
+
     async def _open(self, token: str) -> Meeting | None:
         now = self._clock.now()
         row = self._links.read(Purpose.ORGANIZER, token, now)
         letter = await self._plans.letter_of_row(row) if row is not None else None
         account = self._accounts.find(letter.letter.account) if letter is not None else None
-        if row is None or letter is None or account is None:
+        if row is None or letter is None or letter.revoked or account is None:
             return None
         if letter.letter.summary.get("kind") not in _TOLD:
             return None

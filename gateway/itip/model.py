@@ -109,10 +109,11 @@ class Reason(StrEnum):
     NO_SUCH_INSTANCE = "no-such-instance"
     NOTHING_PROPOSED = "nothing-proposed"
     PROPOSAL_UNUSABLE = "proposal-unusable"
-    # given on a page, and never in force
+    # given on a page or by plain mail
     WORDS_FORWARDED = "words-forwarded"
     WITHDRAWN = "withdrawn"
     CONTRADICTORY = "contradictory"
+    LINKS_REVOKED = "links-revoked"
     # form
     NO_CALENDAR_PART = "no-calendar-part"
     TOO_LARGE = "too-large"

@@ -27,7 +27,7 @@ from gateway.ports.mail import (
     pack_mail,
     unpack_mail,
 )
-from gateway.ports.pages import Pages, Shown, Visit
+from gateway.ports.pages import Links, Pages, Shown, Visit
 from gateway.ports.proposals import ProposalRow, Proposals, Undecided
 from gateway.ports.records import Records
 from gateway.ports.settle import Ledger, Letter, MarkRow, NewLetter, Plan, Plans, Posted
@@ -52,6 +52,7 @@ __all__ = [
     "Journal",
     "Ledger",
     "Letter",
+    "Links",
     "MailQueue",
     "MarkRow",
     "NewJob",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -24,6 +24,14 @@ class Shown:
     status: int
     html: str = ""
     location: str | None = None
+
+
+class Links(Protocol):
+    """What the letters about a meeting carry to be answered by."""
+
+    async def revoke(self, account: str, uid: str, recipients: Collection[str] = ()) -> int:
+        """Links and addresses of the letters so far, to these recipients or to all, lead nowhere; of how many letters."""
+        ...
 
 
 class Pages(Protocol):

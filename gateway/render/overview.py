@@ -60,6 +60,7 @@ class Row:
     mailed: str
     trouble: bool
     comment: tuple[str, ...]
+    written_to: str  # the address of the last letter, "" none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +161,12 @@ def _banners(overview: Overview, speaking: Voice) -> tuple[Banner, ...]:
             ),
         ),
         "choose": ("no", "!", speaking.say("Please choose one of the answers.")),
+        "whose": ("no", "!", speaking.say("Please choose whose links to take back.")),
+        "revoked": (
+            "news",
+            "↶",
+            speaking.say("These links lead nowhere any more. The next mail brings a new one."),
+        ),
     }
     found = []
     if overview.problem in words:
@@ -192,6 +199,7 @@ def _row(one: Guest, speaking: Voice) -> Row:
         mailed=mailed,
         trouble=trouble,
         comment=lines(one.comment, limit=20),
+        written_to=one.posted.recipient if one.posted is not None else "",
     )
 
 

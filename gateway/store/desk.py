@@ -16,6 +16,7 @@ from gateway.store.intake import Intake
 from gateway.store.jobs import Jobs
 from gateway.store.journal import Journal
 from gateway.store.ledger import Ledger
+from gateway.store.links import Links
 from gateway.store.plans import Plans
 from gateway.store.principals import Principals
 from gateway.store.proposals import ProposalItems
@@ -48,6 +49,7 @@ class Store:
         self.proposals = ProposalItems(self.db, jobs)
         self.plans = Plans(self.db, jobs, message_domain)
         self.ledger = Ledger(self.db)
+        self.links = Links(self.db, jobs)
         self.principals = Principals(self.db)
         self.journal = Journal(self.db, jobs)
         self.snapshots = Snapshots(self.db, jobs)

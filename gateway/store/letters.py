@@ -108,6 +108,7 @@ def letter_of(row: Row[Any]) -> Letter:
         sequence=row.number,
         created=row.created,
         job=row.job,
+        revoked=row.revoked is not None,
     )
 
 

@@ -35,7 +35,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from gateway.store.instants import Instant
 from gateway.store.texts import Key, Plain
 
-REVISION = "0007"  # the newest of migrations/versions; a test compares
+REVISION = "0008"  # the newest of migrations/versions; a test compares
 
 LEASED: ColumnElement[str] = literal_column("'leased'")
 NOTHING: ColumnElement[str] = literal_column("''")
@@ -171,6 +171,7 @@ letter = Table(
     Column("changed", Instant, nullable=False),
     _text("reason"),
     Column("status", String(16), nullable=False, server_default=""),  # SCHEDULE-STATUS
+    Column("revoked", Instant),  # when its links were taken back
     sqlite_autoincrement=True,
 )
 Index("ix_letter_changed", letter.c.changed)

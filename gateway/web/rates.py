@@ -14,7 +14,12 @@ class Rate:
     """`burst` at once, and `per_minute` in the long run."""
 
     def __init__(
-        self, *, burst: int, per_minute: float, clock: Callable[[], float] = time.monotonic, most: int = MOST
+        self,
+        *,
+        burst: float,
+        per_minute: float,
+        clock: Callable[[], float] = time.monotonic,
+        most: int = MOST,
     ) -> None:
         self._burst = float(burst)
         self._speed = per_minute / 60

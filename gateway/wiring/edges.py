@@ -212,7 +212,7 @@ def _linked(parts: Parts) -> list[Any]:
     """The pages behind the links of letters."""
     if not parts.pages:
         return []
-    doorman = Doorman()
+    doorman = Doorman(processes=parts.config.gateway.processes)
     speaking = voice("en", "", available=parts.words.translations)
     style = parts.words.templates.render("web/pages.css", speaking)
     found = [link_routes(place, pages, doorman=doorman) for place, pages in parts.pages.items()]

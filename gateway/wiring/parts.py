@@ -277,6 +277,7 @@ def _answers(common: _Common, tokens: Tokens, words: meaning.Words) -> tuple[dic
     organizers = Organizing(
         accounts=common.accounts,
         plans=store.plans,
+        revoking=store.links,
         proposals=store.proposals,
         queue=store.queue,
         apply=common.apply,

@@ -502,6 +502,7 @@ class World:
         self.organizing = Organizing(
             accounts=accounts,
             plans=plans,  # type: ignore[arg-type]
+            revoking=self.store.links,
             proposals=self.store.proposals,
             queue=queue,  # type: ignore[arg-type]
             apply=apply,

@@ -72,6 +72,14 @@ async def test_the_guest_hears_what_was_understood_and_nobody_answers_that(invit
     assert [one.recipient for one in invited.outbox.mails] == [BOB, BOB], "one a day for each answer"
 
 
+async def test_the_address_of_a_letter_whose_links_were_taken_back_answers_nothing(invited):
+    before = invited.text(HREF)
+    assert await invited.store.links.revoke("alice@example.org", "m1") == 2
+    assert await invited.store.links.revoke("alice@example.org", "m1") == 0, "there are no others"
+    await write(invited, "accept")
+    assert invited.text(HREF) == before and invited.outbox.mails == []
+
+
 async def test_any_other_text_goes_to_the_organizer_who_can_answer_the_guest(invited):
     before = invited.text(HREF)
     name = await write(invited, "No problem, but is there parking?\n<script>\n\n> quoted secret")

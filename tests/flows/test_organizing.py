@@ -73,7 +73,12 @@ async def test_the_page_tells_who_was_mailed_and_who_answered(asked, say):
     edited = asked.text(HREF).replace(f":mailto:{DAN}", f";SCHEDULE-STATUS=5.1:mailto:{DAN}")
     asked.calendars.save(HREF, edited.encode())
     page = await asked.alice.look()
-    rows = {who: row for row in page.split("<tr") for who in (BOB, CAROL, DAN) if who in row}
+    rows = {
+        who: row
+        for row in page.partition("</tbody>")[0].split("<tr")
+        for who in (BOB, CAROL, DAN)
+        if who in row
+    }
     assert "no answer yet" in rows[BOB] and "mailed Mon" in rows[BOB]
     assert "accepted" in rows[CAROL]
     assert "could not be delivered" in rows[DAN]
@@ -87,8 +92,8 @@ async def test_the_page_speaks_every_language_in_its_direction_and_names_nobody_
         page = await asked.alice.look(lang=language, tz="Asia/Tokyo")
         assert f'<html lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}">' in page
         assert "23:00" in page or "11:00" in page, "two in the afternoon of London"
-        assert page.count(f'action="/o/{asked.alice.token}?lang={language}&amp;tz=Asia%2FTokyo"') == 1
-        rows = page.split("<tbody")[1]
+        assert page.count(f'action="/o/{asked.alice.token}?lang={language}&amp;tz=Asia%2FTokyo"') == 2
+        rows = page.split("<tbody")[1].partition("</tbody>")[0]
         assert rows.count(BOB) == rows.count(CAROL) == 1
         seen.add(re.search('id="guests">([^<]*)', page)[1])
     assert len(seen) == 12
@@ -199,3 +204,55 @@ async def test_where_no_clock_is_chosen_all_of_the_page_is_on_that_of_the_meetin
     token = re.search(r"http://pages/o/([^?\s\"]+)", words(world, ALICE))[1]  # type: ignore[index]
     page = await Organizer(world, token).look()
     assert "15:00 – 16:00" in page and "11:00 – 12:00" in page and "14:00" not in page
+
+
+def link(world, to: str) -> str:
+    found = re.search(r"http://pages/r/([^?\s]+)\?a=yes", words(world, to))
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture
+async def asked_by_link(world, say):
+    """Bob and Carol can answer by the links of their letters; Alice has one to her page."""
+    world.save(say.meeting(guests=f"{BOB} {CAROL}"))
+    await world.drain()
+    world.links = {one: link(world, one) for one in (BOB, CAROL)}
+    world.alice = Organizer(world, world.organizing._links.token(Purpose.ORGANIZER, 3, world.clock.now()))
+    more = f"ORGANIZER:mailto:{ALICE}\nATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:{BOB}"
+    await world.mail(
+        "COUNTER", say.event(more=more, DTSTAMP="20261102T090000Z", DTSTART=TWO, DTEND=TWO[:9] + "150000Z")
+    )
+    await world.drain()
+    return world
+
+
+async def opens(world, token: str) -> bool:
+    return (await world.rsvp.show(Visit(token=token))).status == 200
+
+
+async def test_links_that_are_taken_back_lead_nowhere_and_the_next_letter_brings_another(asked_by_link):
+    world = asked_by_link
+    sent = await world.alice.say(answer="revoke", guest=BOB)
+    assert (sent.status, sent.location) == (303, "n=revoked")
+    assert "These links lead nowhere any more." in await world.alice.look(n="revoked"), "and his own works"
+    assert not await opens(world, world.links[BOB]) and await opens(world, world.links[CAROL])
+    assert (await world.rsvp.take(Visit(token=world.links[BOB], form={"answer": "accepted"}))).status == 404
+    assert await world.rsvp.calendar(Visit(token=world.links[BOB])) is None
+    assert ("applied", "links-revoked") in await world.told("m1")
+    world.edit(HREF, ("SUMMARY:Lunch", "SUMMARY:Dinner"))
+    await world.drain()
+    assert await opens(world, link(world, BOB)) and not await opens(world, world.links[BOB])
+
+
+async def test_the_links_of_all_guests_are_taken_back_at_once(asked_by_link):
+    assert (await asked_by_link.alice.say(answer="revoke", guest="*")).location == "n=revoked"
+    assert not [one for one in asked_by_link.links.values() if await opens(asked_by_link, one)]
+    await asked_by_link.alice.look()
+
+
+@pytest.mark.parametrize("guest", ["", ALICE, "somebody@example.net", "* "])
+async def test_nobody_loses_a_link_by_a_form_that_names_none_of_the_guests(guest, asked_by_link):
+    assert (await asked_by_link.alice.say(answer="revoke", guest=guest)).location == "n=whose"
+    assert all([await opens(asked_by_link, one) for one in asked_by_link.links.values()])
+    assert ("applied", "links-revoked") not in await asked_by_link.told("m1")

@@ -138,6 +138,23 @@ async def test_a_link_answers_so_often_and_then_asks_to_wait(client: httpx.Async
     assert len(pages.taken) < 20
 
 
+@pytest.mark.parametrize("processes", [1, 2, 4])
+async def test_several_processes_together_allow_what_one_does(processes: int, pages: Pages) -> None:
+    """Whoever comes to each of them in turn is answered about as often."""
+    clients = []
+    for _ in range(processes):
+        doorman = Doorman(processes=processes)
+        app = application(
+            health=Health(), metrics=Log().exposition, pages=routes("r", pages, doorman=doorman)
+        )
+        transport = httpx.ASGITransport(app, client=("192.0.2.1", 9))
+        clients.append(httpx.AsyncClient(transport=transport, base_url="http://gateway"))
+    for number in range(40):
+        await clients[number % processes].post("/r/good", content="a=b", headers=FORM)
+    assert 10 <= len(pages.taken) <= 20
+    assert (await clients[0].post("/r/good", content="a=b", headers=FORM)).status_code == 429
+
+
 async def test_who_guesses_links_is_soon_answered_no_more(client: httpx.AsyncClient, pages: Pages) -> None:
     codes = [(await client.get(f"/r/guess{number}")).status_code for number in range(40)]
     assert codes[:15] == [404] * 15 and codes[-1] == 429
