@@ -120,6 +120,8 @@ def _numbered(pieces: list[str]) -> list[tuple[bool, str]]:
 
 
 def _decoded(text: str) -> str:
+    if "%" not in text and text.isprintable():
+        return text
     lone = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", text)
     visible = "".join(char if char in "/%" else _kept(char) for char in lone)
     return _ESCAPES.sub(lambda match: _decoded_run(match[0]), visible)

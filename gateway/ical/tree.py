@@ -14,7 +14,7 @@ They are plain classes with slots because a frozen dataclass costs three times a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -270,15 +270,12 @@ class Component:
         """A copy with other children."""
         return Component(self.name, children, begin=self._begin, end=self._end)
 
-    def lines(self) -> Iterator[str]:
+    def lines(self) -> list[str]:
         """What goes out, without the line ends."""
-        yield self._begin
+        out = [self._begin]
         for child in self.children:
-            if isinstance(child, Property):
-                yield child.line
-            else:
-                yield from child.lines()
-        yield self._end
+            out += (child.line,) if isinstance(child, Property) else child.lines()
+        return [*out, self._end]
 
     def _keep(self, wanted: Callable[[Property | Component], bool]) -> Component:
         kept = tuple(child for child in self.children if wanted(child))
@@ -321,7 +318,7 @@ def parse(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Component:
 
 def write(component: Component) -> bytes:
     """The text of a tree, CRLF line ends; the inverse of `parse`."""
-    return ("\r\n".join(component.lines()) + "\r\n").encode("utf-8", "surrogateescape")
+    return "\r\n".join([*component.lines(), ""]).encode("utf-8", "surrogateescape")
 
 
 def _values(values: str | Sequence[str] | None) -> tuple[str, ...]:

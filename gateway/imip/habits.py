@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import datetime
 from functools import partial
+from operator import is_
 
 from gateway.errors import MalformedCalendar
 from gateway.ical import tree
@@ -106,12 +107,11 @@ def missing_method(told: str, calendar: Component) -> Component:
 
 def _each_line(part: Component, change: Callable[[Property], Property]) -> Component:
     """The component with a change in its lines, at any depth; itself when nothing changed."""
-    changed = tuple(
+    changed = [
         _each_line(child, change) if isinstance(child, Component) else change(child)
         for child in part.children
-    )
-    same = all(new is old for new, old in zip(changed, part.children, strict=True))
-    return part if same else part.with_children(changed)
+    ]
+    return part if all(map(is_, changed, part.children)) else part.with_children(changed)
 
 
 def _cut_time(line: Property) -> Property:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
+from operator import is_
 
 from gateway.ical.address import address, is_mail, mailto
 from gateway.ical.event import KINDS
@@ -125,12 +126,11 @@ def _with_head(calendar: Component, name: str, value: str) -> Component:
 
 def _each(calendar: Component, change: Callable[[Component], Component]) -> Component:
     """The calendar with a change in its scheduling components; itself when nothing changed."""
-    changed = tuple(
-        change(child) if isinstance(child, Component) and child.name in KINDS else child
+    changed = [
+        change(child) if child.name in KINDS and isinstance(child, Component) else child
         for child in calendar.children
-    )
-    same = all(new is old for new, old in zip(changed, calendar.children, strict=True))
-    return calendar if same else calendar.with_children(changed)
+    ]
+    return calendar if all(map(is_, changed, calendar.children)) else calendar.with_children(changed)
 
 
 def _once(part: Component, names: Set[str]) -> Component:

@@ -128,7 +128,11 @@ def _mail(
 
 
 def _headers(message: MimePart) -> tuple[tuple[str, str], ...]:
-    return tuple((name.lower(), _text(_FOLD.sub("", str(value)))) for name, value in message.raw_items())
+    return tuple([(name.lower(), _text(_unfolded(str(value)))) for name, value in message.raw_items()])
+
+
+def _unfolded(value: str) -> str:
+    return _FOLD.sub("", value) if "\n" in value else value
 
 
 def _text(value: str) -> str:

@@ -258,6 +258,8 @@ def _is_windows(tzid: str) -> bool:
 def _instances(calendar: Component) -> Iterator[tuple[Stamp, Stamp]]:
     """Each RECURRENCE-ID with the start that its form is to follow: the master's, or without one its own component's."""
     parts = tuple(_parts(calendar))
+    if all(part.first("RECURRENCE-ID") is None for part in parts):
+        return
     masters = {part.text("UID"): part for part in parts if part.first("RECURRENCE-ID") is None}
     for part in parts:
         named = _stamp(part, "RECURRENCE-ID")

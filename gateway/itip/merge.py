@@ -178,6 +178,8 @@ def _own_line(line: Property, old: Property | None, mine: Mine) -> Property:
 
 
 def _without_server_params(line: Property, old: Property | None) -> Property:
+    if old is None and not any(item.name in _SERVER_PARAMS for item in line.params):
+        return line
     kept = {name: old.param(name) if old is not None else None for name in _SERVER_PARAMS}
     return line.with_params(**kept)
 

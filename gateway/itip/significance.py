@@ -261,8 +261,9 @@ def _told(component: Component) -> Iterator[tuple[str, str]]:
 
 def _answers(component: Component, organizer: Address | None) -> Iterator[tuple[Address, str]]:
     for found in component.all("ATTENDEE"):
-        if person(found) != organizer:
-            yield person(found), partstat(found)
+        who = person(found)
+        if who != organizer:
+            yield who, partstat(found)
 
 
 def _dates(component: Component, name: str, start: Moment | None, zones: Zones) -> frozenset[str]:
