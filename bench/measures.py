@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from bench.stage import (
     ROOT,
@@ -136,13 +136,13 @@ def _worked_off(gateway: Gateway) -> None:
                 return int(reply.read()) >= gateway.expected
         with urlopen(f"http://127.0.0.1:{gateway.web}/metrics") as reply:
             text = reply.read().decode()
-        return _written(text) >= gateway.expected
+        return _counted(text, "calendar_written") >= gateway.expected
 
     until(nothing_left, "invitations in the calendar", 900)
 
 
-def _written(page: str) -> float:
-    lines = (line for line in page.splitlines() if line.startswith("imip_gateway_calendar_written_total{"))
+def _counted(page: str, event: str) -> float:
+    lines = (line for line in page.splitlines() if line.startswith(f"imip_gateway_{event}_total{{"))
     return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
@@ -165,6 +165,41 @@ def _measured(gateway: Gateway, count: int) -> tuple[float, float]:
     _end_to_end(gateway, 100, f"{gateway.folder.name}-warm{gateway.expected}")
     gateway.expected += count
     return _end_to_end(gateway, count, f"{gateway.folder.name}-run{gateway.expected}")
+
+
+def answered(folder: Path, scale: float) -> Figures:
+    """What follows where she accepts in her calendar program: the change is found, and one letter each leaves by SMTP."""
+    count = int(500 * scale)
+    null, sink = Peer("caldav", folder), Peer("sink", folder)
+    caldav = f"http://127.0.0.1:{null.port}"
+    gateway = Gateway(
+        folder / "gateway",
+        caldav=f"{caldav}/",
+        smarthost=f"smtp://127.0.0.1:{sink.port}",
+        watch='settle = "1s"\nburst = { events = 100000, within = "10m" }',
+        user="bob",  # nobody hears of what is written for alice
+    )
+    gateway.counts = f"{caldav}/bench/count"
+    with running(null, sink, gateway):
+        _measured(gateway, count)
+        gateway.command("sync")
+        with urlopen(f"{caldav}/bob/calendar/") as reply:
+            paths = reply.read().decode().split()
+        for path in paths:
+            with urlopen(f"{caldav}{path}") as reply:
+                mine = reply.read().replace(b"CN=Alice;PARTSTAT=NEEDS-ACTION", b"CN=Alice;PARTSTAT=ACCEPTED")
+            urlopen(Request(f"{caldav}{path}", data=mine, method="PUT")).close()
+        return {"cpu_ms": 1e3 * _spent(gateway.pid, lambda: _answers(gateway, len(paths))) / len(paths)}
+
+
+def _answers(gateway: Gateway, count: int) -> None:
+    gateway.command("sync")
+
+    def all_sent() -> bool:
+        with urlopen(f"http://127.0.0.1:{gateway.web}/metrics") as reply:
+            return _counted(reply.read().decode(), "letter_sent") >= count
+
+    until(all_sent, "answers", 900, every=1.0)  # each question costs the daemon some milliseconds
 
 
 def history(folder: Path, scale: float) -> Figures:
@@ -371,6 +406,7 @@ MEASURES: dict[str, Measure] = {
     "passing": passing,
     "large": large,
     "end_to_end": end_to_end,
+    "answered": answered,
     "history": history,
     "flat": flat,
     "processes": processes,

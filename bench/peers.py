@@ -80,6 +80,10 @@ class NullCalDav(asyncio.Protocol):
             return self.reply(200, text.encode())
         if method == "GET" and path == "/bench/count":
             return self.reply(200, str(len(NullCalDav.written)).encode())
+        if method == "GET" and path.endswith("/"):
+            return self.reply(
+                200, "\n".join(one for one in NullCalDav.objects if one.startswith(path)).encode()
+            )
         if method == "GET" and path in NullCalDav.objects:
             number, text = NullCalDav.objects[path]
             return self.reply(200, text, f'ETag: "{number}"\r\n')

@@ -77,6 +77,12 @@ ROWS = (
         met=lambda f: f["end_to_end"]["rate"] >= 250,
     ),
     Row(
+        what="what she answers then: found in her calendar, settled, one letter by SMTP: CPU",
+        target="",
+        found=lambda f: f"{f['answered']['cpu_ms']:.1f} ms",
+        met=lambda f: True,
+    ),
+    Row(
         what="into a real Radicale, 16 connections, over plain PUTs of the same objects",
         target=">= 0.85",
         found=lambda f: f"{f['radicale']['ratio']:.2f}",
@@ -165,7 +171,7 @@ def _line(row: Row, figures: Figures) -> str:
         found, met = row.found(figures), row.met(figures)
     except KeyError:
         return ""
-    return f"| {row.what} | {row.target} | {found} | {'met' if met else 'missed'} |"
+    return f"| {row.what} | {row.target} | {found} | {('met' if met else 'missed') if row.target else ''} |"
 
 
 def plot(figures: Figures) -> str:

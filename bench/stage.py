@@ -28,13 +28,13 @@ def free_port() -> int:
         return int(wire.getsockname()[1])
 
 
-def until(check: Callable[[], object], what: str, seconds: float = 120.0) -> None:
+def until(check: Callable[[], object], what: str, seconds: float = 120.0, every: float = 0.02) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
             if check():
                 return
-        time.sleep(0.02)
+        time.sleep(every)
     raise RuntimeError(f"{what}: not within {seconds:.0f} s")
 
 
@@ -115,7 +115,15 @@ class Gateway(Process):
     """A daemon with one account, alice."""
 
     def __init__(
-        self, folder: Path, *, caldav: str, smarthost: str = "", listener: str = "", general: str = ""
+        self,
+        folder: Path,
+        *,
+        caldav: str,
+        smarthost: str = "",
+        listener: str = "",
+        general: str = "",
+        watch: str = "",
+        user: str = "alice",
     ) -> None:
         folder.mkdir(parents=True)
         self.folder, self.port, self.web = folder, free_port(), free_port()
@@ -126,9 +134,9 @@ class Gateway(Process):
             f'[gateway]\ndomains = ["example.org"]\nstate_dir = "{folder}/state"\n{general}\n'
             f'[[listener]]\nlisten = "127.0.0.1:{self.port}"\n{listener}\n'
             f'[delivery]\nsmarthost = "{smarthost or f"maildir:{folder}/mail"}"\nstarttls = "never"\n'
-            '[trust]\ntrusted_networks_are = "likely"\n[log]\nlevel = "error"\n[watch]\ninterval = "1h"\n'
+            f'[trust]\ntrusted_networks_are = "likely"\n[log]\nlevel = "error"\n[watch]\ninterval = "1h"\n{watch}\n'
             f'[web]\nlisten = "127.0.0.1:{self.web}"\n[[server]]\nname = "main"\nurl = "{caldav}"\nconnections = 16\nprofile = "radicale"\n'
-            '[[account]]\naddress = "alice@example.org"\nusername = "alice"\npassword = "demo"\n'
+            f'[[account]]\naddress = "alice@example.org"\nusername = "{user}"\npassword = "demo"\n'
         )
         self.config.chmod(0o600)
         self.start()
