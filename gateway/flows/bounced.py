@@ -12,7 +12,7 @@ from dataclasses import replace
 from gateway.accounts import Account, Accounts
 from gateway.flows import statuses
 from gateway.flows.apply import Apply, Story
-from gateway.flows.large import Large
+from gateway.flows.large import Large, content
 from gateway.flows.receive import lane
 from gateway.ical.address import address
 from gateway.imip import bounce, fate
@@ -92,7 +92,7 @@ class Bounced:
         if letter is None or await self._was_told(letter):
             await self._queue.finish(job)
             return
-        notice = _notice(letter, str(job.payload["status"]), job.body.decode("utf-8", "replace"))
+        notice = _notice(letter, str(job.payload["status"]), (await content(job)).decode("utf-8", "replace"))
         story = Story(kind=SOURCE, message_id=letter.message_id, sender=letter.letter.recipient)
         owner = self._accounts.find(job.account) or Account(address=job.account)
         decision = Decision(outcome=Outcome.APPLIED, reason=Reason.BOUNCED, notices=(notice,))

@@ -39,6 +39,11 @@ class Large:
             return await _beside(partial(reading.may_hold_calendar, await mail.file.whole()))
 
 
+async def content(job: Job) -> bytes:
+    """What a job carries, whole."""
+    return job.body if job.file is None else await job.file.whole()
+
+
 async def read(content: bytes, limits: reading.MailLimits) -> reading.Mail:
     """Raises MalformedMail."""
     if len(content) <= LARGE:
@@ -51,4 +56,4 @@ async def _beside(work: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(_ONE, work)
 
 
-__all__ = ["Large", "read"]
+__all__ = ["Large", "content", "read"]

@@ -13,6 +13,7 @@ from datetime import timedelta
 from gateway.accounts import Account
 from gateway.errors import MalformedCalendar
 from gateway.flows.apply import Apply, Story
+from gateway.flows.large import content
 from gateway.flows.opened import SOURCE, Opened, Opener, proven
 from gateway.flows.receive import lane, pack_verdict
 from gateway.ical.address import address
@@ -83,7 +84,7 @@ class Mailed:
         elif await self._had_enough(job, opened):
             decision = Decision(outcome=Outcome.IGNORED, reason=Reason.RATE_LIMITED)
         else:
-            notice = _notice(opened, job.body.decode("utf-8", "replace"))
+            notice = _notice(opened, (await content(job)).decode("utf-8", "replace"))
             decision = Decision(outcome=Outcome.APPLIED, reason=Reason.WORDS_FORWARDED, notices=(notice,))
         owner = opened.account if opened is not None else Account(address=job.account)
         await self._apply.conclude(job, story, decision, account=owner)

@@ -11,6 +11,7 @@ from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedCalendar, NoFittingCalendar
 from gateway.flows import expiry
 from gateway.flows.apply import Apply, FollowUp, Story
+from gateway.flows.large import content
 from gateway.flows.look import Seen
 from gateway.flows.receive import unpack_verdict
 from gateway.flows.sorting import PolicyOf, owner_of
@@ -78,7 +79,9 @@ class Messages:
         if account is None:
             await self._end(job, story, Decision(outcome=Outcome.IGNORED, reason=Reason.UNKNOWN_RECIPIENT))
             return
-        message = Message(method=Method(facts["method"]), object=read_stored(job.body), sender=verdict.sender)
+        message = Message(
+            method=Method(facts["method"]), object=read_stored(await content(job)), sender=verdict.sender
+        )
         noted = tuple(_note(one) for one in facts.get("notes", ()))
         marks = marks_of(await self._ledger.marks(account.address, job.uid))
 

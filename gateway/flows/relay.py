@@ -175,9 +175,9 @@ def marked(content: bytes, job: str) -> bytes:
     return b"".join((ours, clean, memoryview(content)[len(head) :]))
 
 
-def passing_on(mail: ReceivedMail, job: str) -> NewJob:
+def passing_on(mail: ReceivedMail, job: str, *, file: Stored | None = None) -> NewJob:
     """The mail goes on as it came; `job` is the one under which `why` tells of it."""
-    return _job(mail, {"mail": job}, due=None, file=None)
+    return _job(mail, {"mail": job}, due=None, file=file)
 
 
 def _may_fail(one: Recipient) -> bool:

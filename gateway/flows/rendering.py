@@ -131,7 +131,8 @@ def rendering_job(
         account=account.address,
         uid=message.object.uid,
         message_id=str(facts["message_id"]),
-        body=received.content,
+        body=received.content if job.file is None else b"",
+        file=job.file,
         payload={
             "source": RENDER,
             "mail": {key: one for key, one in job.payload.items() if key != "mail"},
@@ -166,7 +167,7 @@ def _onward(job: Job, received: ReceivedMail, served: frozenset[Address]) -> tup
     if not others:
         return ()
     left = replace(received, envelope=replace(received.envelope, recipients=others))
-    return (passing_on(left, str(job.payload["mail_job"])),)
+    return (passing_on(left, str(job.payload["mail_job"]), file=job.file),)
 
 
 __all__ = ["RENDER", "Rendering", "rendering_job"]

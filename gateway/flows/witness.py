@@ -9,7 +9,7 @@ from datetime import datetime
 from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedMail
 from gateway.flows.apply import Apply, Story
-from gateway.flows.large import Large, read
+from gateway.flows.large import Large, content, read
 from gateway.flows.receive import ReceiveSettings, lane
 from gateway.flows.relay import passing_on
 from gateway.flows.rendering import RENDER, rendering_job
@@ -184,7 +184,9 @@ class Witness:
             await self._queue.finish(job, entries=(_lost(job, sender),))
             return
         message = Message(
-            method=Method(job.payload["method"]), object=read_stored(job.body), sender=Address(sender)
+            method=Method(job.payload["method"]),
+            object=read_stored(await content(job)),
+            sender=Address(sender),
         )
         recipients = [address(str(one)) for one in job.payload["recipients"]]
         marks = witness.seen(message, recipients, datetime.fromisoformat(job.payload["arrived"]))

@@ -10,10 +10,11 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Integer, bindparam, case, func, insert, literal_column, select, update
 
 from gateway.ports import Stored
 from gateway.store import schema
@@ -31,8 +32,22 @@ _INSERT = Prepared(insert(schema.content))
 @lru_cache(maxsize=16)
 def _of(count: int) -> Prepared:
     """The question for the bodies of so many jobs."""
-    names = [bindparam(str(place), type_=schema.content.c.job.type) for place in range(count)]
-    return Prepared(select(schema.content).where(schema.content.c.job.in_(names)))
+    table = schema.content
+    names = [bindparam(str(place), type_=table.c.job.type) for place in range(count)]
+    size = func.length(table.c.data, type_=Integer())
+    small = case((size <= literal_column(str(LARGE)), table.c.data), else_=None).label("data")
+    return Prepared(
+        select(table.c.job, small, size.label("size"), table.c.file).where(table.c.job.in_(names))
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """What is known of a body when its job is claimed: itself if it is small, else where it is."""
+
+    data: bytes = b""
+    size: int = 0  # of a large one in the table
+    file: str = ""
 
 
 class Bodies:
@@ -84,13 +99,18 @@ class Bodies:
         if file:
             after_commit(conn, partial(self._unlink, file))
 
-    def find(self, conn: Connection, jobs: Sequence[str]) -> dict[str, tuple[bytes, str]]:
-        """job -> (data, file) of those that carry something."""
+    def find(self, conn: Connection, jobs: Sequence[str]) -> dict[str, Body]:
+        """job -> body of those that carry something. A large one is left where it is: many may be claimed together."""
         # a power of two, so that there are few statements
         size = 1 << (len(jobs) - 1).bit_length()
         padded = [*jobs, *[jobs[-1]] * (size - len(jobs))]
         rows = _of(size).ask(conn, {str(place): one for place, one in enumerate(padded)})
-        return {row.job: (row.data or b"", row.file) for row in rows}
+        return {
+            row.job: Body(
+                data=row.data or b"", size=row.size if row.data is None and row.size else 0, file=row.file
+            )
+            for row in rows
+        }
 
     async def stored(self, file: str) -> File:
         """The body that lies in a file. Raises FileNotFoundError when it is lost."""
@@ -126,4 +146,4 @@ class Bodies:
         (self._folder / name).unlink(missing_ok=True)
 
 
-__all__ = ["LARGE", "Bodies"]
+__all__ = ["LARGE", "Bodies", "Body"]

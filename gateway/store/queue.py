@@ -11,17 +11,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from gateway.ports import Entry, Held, Job, JobKind, JobState, NewJob
+from gateway.ports import Entry, Held, Job, JobKind, JobState, NewJob, Stored
 from gateway.store import claims, lanes, mailq, schema
-from gateway.store.bodies import LARGE
+from gateway.store.bodies import LARGE, Body
 from gateway.store.db import Database
 from gateway.store.jobs import Jobs, Laid, Lease, job_of
+from gateway.store.kept import Kept
 from gateway.store.schema import AHEAD, LEASED
 
 POLL = 1.0  # seconds: other processes ring no bell here
 SETTLING = "settling"
 
-_BY_FILE = frozenset({JobKind.MAIL, JobKind.RELAY})  # who works on these opens the file himself
 _T = schema.job
 
 
@@ -44,7 +44,7 @@ class Queue:
         """Lease up to `limit` due jobs, at most one per lane, no lane that has a leased job; oldest due first, but never more than half of
         one account while another has something due."""
 
-        def change(conn: Connection) -> list[tuple[dict[str, Any], tuple[bytes, str]]] | None:
+        def change(conn: Connection) -> list[tuple[dict[str, Any], Body]] | None:
             for row in claims.poison(conn, self._jobs.now()):
                 self._bury(conn, job_of(row), "internal-error", (_deadly(row),))
             rows = claims.take(
@@ -53,24 +53,24 @@ class Queue:
             if rows is None:
                 return None
             bodies = self._jobs.bodies.find(conn, [one["id"] for one in rows]) if rows else {}
-            return [(one, bodies.get(one["id"], (b"", ""))) for one in rows]
+            return [(one, bodies.get(one["id"], Body())) for one in rows]
 
         while (found := await self._db.write(change)) is None:
             pass  # a part at a time, so that nobody else waits for it
-        jobs = [await self._whole(row, *body) for row, body in found]
+        jobs = [await self._whole(row, body) for row, body in found]
         return tuple(one for one in jobs if one is not None)
 
-    async def _whole(self, row: dict[str, Any], data: bytes, file: str) -> Job | None:
+    async def _whole(self, row: dict[str, Any], body: Body) -> Job | None:
         """A job whose body is lost can never run: it is buried, and does not stop the others."""
         job = job_of(row)
         try:
-            stored = await self._jobs.bodies.stored(file) if file else None
-            if stored is None or job.kind in _BY_FILE:
-                return replace(job, body=data, file=stored)
-            return replace(job, body=await stored.whole())
+            stored: Stored | None = await self._jobs.bodies.stored(body.file) if body.file else None
         except OSError as error:
             await self.bury(job, "internal-error", entries=(_lost(job, error),))
             return None
+        if body.size:
+            stored = Kept(self._db, job.id, body.size)
+        return replace(job, body=body.data, file=stored)
 
     async def extend(self, job: Job, lease: timedelta) -> bool:
         """Prolong the lease; False when it is lost: the worker must stop before it writes."""

@@ -186,6 +186,24 @@ async def test_who_is_not_a_guest_gets_the_mail_as_it_came_and_a_bcc_stays_priva
     assert DAVE not in desk.world.text(HREF) and CAROL not in desk.world.text(HREF)
 
 
+async def test_a_large_mail_that_is_rendered_goes_on_whole_to_who_is_not_a_guest(
+    desk, say, world, monkeypatch
+):
+    """It lies beside the queue, and is not loaded to be passed on."""
+    took, pass_on = [], world.onward.pass_on
+
+    async def takes(mail):
+        took.append(mail.content + (await mail.rest.whole())[mail.skip :])
+        return await pass_on(mail)
+
+    monkeypatch.setattr(world.onward, "pass_on", takes)
+    text = say.meeting(**{f"X-{number}": "x" * 60_000 for number in range(6)})
+    await desk.mails(text, DAVE)
+    assert desk.letters() == [("REQUEST", BOB)]
+    assert desk.passed() == [DAVE]
+    assert [one.endswith(say.calendar(text, "REQUEST")) for one in took] == [True]
+
+
 async def test_a_meeting_without_guests_asks_whom_the_mail_openly_addresses(desk, say):
     alone = say.event(more=f"ORGANIZER:mailto:{ALICE}")
     await desk.mails(alone, DAVE, to=f"{BOB}, {CAROL}", named=False)

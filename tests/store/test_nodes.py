@@ -90,7 +90,7 @@ async def test_a_large_body_is_where_every_node_finds_it(open_store, new_job, st
     await here.queue.add([new_job(body=body)])
     assert list(state_dir.glob("content/*")) == []
     (job,) = await there.queue.claim("there", limit=1, lease=LEASE)
-    assert job.body == body
+    assert await job.file.whole() == body
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -337,9 +338,40 @@ async def test_a_large_body_lies_in_a_file_that_ends_with_its_job(store, new_job
     (file,) = (state_dir / "content").iterdir()
     assert await store.db.read(lambda conn: conn.execute(select(schema.content.c.data)).scalar()) is None
     (job,) = await claim(store)
-    assert job.body == body
+    assert (job.body, await job.file.whole()) == (b"", body)
     await store.queue.finish(job)
     assert not file.exists()
+
+
+async def test_large_bodies_of_what_is_claimed_stay_where_they_are(store, new_job) -> None:
+    """Ten at once: each is loaded when its turn comes, or read in pieces."""
+    bodies = {f"lane{number}": f"{number}".encode() * (8 * LARGE) for number in range(10)}
+    for lane, body in bodies.items():
+        await store.queue.add([new_job(lane, body=body)])
+    await store.queue.add([new_job("small", body=b"s" * LARGE), new_job("none")])
+    tracemalloc.start()
+    jobs = await claim(store, limit=12)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * LARGE, "not one of them was in memory"
+    large = {job.lane: job for job in jobs if job.lane in bodies}
+    assert [job.body for job in jobs if job.lane not in bodies] == [b"s" * LARGE, b""]
+    for lane, body in bodies.items():
+        file = large[lane].file
+        assert (large[lane].body, len(file), await file.isascii()) == (b"", len(body), True)
+        assert await file.read(LARGE - 2, 5) == body[:5]
+        assert await file.read(len(body) - 2, 5) == body[:2]
+        assert await file.whole() == body
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+async def test_a_large_body_is_gone_with_its_job(store, new_job, clock) -> None:
+    await store.queue.add([new_job(body="ü".encode() * LARGE)])
+    (job,) = await claim(store)
+    assert not await job.file.isascii()
+    await store.queue.finish(job)
+    with pytest.raises(LeaseLost):
+        await job.file.whole()
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
