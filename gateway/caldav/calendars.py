@@ -93,7 +93,7 @@ class CalDavCalendars:
                 return found
         calendars = [one for one in await self._searched(account) if one.collection.path not in without]
         if not calendars:
-            return None
+            return await self._elsewhere(account, uid, without) if hints else None
         profile = (await self._surroundings(account)).profile
         guarded = profile.guards_uid
         known = guarded and profile.guards_creation and calendars[0].collection.path in indexed
@@ -112,19 +112,28 @@ class CalDavCalendars:
                 continue  # a calendar of somebody else that is no longer shared must not stop everything
             if found is not None:
                 return found
-        return await self._among_new(account, uid, calendars) if hints else None
+        searched = {one.collection.path for one in calendars}
+        return await self._elsewhere(account, uid, without | searched) if hints else None
 
-    async def _among_new(self, account: Account, uid: str, old: Sequence[Calendar]) -> Resource | None:
-        """What lay elsewhere and is gone may have been moved into a calendar that was made since we looked for them."""
+    async def _elsewhere(self, account: Account, uid: str, without: Set[str]) -> Resource | None:
+        """What lay elsewhere and is gone may have been moved into a calendar that was made since we looked for them, or into
+        one of the account's own that we may read and not write."""
         known = self._known.get(account.address)
         if known is not None and known.until - self._refresh < self._clock() - GLANCE:
             self._forget(account)
-        places = {one.collection.path for one in old}
-        for calendar in await self._searched(account):
-            if calendar.collection.path not in places:
+        there = await self._surroundings(account)
+        for calendar in there.calendars:
+            one = calendar.collection
+            if one.path in without or not (one.writable or there.owns(calendar)):
+                continue
+            try:
                 found = await search(self._client(account), calendar, uid)
-                if found is not None:
-                    return found
+            except BackendRefused:
+                if one.writable:
+                    raise
+                continue  # of this one we may see no more than that it is there
+            if found is not None:
+                return found
         return None
 
     async def get(self, account: Account, href: str) -> Resource | None:

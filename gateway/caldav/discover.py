@@ -72,6 +72,11 @@ class Surroundings:
     facts: ProfileFacts
     addresses: tuple[str, ...] = ()  # calendar-user-address-set (RFC 6638 2.4.1), as the server wrote it
 
+    def owns(self, calendar: Calendar) -> bool:
+        """Whether it is nobody else's, as far as the server says."""
+        owner = calendar.collection.owner.rstrip("/")
+        return not owner or not self.principal or owner == self.principal.rstrip("/")
+
     def calendar(self, path: str) -> Calendar | None:
         """The calendar at this path."""
         wanted = as_collection(path)

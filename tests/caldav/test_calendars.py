@@ -268,6 +268,35 @@ async def test_what_was_moved_into_a_calendar_that_is_just_made_is_found(lab, op
     assert found is not None and found.href == f"{new}one.ics"
 
 
+@pytest.mark.parametrize(("owner", "is_found"), [("", True), ("own", True), ("/somebody/", False)])
+async def test_what_was_moved_into_an_own_calendar_that_we_may_only_read_is_found(
+    lab, open_calendars, event: Event, owner, is_found
+):
+    """Or it would be taken for deleted. In somebody else's lies his copy, which says nothing about the organizer's."""
+    calendars: CalDavCalendars = open_calendars(lab.settings)
+    account = lab.account()
+    (first,) = await calendars.collections(account)
+    path = f"{first.path.rstrip('/')}-archive/"
+    await calendars._client(account).request(
+        "MKCALENDAR", path, body=make_calendar("Archive"), headers={"Content-Type": "application/xml"}
+    )
+    await calendars.put(account, f"{path}one.ics", event("one"), etag="")
+    calendars._forget(account)
+    there = await calendars._surroundings(account)
+    whose = there.principal if owner == "own" else owner
+
+    def shown(one):
+        kept = one.collection.path != path
+        return one if kept else replace(one, collection=replace(one.collection, writable=False, owner=whose))
+
+    known = calendars._known[account.address]
+    seen = replace(there, calendars=tuple(map(shown, there.calendars)))
+    calendars._known[account.address] = replace(known, surroundings=seen)
+    assert await calendars.find(account, "one") is None
+    found = await calendars.find(account, "one", hints=(f"{first.path}one.ics",))
+    assert (found is not None) is is_found
+
+
 async def test_a_calendar_that_was_deleted_is_an_error_once_and_then_unknown(lab, open_calendars):
     calendars: CalDavCalendars = open_calendars(lab.settings)
     account = lab.account()
