@@ -104,8 +104,9 @@ class Bounced:
         return next((one.row for one in tokens if one is not None and one.purpose is Purpose.BOUNCE), None)
 
     async def _was_told(self, letter: Letter) -> bool:
+        """A notice is settled in the lane of its meeting, so that no other job can be about to write the same."""
         one = letter.letter
-        told = await self._plans.letters_sent(one.account, one.uid)
+        told = await self._plans.notices(one.account, one.uid)
         return any(
             old.letter.summary.get("kind") == KIND and old.letter.sender == one.recipient for old in told
         )

@@ -160,6 +160,10 @@ class Plans(Protocol):
 
     async def letters_sent(self, account: str, uid: str) -> tuple[Letter, ...]: ...
 
+    async def notices(self, account: str, uid: str) -> tuple[Letter, ...]:
+        """The notices about this meeting that are settled, whether they have left or not."""
+        ...
+
     async def posted(self, account: str, uid: str) -> tuple[Posted, ...]:
         """The last letter about this meeting to each person."""
         ...

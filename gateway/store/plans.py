@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, select, update
 
 from gateway.errors import LeaseLost
 from gateway.ports import (
@@ -243,11 +243,15 @@ class Plans:
 
     async def letters_sent(self, account: str, uid: str) -> tuple[Letter, ...]:
         """What has left about this meeting, oldest first."""
-        statement = (
-            select(_L)
-            .where(_L.c.account == account, _L.c.uid == uid, _L.c.state == "sent")
-            .order_by(_L.c.number)
-        )
+        return await self._letters(_L.c.account == account, _L.c.uid == uid, _L.c.state == "sent")
+
+    async def notices(self, account: str, uid: str) -> tuple[Letter, ...]:
+        """The notices about this meeting that are settled, whether they have left or not, oldest first."""
+        here = (_L.c.account == account, _L.c.uid == uid)
+        return await self._letters(*here, _L.c.method == "", _L.c.plan.is_(None))
+
+    async def _letters(self, *conditions: ColumnElement[bool]) -> tuple[Letter, ...]:
+        statement = select(_L).where(*conditions).order_by(_L.c.number)
         rows = await self._db.read(lambda conn: conn.execute(statement).all())
         return tuple(letters.letter_of(row) for row in rows)
 

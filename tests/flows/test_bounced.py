@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.ports import Sent
+
 BOB, CAROL = "bob@example.net", "carol@example.com"
 HREF = "/alice/calendar/m1.ics"
 REPORTS = Path(__file__).parents[1] / "imip" / "bounces"
@@ -60,6 +62,23 @@ async def test_the_calendar_and_the_organizer_are_told_once(invited):
     ]
 
 
+async def test_two_reports_about_one_guest_at_the_same_moment_are_told_once(new_world, database, say):
+    world = await new_world(database=database, concurrency=4)
+    world.save(say.meeting())
+    await world.drain()
+    world.edit(HREF, ("SUMMARY:Lunch", "SUMMARY:Dinner"))
+    await world.drain()
+    letters = [one.sender for one in world.outbox.mails if one.recipient == BOB]
+    world.outbox.mails.clear()
+    world.outbox.answers.extend([Sent(state="deferred", code=450)] * 2)
+    content = (REPORTS / "postfix-unknown.eml").read_bytes().replace(b"\n", b"\r\n")
+    for number, letter in enumerate([*letters, letters[0]]):
+        await world.deliver(content + b"%d" % number, to=letter, sender="")
+    await world.drain()
+    assert len(set(letters)) == 2
+    assert [one.recipient for one in world.outbox.mails] == ["alice@example.org"]
+
+
 @pytest.mark.parametrize("name", ["postfix-delayed", "relayed", "out-of-office", "words", "exim-warning"])
 async def test_what_decides_nothing_changes_nothing(name, invited):
     before = invited.text(HREF)
@@ -82,8 +101,6 @@ async def test_a_forged_address_is_nobodys(invited):
 
 
 async def test_a_letter_that_the_smarthost_refuses_is_told_too(world, say):
-    from gateway.ports import Sent
-
     world.save(say.meeting(guests=BOB))
     world.outbox.answers.append(Sent(state="failed", code=550, text="5.1.1 no such user"))
     await world.drain()
