@@ -6,6 +6,7 @@ Durations are timedeltas, sizes are bytes, paths are absolute once `files.load` 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -101,6 +102,12 @@ class Delivery:
     mark_all: bool = False
     connections: int = 4
     mail_local_guests: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letters:
+    answers: timedelta = timedelta(minutes=5)  # zero: organizers are not told
+    languages: Mapping[str, str] = field(default_factory=dict)  # of guests, by the domain of their address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +239,7 @@ class Config:
     web: Web = Web()
     limits: Limits = Limits()
     log: Log = Log()
+    letters: Letters = Letters()
     templates: Templates = Templates()
     servers: tuple[Server, ...] = (Server(),)
     accounts: tuple[Account, ...] = ()
@@ -271,6 +279,7 @@ __all__ = [
     "Endpoint",
     "Gateway",
     "Inbound",
+    "Letters",
     "Limits",
     "Listener",
     "Log",

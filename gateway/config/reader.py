@@ -105,6 +105,7 @@ DELIVERY = Table(
         "mail_local_guests": v.switch,
     },
 )
+LETTERS = Table(makes=model.Letters, keys={"answers": v.duration, "languages": v.by_domain(v.language)})
 TRUST = Table(
     makes=model.Trust,
     keys={
@@ -264,6 +265,7 @@ FILE = Table(
         "gateway": GATEWAY,
         "listener": Rows(of=LISTENER),
         "delivery": DELIVERY,
+        "letters": LETTERS,
         "trust": TRUST,
         "watch": WATCH,
         "inbound": INBOUND,

@@ -276,6 +276,17 @@ def language(value: object) -> str:
     return found.replace("_", "-")
 
 
+def by_domain(convert: Convert) -> Convert:
+    """A table whose keys are domains."""
+
+    def take(value: object) -> object:
+        if not isinstance(value, dict):
+            raise ValueError('a table is expected, such as { "example.fr" = "fr" }')  # noqa: TRY004
+        return {domain(name): convert(one) for name, one in value.items()}
+
+    return take
+
+
 def timezone(value: object) -> str:
     found = text(value)
     try:

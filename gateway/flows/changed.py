@@ -10,7 +10,7 @@ from gateway.accounts import Account, Accounts
 from gateway.errors import BackendUnavailable, MalformedCalendar
 from gateway.flows.apply import Apply, Story
 from gateway.flows.look import Seen
-from gateway.flows.messages import marks_of
+from gateway.flows.rows import marks_of
 from gateway.flows.sorting import owner_of
 from gateway.flows.stored import read_stored
 from gateway.flows.watch import SETTLING

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,12 +14,14 @@ from gateway.flows.apply import Apply, FollowUp, Story
 from gateway.flows.large import content
 from gateway.flows.look import Seen
 from gateway.flows.receive import unpack_verdict
+from gateway.flows.rows import marks_of
 from gateway.flows.sorting import PolicyOf, owner_of
 from gateway.flows.stored import read_stored
+from gateway.flows.telling import hearing, noticing
 from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
-from gateway.itip import addresses, freebusy, identity, order, splits
+from gateway.itip import addresses, freebusy, identity, splits
 from gateway.itip.confirming import confirmed
 from gateway.itip.decide import decide
 from gateway.itip.model import (
@@ -37,7 +39,7 @@ from gateway.itip.model import (
 )
 from gateway.policy.rules import govern
 from gateway.policy.sending import without_servers
-from gateway.ports import Clock, Held, Job, Ledger, MarkRow, Queue
+from gateway.ports import Clock, Held, Job, Ledger, Queue
 
 
 class Messages:
@@ -54,7 +56,9 @@ class Messages:
         clock: Clock,
         park_for: timedelta,
         bounds: Bounds = DEFAULT_BOUNDS,
+        answers: timedelta = timedelta(),
     ) -> None:
+        """`answers`: how long an answer on a page waits for others, until its organizer is told; zero: he is not."""
         self._accounts = accounts
         self._queue = queue
         self._ledger = ledger
@@ -63,6 +67,7 @@ class Messages:
         self._clock = clock
         self._park_for = park_for
         self._bounds = bounds
+        self._answers = answers
 
     async def run(self, job: Job) -> None:
         """Decide and apply; hold or park what must wait."""
@@ -102,9 +107,8 @@ class Messages:
             return replace(decision, notes=(*noted, *known, *decision.notes))
 
         try:
-            decision = await self._apply.carry_out(
-                job, account, story, propose=propose, follow_up=self._leaving(account, verdict, message)
-            )
+            follow_up = await self._following(job, account, verdict, message)
+            decision = await self._apply.carry_out(job, account, story, propose=propose, follow_up=follow_up)
         except MalformedCalendar as error:
             await self._end(
                 job, story, Decision(outcome=Outcome.FAILED, reason=Reason(error.code)), account=account
@@ -117,9 +121,18 @@ class Messages:
         if decision is None:
             return
         if decision.outcome is Outcome.HELD:
-            await self._hold(job, account, story, decision)
+            await self._hold(job, account, story, decision, verdict=verdict)
         elif decision.outcome is Outcome.PARKED:
             await self._park(job, account, story, decision)
+
+    async def _following(
+        self, job: Job, account: Account, verdict: Verdict, message: Message
+    ) -> FollowUp | None:
+        """What its settlement queues: the end of what it cancels, and a letter about an answer that no mail brought."""
+        told = None
+        if "page" in job.payload:
+            told = await hearing(self._queue, job, message, after=self._answers, now=self._clock.now())
+        return told or self._leaving(account, verdict, message)
 
     def _leaving(self, account: Account, verdict: Verdict, message: Message) -> FollowUp | None:
         """What the message cancels leaves the calendar later, if the owner wants it so."""
@@ -179,7 +192,9 @@ class Messages:
             null_sender=bool(facts.get("null_sender")),
         )
 
-    async def _hold(self, job: Job, account: Account, story: Story, decision: Decision) -> None:
+    async def _hold(
+        self, job: Job, account: Account, story: Story, decision: Decision, *, verdict: Verdict
+    ) -> None:
         held = Held(
             kind=decision.held_kind or "mail",
             account=account.address,
@@ -190,7 +205,8 @@ class Messages:
             method=story.method,
             message_id=job.message_id,
         )
-        await self._queue.hold(job, held, entries=(self._apply.entry(job, story, decision, account=account),))
+        entries = (self._apply.entry(job, story, decision, account=account),)
+        await self._queue.hold(job, held, entries=entries, spawn=noticing(job, decision, verdict))
 
     async def _park(self, job: Job, account: Account, story: Story, decision: Decision) -> None:
         """SPEC 4.1: early messages wait for their meeting; when that never comes, this is an outcome."""
@@ -220,7 +236,3 @@ def _note(packed: Mapping[str, str]) -> Note:
 
 def _base(seen: Seen) -> CalendarObject | None:
     return read_stored(seen.base) if seen.base else None
-
-
-def marks_of(rows: Sequence[MarkRow]) -> dict[MarkKey, Mark]:
-    return {MarkKey(recurrence_id=row.recurrence_id, party=row.party): order.load(row.mark) for row in rows}

@@ -9,7 +9,7 @@ from typing import Any
 from gateway.accounts import Account, Accounts
 from gateway.errors import BackendError, MalformedCalendar
 from gateway.flows.apply import Apply
-from gateway.flows.messages import marks_of
+from gateway.flows.rows import marks_of
 from gateway.flows.sorting import PolicyOf, owner_of
 from gateway.flows.stored import read_stored
 from gateway.ical.address import Address, address

@@ -1,14 +1,15 @@
-"""What a decision puts into the store beside the calendar: letters, notices, proposals."""
+"""What a decision puts into the store beside the calendar: letters, notices, proposals, marks."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.accounts import Account
 from gateway.ical.event import CalendarObject
-from gateway.itip import summary
-from gateway.itip.model import Notice, Outgoing, Proposal
-from gateway.ports import Job, NewLetter, ProposalRow
+from gateway.itip import order, summary
+from gateway.itip.model import Mark, MarkKey, Notice, Outgoing, Proposal
+from gateway.ports import Job, MarkRow, NewLetter, ProposalRow
 
 
 def letter_row(outgoing: Outgoing, job: Job, account: Account, *, answers: str) -> NewLetter:
@@ -67,4 +68,8 @@ def _only_instance(view: CalendarObject) -> str:
     return keys[0] if view.master is None and len(keys) == 1 else ""
 
 
-__all__ = ["letter_row", "notice_row", "proposal_row"]
+def marks_of(rows: Sequence[MarkRow]) -> dict[MarkKey, Mark]:
+    return {MarkKey(recurrence_id=row.recurrence_id, party=row.party): order.load(row.mark) for row in rows}
+
+
+__all__ = ["letter_row", "marks_of", "notice_row", "proposal_row"]

@@ -79,6 +79,8 @@ class Reason(StrEnum):
     UPDATED = "updated"
     CANCELLED = "cancelled"
     ANSWERED = "answered"
+    ANSWERS_TOLD = "answers-told"
+    STRANGER_TOLD = "stranger-told"
     PROPOSAL_KEPT = "proposal-kept"
     PROPOSAL_ACCEPTED = "proposal-accepted"
     PROPOSAL_DECLINED = "proposal-declined"

@@ -148,8 +148,10 @@ class Queue(Protocol):
 
     async def retry(self, job: Job, *, due: datetime, reason: str) -> None: ...
 
-    async def hold(self, job: Job, held: Held, *, entries: Sequence[Entry] = ()) -> str:
-        """Put the job into state WAITING with a held row; return the held id."""
+    async def hold(
+        self, job: Job, held: Held, *, entries: Sequence[Entry] = (), spawn: Sequence[NewJob] = ()
+    ) -> str:
+        """Put the job into state WAITING with a held row, and queue what tells of it; return the held id."""
         ...
 
     async def park(self, job: Job, *, due: datetime, reason: str, entries: Sequence[Entry] = ()) -> None:

@@ -130,13 +130,17 @@ class Queue:
 
         await self._db.write(change)
 
-    async def hold(self, job: Job, held: Held, *, entries: Sequence[Entry] = ()) -> str:
-        """Put the job into state WAITING with a held row; return the held id."""
+    async def hold(
+        self, job: Job, held: Held, *, entries: Sequence[Entry] = (), spawn: Sequence[NewJob] = ()
+    ) -> str:
+        """Put the job into state WAITING with a held row, and queue what tells of it; return the held id."""
         name = self._jobs.name()
+        laid = await self._jobs.lay(spawn)
 
         def change(conn: Connection) -> None:
             lease = self._waiting(conn, job, entries, reason=held.reason, due=None)
             conn.execute(insert(schema.held).values(_held_row(name, held, lease, self._jobs.now())))
+            self._jobs.queue(conn, laid, origin=lease.origin)
 
         await self._db.write(change)
         return name

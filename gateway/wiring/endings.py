@@ -1,4 +1,4 @@
-"""What hears how letters and mails ended: the calendar of their sender, and he himself."""
+"""What hears how letters and mails ended and what guests said: the calendar of their sender, and he himself."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gateway.flows.bounced import Bounced
 from gateway.flows.burial import Burial
 from gateway.flows.relay import Relay
 from gateway.flows.statuses import Statuses
+from gateway.flows.telling import Telling
 from gateway.imip.tokens import Tokens
 from gateway.log import Log
 from gateway.ports import Calendars, Clock, NextHop
@@ -87,4 +88,15 @@ def burial(common: Common, calendars: Calendars, relay: Relay) -> Burial:
     return Burial(accounts=common.accounts, plans=common.store.plans, calendars=calendars, relay=relay)
 
 
-__all__ = ["bounced", "burial", "relay", "statuses"]
+def telling(common: Common) -> Telling:
+    """What an organizer is told of his guests."""
+    return Telling(
+        accounts=common.accounts,
+        queue=common.store.queue,
+        ledger=common.store.ledger,
+        apply=common.apply,
+        clock=common.clock,
+    )
+
+
+__all__ = ["bounced", "burial", "relay", "statuses", "telling"]

@@ -21,7 +21,7 @@ from gateway.flows.relay import RelaySettings
 from gateway.flows.sorting import PolicyOf
 from gateway.ical.bounds import Bounds
 from gateway.ical.tree import Limits
-from gateway.imip.letter import LetterSettings, Reader, spoken_to
+from gateway.imip.letter import LetterSettings, Reader, outsider
 from gateway.imip.letter import compose as compose_letter
 from gateway.imip.links import LinkTokens
 from gateway.imip.read import MailLimits
@@ -192,7 +192,8 @@ def composer(
             reader = Reader(language=account.language, zone=account.timezone)
         else:
             owner = accounts.find(letter.letter.account)
-            reader = Reader(language=spoken_to(letter.letter) or (owner.language if owner else ""))
+            spoken = owner.language if owner else ""
+            reader = outsider(letter.letter, by_domain=config.letters.languages, organizer=spoken)
         parts = compose_letter(
             letter,
             moment,

@@ -33,6 +33,7 @@ from gateway.flows.rounds import Rounds
 from gateway.flows.rsvp import Given, Rsvp, RsvpSettings
 from gateway.flows.sorting import owner_of
 from gateway.flows.statuses import SOURCE as STATUS
+from gateway.flows.telling import SOURCE as TELLING
 from gateway.flows.watch import Watch, WatchSettings
 from gateway.flows.witness import SOURCE as OUTGOING
 from gateway.flows.witness import Witness
@@ -239,6 +240,7 @@ def _messages(common: _Common) -> Messages:
         clock=common.clock,
         park_for=common.config.inbound.park_for,
         bounds=meaning.expansion(common.config),
+        answers=common.config.letters.answers,
     )
 
 
@@ -372,16 +374,15 @@ def _journeys(
     messages, changed, decided = _messages(common), _changed(common, calendars), _decided(common, calendars)
     queue, accounts = common.store.queue, common.accounts
     given = Given(queue=queue, messages=messages)
-    expiry = Expiry(accounts=common.accounts, queue=common.store.queue, apply=common.apply)
-    statuses, bounced = endings.statuses(common, calendars), endings.bounced(common, tokens)
+    bounced = endings.bounced(common, tokens)
     witness = _witness(common)
-    rendering = Rendering(queue=queue, accounts=accounts, apply=common.apply, changed=changed)
     by_source: dict[object, Run] = {
         "change": changed.run,
-        SOURCE: expiry.run,
-        STATUS: statuses.run,
+        SOURCE: Expiry(accounts=accounts, queue=queue, apply=common.apply).run,
+        STATUS: endings.statuses(common, calendars).run,
+        TELLING: endings.telling(common).run,
         OUTGOING: witness.keep,
-        RENDER: rendering.run,
+        RENDER: Rendering(queue=queue, accounts=accounts, apply=common.apply, changed=changed).run,
         BOUNCE: bounced.run,
     }
 

@@ -35,7 +35,7 @@ def written(document: dict[str, Any]) -> set[str]:
     found: set[str] = set()
     for key, value in document.items():
         rows = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
-        found |= {f"{key}.{one}" for row in rows for one in written(row)} if rows else {key}
+        found |= {f"{key}.{one}" for row in rows for one in written(row)} if any(rows) else {key}
     return found
 
 

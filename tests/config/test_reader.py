@@ -53,6 +53,21 @@ def test_defaults_that_follow_from_other_keys_follow_them() -> None:
     assert config.accounts[0].booking.who == ("@xn--bcher-kva.example", "@example.net")
 
 
+def test_a_domain_has_a_language() -> None:
+    config = parse(
+        SMALLEST
+        + '[letters]\nanswers = "0s"\nlanguages = { "Example.FR" = "fr", "bücher.example" = "pt_BR" }'
+    )
+    assert config.letters.languages == {"example.fr": "fr", "xn--bcher-kva.example": "pt-BR"}
+    assert config.letters.answers == timedelta()
+    problems = faults(SMALLEST + '[letters]\nlanguages = { "no domain" = "fr" }')
+    assert (
+        problems == faults(SMALLEST + '[letters]\nlanguages = { "no domain" = "fr" }')
+        and "[letters] languages" in problems[0]
+    )
+    assert "a table is expected" in faults(SMALLEST + '[letters]\nlanguages = "fr"')[0]
+
+
 def test_no_settle_time_is_a_settle_time() -> None:
     config = parse(SMALLEST + '[watch]\nsettle = "30s"\nsettle_deleted = "0s"')
     assert config.watch.settle_deleted == timedelta()

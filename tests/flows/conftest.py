@@ -42,6 +42,8 @@ from gateway.flows.rendering import RENDER, Rendering
 from gateway.flows.rsvp import Given, Rsvp, RsvpSettings
 from gateway.flows.statuses import SOURCE as STATUS
 from gateway.flows.statuses import Statuses
+from gateway.flows.telling import SOURCE as TELLING
+from gateway.flows.telling import Telling
 from gateway.flows.watch import Round, Watch, WatchSettings
 from gateway.flows.witness import SOURCE as OUTGOING
 from gateway.flows.witness import Witness
@@ -442,6 +444,7 @@ class World:
     retry_for: timedelta = timedelta(days=2)
     concurrency: int = 1
     statuses: bool = False
+    answers: timedelta = timedelta()  # [letters]
     journeys: dict[str, Callable[[Job], Awaitable[None]]] = field(default_factory=dict)
     processes: int = 0
     folder: Path = Path()
@@ -496,7 +499,9 @@ class World:
             policy=lambda account, verdict, method, component="": self.policy,
             clock=clock,
             park_for=timedelta(hours=72),
+            answers=self.answers,
         )
+        telling = Telling(accounts=accounts, queue=queue, ledger=ledger, apply=apply, clock=clock)  # type: ignore[arg-type]
         given = Given(queue=queue, messages=messages)  # type: ignore[arg-type]
         self.rsvp = self._rsvp(queue, opener)
         self.organizing = Organizing(
@@ -603,6 +608,8 @@ class World:
                 if job.payload.get("source") == SOURCE
                 else statuses.run(job)
                 if job.payload.get("source") == STATUS
+                else telling.run(job)
+                if job.payload.get("source") == TELLING
                 else decided.run(job)
                 if "proposal" in job.payload
                 else mailed.run(job)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gateway.ical.address import address
 from gateway.ical.event import CalendarObject, parse_object
 from gateway.ical.tree import parse
-from gateway.imip.letter import Reader, spoken_to
+from gateway.imip.letter import Reader, outsider, spoken_to
 from gateway.imip.links import LinkTokens, Purpose
 from gateway.imip.lint import faults
 from gateway.imip.tokens import Tokens
@@ -60,6 +60,16 @@ def test_a_guest_is_spoken_to_as_his_invitation_says(
         f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:u\r\n{written}END:VEVENT\r\nEND:VCALENDAR\r\n"
     )
     assert spoken_to(replace(a_letter().letter, calendar=text.encode())) == language
+
+
+def test_a_guest_whose_invitation_says_no_language_has_that_of_his_domain_else_a_guess(
+    a_letter: Callable[..., Letter],
+) -> None:
+    new, by_domain = a_letter(recipient="bob@Example.FR").letter, {"example.fr": "fr"}
+    assert outsider(new, by_domain=by_domain, organizer="de") == Reader(language="fr")
+    assert outsider(new, by_domain={}, organizer="de") == Reader(language="de", guessed=True)
+    said = replace(new, calendar=new.calendar.replace(b"SUMMARY:", b"SUMMARY;LANGUAGE=ja:"))
+    assert outsider(said, by_domain=by_domain, organizer="de") == Reader(language="ja")
 
 
 # --- notices ---------------------------------------------------------------------------------------------------------
