@@ -1,4 +1,8 @@
-"""Who works long keeps his lease, and is stopped when he has lost it: somebody else works on it then."""
+"""Who works long keeps his lease, and is stopped when he has lost it: somebody else works on it then.
+
+A lease that could not be prolonged for as long as it lasts counts as lost: who is cut off from the database, or was paused,
+cannot know better, and another node that reaches it does the work.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,13 @@ class Keeper:
 
     def __init__(self, extend: Callable[[], Awaitable[bool]], lease: timedelta) -> None:
         self._extend = extend
-        self._third = lease.total_seconds() / 3
+        self._seconds = lease.total_seconds()
+        self._loop = asyncio.get_running_loop()
+        self._until = self._loop.time() + self._seconds
         self._runs = asyncio.current_task()
         self._lost = False
         self._task: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(self._third, self._begin)
+        self._timer = self._later()
 
     def has_lost(self) -> bool:
         """Whether it was we who cancelled; then the task goes on."""
@@ -31,22 +37,31 @@ class Keeper:
         if self._task is not None:
             self._task.cancel()
 
+    def _later(self) -> asyncio.TimerHandle:
+        return self._loop.call_later(self._seconds / 3, self._begin)
+
     def _begin(self) -> None:
         self._task = asyncio.create_task(self._keep(), name="lease")
 
     async def _keep(self) -> None:
         if await self._extended():
-            self._timer = asyncio.get_running_loop().call_later(self._third, self._begin)
+            self._timer = self._later()
             return
         self._lost = True
         if self._runs is not None:
             self._runs.cancel()
 
     async def _extended(self) -> bool:
+        asked = self._loop.time()
         try:
-            return await self._extend()
+            async with asyncio.timeout_at(self._until):
+                kept = await self._extend()
         except GatewayError:  # the lease may yet outlive the trouble
-            return True
+            return self._loop.time() < self._until
+        except TimeoutError:
+            return False
+        self._until = asked + self._seconds
+        return kept
 
 
 __all__ = ["Keeper"]

@@ -10,7 +10,7 @@ import pytest
 from gateway.errors import BackendUnavailable
 from gateway.flows.keeper import Keeper
 
-SHORT = timedelta(seconds=0.03)
+SHORT = timedelta(seconds=0.3)
 
 
 async def test_a_lease_is_kept_through_trouble_until_it_is_lost() -> None:
@@ -29,6 +29,20 @@ async def test_a_lease_is_kept_through_trouble_until_it_is_lost() -> None:
     assert asked == said
     assert keeper.has_lost()
     await asyncio.sleep(0)  # the task goes on
+    keeper.close()
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_a_lease_that_cannot_be_prolonged_is_lost_when_it_ends(silent: bool) -> None:
+    async def extend() -> bool:
+        if silent:
+            await asyncio.Event().wait()
+        raise BackendUnavailable("no route to host")
+
+    keeper = Keeper(extend, timedelta(seconds=0.03))
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.Event().wait()
+    assert keeper.has_lost()
     keeper.close()
 
 

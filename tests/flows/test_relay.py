@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from gateway.errors import BackendUnavailable
 from gateway.flows.receive import Door
 from gateway.flows.relay import Relay, RelaySettings, marked
-from gateway.flows.worker import Worker, WorkerSettings
-from gateway.ports import Envelope, JobKind, PassedOn, Peer, ReceivedMail, Recipient, Sent
+from gateway.flows.worker import LEASE, Worker, WorkerSettings
+from gateway.ports import Envelope, JobKind, PassedOn, Peer, Queue, ReceivedMail, Recipient, Sent
+from gateway.store.desk import Store
 
 TEXT = (
     b"Received: from a by b\r\nSubject: hello\r\nX-Imip-Gateway-Id: forged\r\n\tfolded\r\n\r\nbody \xff\r\n"
@@ -55,11 +58,13 @@ class Hop:
 class Road:
     """The door, a worker that only relays, and both hops."""
 
-    def __init__(self, world: Any, **answers: list[Sent]) -> None:
+    def __init__(self, world: Any, *, queue: Queue | None = None, **answers: list[Sent]) -> None:
+        """`queue`: of another node."""
         self.world = world
         self.hop, self.smarthost = Hop({f"{name}@example.org": said for name, said in answers.items()}), Hop()
+        self.queue = queue or world.store.queue
         relay = Relay(
-            queue=world.store.queue,
+            queue=self.queue,
             hop=lambda url: self.hop if url else self.smarthost,
             clock=world.clock,
             log=world.log,
@@ -69,7 +74,7 @@ class Road:
         )
         self.worker = Worker(
             name="w",
-            queue=world.store.queue,
+            queue=self.queue,
             journeys={str(JobKind.RELAY): relay.run},
             clock=world.clock,
             log=world.log,
@@ -219,6 +224,107 @@ async def test_a_mail_that_comes_twice_goes_on_once(world: Any) -> None:
     assert await road.take("alice") == await road.take("alice")
     await road.worker.once()
     assert len(road.hop.took) == 1
+
+
+@dataclass
+class Slow(Hop):
+    """Takes a mail only once it is told to."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def pass_on(self, mail: PassedOn) -> tuple[Sent, ...]:
+        self.reached.set()
+        await self.go.wait()
+        return await super().pass_on(mail)
+
+
+@pytest.fixture
+async def nodes(new_world: Any, database: str) -> AsyncIterator[tuple[Road, Road]]:
+    """Two nodes on one database, before one next hop; that of the first is slow."""
+    world = await new_world(database=database)
+    other = Store(database, world.folder, "example.org", now=world.clock.now)
+    await other.start()
+    one, two = Road(world), Road(world, queue=other.queue)
+    one.hop = Slow(took=two.hop.took)
+    yield one, two
+    await other.close()
+
+
+async def test_a_mail_whose_node_dies_after_the_250_goes_on_once_more_and_is_the_same(
+    nodes: tuple[Road, Road], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At least once: the next hop has it, and nobody knows (RFC 1047)."""
+    one, two = nodes
+    one.hop.go.set()  # type: ignore[attr-defined]
+    await one.take("bob")
+
+    async def dies(*_: Any, **__: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(one.queue, "finish", dies)
+    dead = asyncio.create_task(one.worker.once())
+    while not one.hop.took:
+        await asyncio.sleep(0)
+    dead.cancel()
+    assert await two.worker.once() == 0, "it may yet end what it began"
+    one.world.clock.moment += LEASE
+    assert await two.worker.once() == 1
+    first, second = one.hop.took
+    assert (first.content, first.envelope) == (second.content, second.envelope)
+    assert await two.jobs() == []
+
+
+async def test_a_slow_next_hop_gets_one_copy_from_the_node_that_keeps_its_lease(
+    nodes: tuple[Road, Road], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = nodes
+    kept, extend = asyncio.Event(), one.queue.extend
+
+    async def keeps(*args: Any) -> bool:
+        found = await extend(*args)
+        kept.set()
+        return found
+
+    monkeypatch.setattr("gateway.flows.worker.LEASE", timedelta(seconds=0.3))
+    monkeypatch.setattr(one.queue, "extend", keeps)
+    await one.take("bob")
+    working = asyncio.create_task(one.worker.once())
+    await one.hop.reached.wait()  # type: ignore[attr-defined]
+    for _ in range(3):
+        one.world.clock.moment += timedelta(seconds=0.2)
+        kept.clear()
+        await kept.wait()
+        assert await two.worker.once() == 0
+    one.hop.go.set()  # type: ignore[attr-defined]
+    assert await working == 1
+    assert (len(one.hop.took), await two.jobs()) == (1, [])
+
+
+@pytest.mark.parametrize("trouble", ["taken over", "cut off"])
+async def test_a_node_that_loses_its_lease_while_the_next_hop_is_slow_sends_no_copy(
+    nodes: tuple[Road, Road], monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    """One copy, from the node that took it over."""
+    one, two = nodes
+
+    async def unreachable(*_: Any, **__: Any) -> bool:
+        raise BackendUnavailable("no route to host")
+
+    monkeypatch.setattr("gateway.flows.worker.LEASE", timedelta(seconds=0.3))
+    await one.take("bob")
+    working = asyncio.create_task(one.worker.once())
+    await one.hop.reached.wait()  # type: ignore[attr-defined]
+    if trouble == "cut off":
+        monkeypatch.setattr(one.queue, "extend", unreachable)
+        monkeypatch.setattr(one.queue, "claim", unreachable)
+    one.world.clock.moment += timedelta(seconds=1)
+    if trouble == "taken over":
+        assert await two.worker.once() == 1
+    await working
+    one.hop.go.set()  # type: ignore[attr-defined]
+    await two.worker.once()
+    assert (len(one.hop.took), one.hop.asked, await two.jobs()) == (1, [], [])
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ async def test_a_worker_that_is_stopped_finishes_what_it_holds(world, queued):
 async def test_a_job_that_takes_long_keeps_its_lease_and_one_that_lost_it_is_stopped(
     world, queued, monkeypatch
 ):
-    monkeypatch.setattr("gateway.flows.worker.LEASE", timedelta(seconds=0.03))
+    monkeypatch.setattr("gateway.flows.worker.LEASE", timedelta(seconds=0.3))
     kept = []
 
     async def extend(job, lease):
