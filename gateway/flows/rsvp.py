@@ -4,7 +4,8 @@
     POST   an APPLY job that lies in the queue until the undo time is over: REPLY or COUNTER, as from a calendar program
 
 An answer that waits can be replaced and taken back; a crash loses none. Whoever sends an older form with another answer
-than the one that waits is a machine that follows every link: then neither counts, and the page asks once more.
+than the one that waits, or several links of the letter as they preselect it, is a machine that follows every link: then
+none counts, and the page asks once more.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ ANSWERS = {"accepted": "ACCEPTED", "tentative": "TENTATIVE", "declined": "DECLIN
 COUNTER, UNDO = "counter", "undo"
 OPEN_FOR = timedelta(days=1)  # a form that was fetched longer ago is asked for again
 COMMENT = 500
+AT_ONCE = 5  # forms of one guest that come in the same moment
 FARTHEST = timedelta(days=3660)
 _FORMS = ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d")
 
@@ -105,13 +107,23 @@ class Rsvp:
         if opened is None:
             return Shown(status=404, html=self._pages.nothing(visit))
         try:
-            done = await self._taken(visit.form, opened)
+            done = await self._in_turn(visit.form, opened)
         except _Refused as refused:
             status = 403 if refused.problem == "stale" else 409 if refused.problem == "closed" else 422
             return Shown(status=status, html=self._page(visit, opened, visit.form, problem=refused.problem))
         return Shown(status=303, location=done)
 
+    async def _in_turn(self, form: Mapping[str, str], opened: Opened) -> str:
+        """Of forms that come in the same moment each is looked at with those in mind that were first."""
+        for _ in range(AT_ONCE):
+            done = await self._taken(form, opened)
+            if done:
+                return done
+            opened = await self._opener.row(opened.row) or opened
+        return "n=both"
+
     async def _taken(self, form: Mapping[str, str], opened: Opened) -> str:
+        """What the page is to show; "" when another form was first by a moment."""
         nonce = self._links.read_nonce(Purpose.ANSWER, opened.row, form.get("csrf", ""))
         now = self._clock.now()
         if nonce is None or now - nonce.made > OPEN_FOR:
@@ -124,10 +136,12 @@ class Rsvp:
             return f"n=again&a={_short(form.get('answer', ''))}"
         said = _said(form, opened)
         before = next((one for one in opened.waiting if one.payload["key"] == _place(said)), None)
-        if before is not None and nonce.seen != _digest(opened) and before.payload["answer"] != said.answer:
-            await self._queue.add([_void(before, Reason.CONTRADICTORY, now + self._settings.undo)])
-            return "n=both"
-        await self._queue.add([self._job(opened, said, form)])
+        known = nonce.seen == _digest(opened)
+        if before is not None and _contradicts(before, said, linked=_linked(form), known=known):
+            void = _void(before, Reason.CONTRADICTORY, now + self._settings.undo)
+            return "n=both" if await self._queue.replace(void, over=before) else ""
+        if not await self._queue.replace(self._job(opened, said, form), over=before):
+            return ""
         self._log.emit(Event.ANSWER_GIVEN, uid=opened.letter.letter.uid, method=str(said.method))
         return "n=proposed" if said.method is Method.COUNTER else "n=given"
 
@@ -147,6 +161,7 @@ class Rsvp:
                 "who": opened.who,
                 "key": _place(said),
                 "answer": said.answer,
+                "linked": _linked(form),
                 "date": onward.anchor(said.key),
                 "start": form.get("start", "") if said.method is Method.COUNTER else "",
                 "given": now.isoformat(),
@@ -275,6 +290,19 @@ def _time(text: str) -> datetime | None:
 def _place(said: Said) -> str:
     """One answer and one proposal can wait for each part of the meeting."""
     return f"{COUNTER if said.method is Method.COUNTER else 'reply'} {said.key}"
+
+
+def _linked(form: Mapping[str, str]) -> bool:
+    """Whether the form came back as a link of the letter had filled it in."""
+    return bool(form.get("a")) and form["a"] == _short(form.get("answer", ""))
+
+
+def _contradicts(before: Job, said: Said, *, linked: bool, known: bool) -> bool:
+    """A machine follows the links of a letter at once, so that no form knows of the other, or one after the other, each as it
+    is; who thinks better of it says so on the page that shows what he said, or clicks a link when the undo time is over."""
+    if before.payload["answer"] == said.answer:
+        return False
+    return not known or (linked and bool(before.payload.get("linked")))
 
 
 def _void(job: Job, reason: Reason, due: datetime | None) -> NewJob:

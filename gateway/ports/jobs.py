@@ -122,6 +122,10 @@ class Queue(Protocol):
 
     async def add(self, jobs: Sequence[NewJob]) -> tuple[str, ...]: ...
 
+    async def replace(self, job: NewJob, *, over: Job | None) -> bool:
+        """Queue it in the place of `over`, which waits with its key (None: nobody does); False when that is so no more."""
+        ...
+
     async def claim(
         self, worker: str, *, limit: int, lease: timedelta, kinds: Sequence[JobKind] = ()
     ) -> tuple[Job, ...]:

@@ -10,11 +10,13 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from gateway.ports import Entry, Held, Job, JobKind, JobState, NewJob, Stored
 from gateway.store import claims, lanes, mailq, schema
 from gateway.store.bodies import LARGE, Body
 from gateway.store.db import Database
+from gateway.store.ids import bounded
 from gateway.store.jobs import Jobs, Laid, Lease, job_of
 from gateway.store.kept import Kept
 from gateway.store.schema import AHEAD, LEASED
@@ -37,6 +39,23 @@ class Queue:
         """Queue jobs; the names that they have there."""
         laid = await self._jobs.lay(jobs)
         return await self._db.write(lambda conn: self._jobs.queue(conn, laid))
+
+    async def replace(self, job: NewJob, *, over: Job | None) -> bool:
+        """Queue it in the place of `over`, which waits with its key, or None; False when that is so no more."""
+        laid = await self._jobs.lay((job,))
+        there = (_T.c.key == bounded(job.key), _T.c.state == str(JobState.DUE))
+
+        def change(conn: Connection) -> bool:
+            now = conn.execute(select(_T.c.payload).where(*there).with_for_update()).scalar()
+            if now != (None if over is None else over.payload):
+                return False
+            self._jobs.queue(conn, laid)
+            return True
+
+        try:
+            return await self._db.write(change)
+        except IntegrityError:  # another process was first by a moment
+            return False
 
     async def claim(
         self, worker: str, *, limit: int, lease: timedelta, kinds: Sequence[JobKind] = ()

@@ -20,10 +20,12 @@ DESK, PHONE = ("en", 1280, False), ("ar", 375, True)
 OTHERS = (("en", 375, True), ("ar", 1280, False))
 
 
-async def nothing_wrong(tab, url: str, *looks, without: tuple[str, ...] = ()) -> None:
+async def nothing_wrong(tab, url: str, *looks, without: tuple[str, ...] = (), opened: str = "") -> None:
     for language, width, dark in looks or (DESK, PHONE):
         await tab.looks(width=width, dark=dark)
         await tab.go(url.format(language=language))
+        if opened:
+            await tab.click(opened)
         found = await tab.violations(without=without)
         assert not found, "\n".join([language, "dark" if dark else "light", *found])
 
@@ -84,7 +86,7 @@ async def test_the_page_of_an_organizer(weekly, tab, say):
     await weekly.world.mail("COUNTER", text)
     await weekly.world.mail("REPLY", say.answer(who=CAROL), sender=CAROL)
     await weekly.world.drain()
-    await nothing_wrong(tab, weekly.link(ALICE, "?lang={language}&n=given"))
+    await nothing_wrong(tab, weekly.link(ALICE, "?lang={language}&n=whose"), opened="summary")
 
 
 async def looked_at(kind: str, tab, folder: Path, *looks) -> None:

@@ -215,3 +215,39 @@ async def test_another_language_and_clock_keep_what_the_letter_preselects_and_ou
     await tab.click(SEND, loads=True)
     assert "Sie sagen zu." in await tab.text()
     assert await tab.find("document.documentElement.lang") == "de"
+
+
+@pytest.fixture
+async def asked(invited, say):
+    """Bob proposes another time, and Alice has a letter about it."""
+    invited.world.clock.forward(hours=1)
+    facts = {"DTSTAMP": "20261102T090000Z", "DTSTART": "20261110T140000Z", "DTEND": "20261110T150000Z"}
+    more = f"ORGANIZER:mailto:alice@example.org\nATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:{BOB}"
+    await invited.world.mail("COUNTER", say.event(more=more, **facts))
+    await invited.world.drain()
+    return invited
+
+
+async def test_an_organizer_agrees_by_keyboard_and_in_his_language(asked, tab):
+    await tab.go(asked.link("alice@example.org", "?lang=de&tz=Europe/Berlin"))
+    asked.world.clock.forward(seconds=5)
+    await tab.press("Tab")
+    await tab.press(" ")
+    await tab.press("Tab")
+    await tab.press("Enter", loads=True)
+    assert "Sie stimmen zu." in await tab.text()
+    assert await tab.find("document.querySelector('#tz').value") == "Europe/Berlin"
+    await asked.undo_time_is_over()
+    assert "DTSTART:20261110T140000Z" in asked.world.text(HREF)
+
+
+async def test_an_organizer_takes_the_links_of_a_guest_back(asked, tab):
+    link = asked.link(query="")
+    await tab.go(asked.link("alice@example.org", ""))
+    asked.world.clock.forward(seconds=5)
+    await tab.click("summary")
+    await tab.fill("#guest", BOB)
+    await tab.click("[value=revoke]", loads=True)
+    assert "These links lead nowhere any more." in await tab.text()
+    await tab.go(link)
+    assert "This link leads nowhere" in await tab.text()

@@ -379,6 +379,7 @@ LASTING = frozenset(
     [
         "accept",
         "add",
+        "replace",
         "claim",
         "extend",
         "finish",

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from gateway.errors import LeaseLost
-from gateway.ports import Entry, Held, JobKind, JobState, Plan
+from gateway.ports import Entry, Held, Job, JobKind, JobState, NewJob, Plan
 from gateway.store import claims, lanes, schema
 from gateway.store.bodies import LARGE
 
@@ -225,6 +225,33 @@ async def test_a_leased_job_is_not_replaced(store, new_job) -> None:
     assert first != second
     await store.queue.finish(job)
     assert [one.id for one in await claim(store)] == [second]
+
+
+async def test_a_job_takes_the_place_of_the_one_that_its_maker_knows_and_of_no_other(
+    store, new_job, clock
+) -> None:
+    def said(word: str) -> NewJob:
+        return new_job(key="page", payload={"answer": word}, due=clock.now() + timedelta(minutes=1))
+
+    async def waiting() -> Job:
+        (found,) = await store.queue.to_come("alice@example.org", "uid-1")
+        return found
+
+    assert await store.queue.replace(said("yes"), over=None)
+    first = await waiting()
+    assert not await store.queue.replace(said("no"), over=None)
+    assert await store.queue.replace(said("maybe"), over=first)
+    assert not await store.queue.replace(said("no"), over=first)
+    assert (await waiting()).payload == {"answer": "maybe"}
+
+
+async def test_of_two_that_know_of_nobody_one_is_first(open_store, new_job, clock) -> None:
+    stores = [await open_store(), await open_store()]
+    jobs = [
+        new_job(key="page", payload={"answer": word}, due=clock.now() + timedelta(minutes=1)) for word in "ab"
+    ]
+    asked = (one.queue.replace(job, over=None) for one, job in zip(stores, jobs, strict=True))
+    assert sorted(await asyncio.gather(*asked)) == [False, True]
 
 
 async def test_a_retry_gives_way_to_the_newer_job_of_its_key(store, new_job, clock) -> None:
