@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from gateway.accounts import Account, Accounts
 from gateway.errors import BackendUnavailable, MalformedCalendar
@@ -65,7 +65,6 @@ class Changed:
         self._log = log
         self._burst = burst
         self._bounds = bounds
-        self._alarmed: dict[str, datetime] = {}
 
     async def run(self, job: Job) -> None:
         """Decide what the change asks for, filter by who sends, hold a burst, apply the rest."""
@@ -97,18 +96,10 @@ class Changed:
             held = Held(
                 kind="burst", account=account.address, reason=str(decision.reason), job=job.id, uid=job.uid
             )
-            await self._queue.hold(
-                job, held, entries=(self._apply.entry(job, story, decision, account=account),)
-            )
-            self._alarm(account, str(decision.reason))
-
-    def _alarm(self, account: Account, reason: str) -> None:
-        """One for all that is held together: two hundred lines of log would hide it, or everything else."""
-        now = self._clock.now()
-        self._alarmed = {who: at for who, at in self._alarmed.items() if now - at < self._burst.within}
-        if account.address not in self._alarmed:
-            self._log.emit(Event.WATCH_HELD, account=account.address, reason=reason)
-        self._alarmed[account.address] = now
+            entries = (self._apply.entry(job, story, decision, account=account),)
+            if await self._queue.hold_burst(job, held, within=self._burst.within, entries=entries):
+                # two hundred lines of log would hide it, or everything else
+                self._log.emit(Event.WATCH_HELD, account=account.address, reason=str(decision.reason))
 
     async def _insist(self, account: Account, snapshot: Snapshot) -> None:
         """SPEC 5.1: only a meeting whose own place says that it is gone is gone; 401, 403 and 5xx raise, and a calendar that

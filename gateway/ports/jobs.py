@@ -158,6 +158,12 @@ class Queue(Protocol):
         """Put the job into state WAITING with a held row, and queue what tells of it; return the held id."""
         ...
 
+    async def hold_burst(
+        self, job: Job, held: Held, *, within: timedelta, entries: Sequence[Entry] = ()
+    ) -> bool:
+        """`hold` one of many; whether a person is to be told: it is the first that is held of its account for so long."""
+        ...
+
     async def park(self, job: Job, *, due: datetime, reason: str, entries: Sequence[Entry] = ()) -> None:
         """Let the job wait (state WAITING) until its meeting comes: any `Plans.settle` of the same (account, uid) makes it
         due at once, and it comes due by itself at `due`, when it runs for the last time."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from gateway.ports import Entry, JobState
+from gateway.ports import Entry, Held, JobState
 from gateway.store import schema
 from gateway.store.db import Database
 from gateway.store.instants import rfc3339
@@ -90,6 +91,21 @@ class HeldItems:
         return row
 
 
+def is_first(conn: Connection, held: Held, *, since: datetime) -> bool:
+    """Whether nothing of its kind was held of its account since then, decided by now or not.
+
+    The account's collections are locked, so that of two processes one sees what the other holds; and before the job is,
+    as the watch does it.
+    """
+    mine = schema.collection.c.account == held.account
+    conn.execute(
+        select(schema.collection.c.path).where(mine).order_by(schema.collection.c.path).with_for_update()
+    )
+    same = (_T.c.account == held.account, _T.c.kind == held.kind, _T.c.since > since)
+    latest = select(_T.c.id).where(*same).order_by(_T.c.id.desc()).limit(1)  # names grow with time
+    return conn.execute(latest).first() is None
+
+
 def _line(row: Row[Any]) -> dict[str, Any]:
     return {
         "id": row.id,
@@ -104,4 +120,4 @@ def _line(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-__all__ = ["HeldItems"]
+__all__ = ["HeldItems", "is_first"]

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.ports import Entry, Held, Job, JobKind, JobState, NewJob, Stored
 from gateway.store import claims, lanes, mailq, schema
+from gateway.store import held as held_items
 from gateway.store.bodies import LARGE, Body
 from gateway.store.db import Database
 from gateway.store.ids import bounded
@@ -163,6 +164,21 @@ class Queue:
 
         await self._db.write(change)
         return name
+
+    async def hold_burst(
+        self, job: Job, held: Held, *, within: timedelta, entries: Sequence[Entry] = ()
+    ) -> bool:
+        """`hold` one of many; whether it is the first of its account for so long, across processes and restarts."""
+        name = self._jobs.name()
+
+        def change(conn: Connection) -> bool:
+            now = self._jobs.now()
+            first = held_items.is_first(conn, held, since=now - within)
+            lease = self._waiting(conn, job, entries, reason=held.reason, due=None)
+            conn.execute(insert(schema.held).values(_held_row(name, held, lease, now)))
+            return first
+
+        return await self._db.write(change)
 
     async def park(self, job: Job, *, due: datetime, reason: str, entries: Sequence[Entry] = ()) -> None:
         """Let the job wait until its meeting is settled, or `due`."""

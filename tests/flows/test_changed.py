@@ -223,6 +223,31 @@ async def test_a_burst_one_above_the_limit_is_held_whole_and_one_at_the_limit_pa
         assert len(world.got()) == sent
 
 
+async def test_a_burst_is_told_once_also_across_a_restart_and_the_next_one_again(
+    new_world, database, say, caplog
+):
+    world = await new_world(
+        database=database, burst=Burst(events=1, within=timedelta(minutes=10)), concurrency=4
+    )
+
+    async def imported(*uids: str) -> int:
+        caplog.clear()
+        for uid in uids:
+            world.save(say.meeting(uid), name=uid)
+        await world.settle()
+        return caplog.messages.count("watch.held")
+
+    assert await imported("m1", "m2", "m3") == 1
+    await world.restart(at_once=True)
+    assert await imported("m4") == 0
+    for item in await world.store.held.list():
+        assert await world.store.held.refuse(item["id"])
+    assert await imported("m5") == 0, "what a person has decided was told"
+    world.clock.forward(minutes=10)
+    assert await imported("m6", "m7") == 1
+    assert len(await world.store.held.list()) == 3
+
+
 async def test_a_burst_is_counted_over_the_time_that_the_setting_names(new_world, say):
     world = await new_world(burst=Burst(events=2, within=timedelta(minutes=10)))
     for number in range(2):

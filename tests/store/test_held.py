@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
-from gateway.ports import Held
+from gateway.ports import CollectionState, Held
 
 LEASE = timedelta(minutes=5)
 
@@ -80,3 +81,32 @@ async def test_what_is_held_again_is_another_item(store, new_job) -> None:
     (again,) = await store.queue.claim("w", limit=1, lease=LEASE)
     second = await store.queue.hold(again, Held(kind="crasher", account="a", reason="party-crasher"))
     assert [one["id"] for one in await store.held.list()] == [second]
+
+
+async def test_of_a_burst_the_first_is_told_whichever_process_holds_it(open_store, new_job, clock) -> None:
+    stores = [await open_store() for _ in range(2)]
+    await stores[0].snapshots.synced(CollectionState(account="alice@example.org", path="/"))
+
+    async def told(*accounts: str) -> list[bool]:
+        jobs = []
+        for number in range(len(accounts)):
+            await stores[0].queue.add([new_job(f"lane{number}")])
+            jobs += await stores[number % 2].queue.claim("w", limit=1, lease=LEASE)
+        calls = (
+            stores[number % 2].queue.hold_burst(
+                job,
+                Held(kind="burst", account=account, reason="burst", job=job.id),
+                within=timedelta(minutes=10),
+            )
+            for number, (job, account) in enumerate(zip(jobs, accounts, strict=True))
+        )
+        return sorted(await asyncio.gather(*calls))
+
+    alice = "alice@example.org"
+    assert await told(*[alice] * 8) == [False] * 7 + [True]
+    clock.forward(minutes=9)
+    assert await told(alice, "dora@example.org") == [False, True]
+    clock.forward(minutes=9)
+    assert await told(alice) == [False], "it still goes on"
+    clock.forward(minutes=10)
+    assert await told(alice) == [True]
