@@ -183,17 +183,15 @@ class Watch:
         gone = _gone(result, known)
         if result.full and known and len(gone) == len(known):
             raise BackendUnavailable(f"{state.path}: the whole calendar seems to be gone; not believed")
-        put, spawn = await self._changes(account, state, result, known)
-        drop = []
+        # Asked after the calendar and before the store: what is not in hand now is settled, or will be decided on what is there.
+        moving = await self._snapshots.in_hand(account.address) if result.changes or gone else frozenset()
+        put, spawn, over = await self._changes(account, state, result, known)
+        again = any(one.uid in moving for one in put)
         for href in gone:
-            old = await self._snapshots.by_href(account.address, href)
+            old = over[href] = await self._snapshots.by_href(account.address, href)
             if old is not None and old.data:
                 spawn.append(self._change(account, _meeting(None, old), gone=True))
-            elif old is not None:
-                drop.append(href)
-        # What a job settled while we looked is newer than what we saw.
-        latest = await self._named(state, result) if put else known
-        put = [one for one in put if latest.get(one.href) == known.get(one.href)]
+            again = again or (old is None and bool(moving))
         after = replace(
             self._next(state, busy=bool(spawn)),
             token=result.token,
@@ -201,7 +199,11 @@ class Watch:
             synced_at=self._clock.now(),
             error="",
         )
-        await self._snapshots.synced(after, put=put, gone=drop, spawn=spawn)
+        drop = [href for href in gone if (old := over[href]) is not None and not old.data]
+        unseen = replace(self._next(state, busy=True), error="")
+        await self._snapshots.synced(
+            unseen if again else after, put=put, gone=drop, spawn=spawn, over=over, unseen=unseen
+        )
         event = Event.WATCH_SYNCED if state.baseline else Event.WATCH_BASELINE
         self._log.emit(event, account=account.address, collection=state.path, outcome="applied")
         return Round(
@@ -215,8 +217,9 @@ class Watch:
 
     async def _changes(
         self, account: Account, state: CollectionState, result: SyncResult, known: Mapping[str, str]
-    ) -> tuple[list[Snapshot], list[NewJob]]:
-        """What is new or different there: as snapshots where it says nothing, else as changes that must settle."""
+    ) -> tuple[list[Snapshot], list[NewJob], dict[str, Snapshot | None]]:
+        """What is new or different there: as snapshots where it says nothing, else as changes that must settle; and over what
+        was known of them."""
         fresh = [
             one.href
             for one in result.changes
@@ -225,17 +228,20 @@ class Watch:
         resources = await self._calendars.multiget(account, state.path, fresh) if fresh else ()
         put: list[Snapshot] = []
         spawn: list[NewJob] = []
+        over: dict[str, Snapshot | None] = {}
         for resource in resources:
-            found = await self._found(account, state, resource)
+            old = over[resource.href] = await self._snapshots.by_href(account.address, resource.href)
+            found = await self._found(account, state, resource, old)
             if isinstance(found, Snapshot):
                 put.append(found)
             else:
                 spawn.append(found)
-        return put, spawn
+        return put, spawn, over
 
-    async def _found(self, account: Account, state: CollectionState, resource: Resource) -> Snapshot | NewJob:
+    async def _found(
+        self, account: Account, state: CollectionState, resource: Resource, old: Snapshot | None
+    ) -> Snapshot | NewJob:
         """An object as the server has it now: first sight and echoes become snapshots, changes become jobs."""
-        old = await self._snapshots.by_href(account.address, resource.href)
         try:
             seen = read_stored(resource.data)
         except MalformedCalendar:

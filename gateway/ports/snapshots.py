@@ -88,6 +88,10 @@ class Snapshots(Protocol):
         """What is known of a collection that nobody but the caller looks at now; None: somebody else does."""
         ...
 
+    async def in_hand(self, account: str) -> frozenset[str]:
+        """The UIDs of the account's meetings that somebody works on: what he has seen of them is not known yet."""
+        ...
+
     async def keep_collection(self, state: CollectionState, lease: timedelta) -> bool:
         """Prolong the lease of a round; False when it is lost: another process is at the collection."""
         ...
@@ -99,6 +103,8 @@ class Snapshots(Protocol):
         put: Sequence[Snapshot] = (),
         gone: Sequence[str] = (),
         spawn: Sequence[NewJob] = (),
+        over: Mapping[str, Snapshot | None] | None = None,
+        unseen: CollectionState | None = None,
     ) -> None:
         """End one watch round of one collection in one transaction; releases its lease. Raise LeaseLost. `put` are snapshots of first
         sight and echoes, `gone` hrefs whose snapshot is dropped, `spawn` the changes that must settle."""

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from gateway.errors import LeaseLost
-from gateway.ports import CollectionState, NewJob, Snapshot, Whereabouts
+from gateway.ports import CollectionState, JobKind, NewJob, Snapshot, Whereabouts
 from gateway.store import schema
 from gateway.store.db import Database
 from gateway.store.ids import token
@@ -168,14 +168,21 @@ class Snapshots:
         put: Sequence[Snapshot] = (),
         gone: Sequence[str] = (),
         spawn: Sequence[NewJob] = (),
+        over: Mapping[str, Snapshot | None] | None = None,
+        unseen: CollectionState | None = None,
     ) -> None:
-        """End one watch round of one collection in one transaction; releases its lease. Raise LeaseLost."""
+        """End one watch round of one collection in one transaction; releases its lease. Raise LeaseLost.
+
+        What is no longer as it was known (`over`) has been settled meanwhile: it stays as it is, and the collection is
+        `unseen`, so that it is compared with what is there.
+        """
         laid = await self._jobs.lay(spawn)
 
         def change(conn: Connection) -> None:
-            _put_state(conn, state)
-            drop(conn, [(state.account, href) for href in gone])
-            write(conn, put, now=self._jobs.now())
+            stale = _settled_since(conn, state.account, over or {}, [*gone, *(one.href for one in put)])
+            _put_state(conn, unseen if stale and unseen is not None else state)
+            drop(conn, [(state.account, href) for href in gone if href not in stale])
+            write(conn, [one for one in put if one.href not in stale], now=self._jobs.now())
             self._jobs.queue(conn, laid)
 
         await self._db.write(change)
@@ -193,6 +200,13 @@ class Snapshots:
             or_(_J.c.harsh if harsh else _J.c.mailed, _J.c.reason == "burst"),
         )
         return await self._db.read(lambda conn: int(conn.execute(statement).scalar_one()))
+
+    async def in_hand(self, account: str) -> frozenset[str]:
+        """The UIDs of the account's meetings that somebody works on."""
+        leased = select(_Q.c.uid).where(
+            _Q.c.account == account, _Q.c.state == schema.LEASED, _Q.c.kind == str(JobKind.APPLY)
+        )
+        return await self._db.read(lambda conn: frozenset(conn.execute(leased).scalars()))
 
     async def emptied(self, account: str, collection: str) -> bool:
         """Whether several objects are known there, and all of them have an undecided or held change that is no save."""
@@ -223,6 +237,19 @@ def write(conn: Connection, snapshots: Iterable[Snapshot], *, now: datetime) -> 
     if latest:
         drop(conn, latest)
         _INSERT.run(conn, [_row(one, now) for one in latest.values()])
+
+
+def _settled_since(
+    conn: Connection, account: str, over: Mapping[str, Snapshot | None], hrefs: Sequence[str]
+) -> frozenset[str]:
+    """Those that are not, or no longer, as they were known; the others are locked."""
+    asked = [one for one in hrefs if one in over]
+    now: dict[str, Snapshot] = {}
+    for start in range(0, len(asked), _FEW):
+        few = _T.c.href.in_(asked[start : start + _FEW])
+        rows = conn.execute(select(_T).where(_T.c.account == account, few).with_for_update())
+        now |= {row.href: _snapshot(row) for row in rows}
+    return frozenset(href for href in asked if now.get(href) != over[href])
 
 
 def drop(conn: Connection, places: Iterable[tuple[str, str]]) -> None:

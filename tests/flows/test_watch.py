@@ -414,3 +414,70 @@ async def test_the_round_is_told_as_the_interface_says(world):
         "baseline": False,
         "error": None,
     }
+
+
+@pytest.mark.parametrize("when", ["before", "around"])
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("deleted", ["REQUEST", "CANCEL"]),
+        ("without guests", ["REQUEST", "CANCEL"]),
+        ("newer", ["REQUEST", "REQUEST"]),
+        ("as it was", ["REQUEST"]),
+    ],
+)
+@pytest.mark.parametrize("known", [False, True])
+async def test_what_happens_between_a_look_and_its_settling_is_told_once_and_not_lost(
+    new_world, say, database, monkeypatch, *, when, what, told, known
+):
+    """The round that sees it ends before the job settles what it looked at, or begins before and ends after."""
+    world = await new_world(database=database)
+    if known:
+        href = world.save(say.meeting())
+        await world.settle()
+        assert world.got().pop().method == "REQUEST"
+        world.outbox.mails.clear()
+        world.edit(href, ("SUMMARY:Lunch", "SUMMARY:Brunch"))
+    else:
+        href = world.save(say.meeting(SUMMARY="Brunch"))
+    await world.sync()
+    world.clock.forward(seconds=31)
+    looked, halfway, settled = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    settle, synced = world.store.plans.settle, world.store.snapshots.synced
+
+    async def late(*args, **facts):
+        monkeypatch.setattr(world.store.plans, "settle", settle)
+        if what == "deleted":
+            world.calendars.remove(href)
+        elif what == "without guests":
+            world.save(say.event(SUMMARY="Brunch"))
+        elif what == "newer":
+            world.edit(href, ("SUMMARY:Brunch", "SUMMARY:Dinner"))
+        else:
+            world.edit(href, ("SUMMARY:Brunch", "SUMMARY:Brunch\r\nX-SEEN:1"))
+        looked.set()
+        if when == "before":
+            await world.sync()
+        else:
+            await halfway.wait()
+        await settle(*args, **facts)
+        settled.set()
+
+    async def ends_late(state, **facts):
+        if state.path == PATH:
+            monkeypatch.setattr(world.store.snapshots, "synced", synced)
+            halfway.set()
+            await settled.wait()
+        await synced(state, **facts)
+
+    monkeypatch.setattr(world.store.plans, "settle", late)
+    working = asyncio.create_task(world.work())
+    await looked.wait()
+    if when == "around":
+        monkeypatch.setattr(world.store.snapshots, "synced", ends_late)
+        await world.sync()
+    await working
+    for _ in range(3):
+        await world.settle(minutes=11)
+    assert [one.method for one in world.got()] == told
+    assert what == "newer" or world.got()[0].value("SUMMARY") == "Brunch"

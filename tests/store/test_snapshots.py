@@ -150,6 +150,36 @@ async def test_a_round_whose_lease_was_taken_over_ends_nothing(
     assert await other.queue.list_jobs() == []
 
 
+async def test_what_was_settled_during_a_round_stays_and_is_looked_at_again(store, clock) -> None:
+    """`over` is what the round knew of what it writes; the others of the round are written."""
+    await store.snapshots.synced(state(clock), put=[shot("a"), shot("b"), shot("c", data=b"")])
+    over = {one.href: one for one in await store.snapshots.of_collection(ALICE, CAL)}
+    over[f"{CAL}d.ics"] = over[f"{CAL}e.ics"] = None
+    settled = [shot("a", base=b"newer"), shot("c"), shot("d", etag='"2"')]
+    await store.snapshots.synced(state(clock), put=settled)
+    await store.snapshots.synced(
+        state(clock, token="t2"),
+        put=[shot("a", etag='"x"'), shot("b", etag='"x"'), shot("d"), shot("e")],
+        gone=[f"{CAL}c.ics"],
+        over=over,
+        unseen=state(clock, baseline=False),
+    )
+    assert await store.snapshots.collections() == (state(clock, baseline=False),)
+    known = {one.href: one for one in await store.snapshots.of_collection(ALICE, CAL)}
+    assert [known[one.href] for one in settled] == settled
+    assert known[f"{CAL}b.ics"].etag == '"x"'
+    assert f"{CAL}e.ics" in known
+
+
+async def test_the_meetings_of_an_account_that_are_in_hand_are_those_that_are_leased(store, new_job) -> None:
+    await store.queue.add([new_job("a|u", uid="u"), new_job("b|v", uid="v"), new_job("c|w", account="carol")])
+    assert await store.snapshots.in_hand(ALICE) == frozenset()
+    jobs = await store.queue.claim("w", limit=3, lease=LEASE)
+    assert await store.snapshots.in_hand(ALICE) == {"u", "v"}
+    await store.queue.finish(next(one for one in jobs if one.uid == "u"))
+    assert await store.snapshots.in_hand(ALICE) == {"v"}
+
+
 async def test_a_round_that_is_kept_is_nobody_else_s(store, clock) -> None:
     held = await store.snapshots.lease_collection(ALICE, CAL, worker="1", lease=LEASE)
     clock.forward(minutes=9)
