@@ -329,5 +329,6 @@ def _sent(response: Reply) -> Sent:
 
 def _clean(text: str) -> str:
     """A text of the peer as one printable line."""
-    flat = "".join(c if c.isprintable() else " " for c in text.encode("utf-8", "replace").decode())
-    return " ".join(flat.split())[:_MAX_TEXT]
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(c if c.isprintable() else " " for c in text.encode("utf-8", "replace").decode())
+    return " ".join(text.split())[:_MAX_TEXT]
