@@ -26,7 +26,7 @@ from gateway.imip.write import with_method
 from gateway.itip import answers, invited
 from gateway.itip.model import Method, Outcome, Reason
 from gateway.log import Event, Log
-from gateway.ports import Clock, Entry, Job, JobKind, NewJob, Queue, Shown, Visit
+from gateway.ports import Clock, Entry, Job, JobKind, Languages, NewJob, Queue, Shown, Visit
 from gateway.render.question import Pending, Question, Questions
 from gateway.render.text import lines
 from gateway.render.voice import zone_of
@@ -78,9 +78,11 @@ class Rsvp:
         pages: Questions,
         clock: Clock,
         log: Log,
+        languages: Languages,
         settings: RsvpSettings,
     ) -> None:
         self._opener = opener
+        self._languages = languages
         self._queue = queue
         self._links = links
         self._pages = pages
@@ -111,6 +113,9 @@ class Rsvp:
         except _Refused as refused:
             status = 403 if refused.problem == "stale" else 409 if refused.problem == "closed" else 422
             return Shown(status=status, html=self._page(visit, opened, visit.form, problem=refused.problem))
+        language = self._pages.chosen(visit)
+        if language:  # by who sends a form: a link alone changes nothing (SPEC 7.1)
+            await self._languages.chose(opened.letter.letter.recipient, language)
         return Shown(status=303, location=done)
 
     async def _in_turn(self, form: Mapping[str, str], opened: Opened) -> str:

@@ -183,9 +183,10 @@ def spoken_to(new: NewLetter) -> str:
     return next((one.param("LANGUAGE") or "" for one in titles if one is not None), "")
 
 
-def outsider(new: NewLetter, *, by_domain: Mapping[str, str], organizer: str) -> Reader:
+def outsider(letter: Letter, *, by_domain: Mapping[str, str], organizer: str) -> Reader:
     """One who is no account of ours: `by_domain` has languages, `organizer` speaks the one that is guessed."""
-    known = spoken_to(new) or by_domain.get(mail_domain(new.recipient), "")
+    new = letter.letter
+    known = letter.language or spoken_to(new) or by_domain.get(mail_domain(new.recipient), "")
     return Reader(language=known or organizer, guessed=not known)
 
 

@@ -27,7 +27,7 @@ from gateway.ports.mail import (
     pack_mail,
     unpack_mail,
 )
-from gateway.ports.pages import Links, Pages, Shown, Visit
+from gateway.ports.pages import Languages, Links, Pages, Shown, Visit
 from gateway.ports.proposals import ProposalRow, Proposals, Undecided
 from gateway.ports.records import Records
 from gateway.ports.settle import Ledger, Letter, MarkRow, NewLetter, Plan, Plans, Posted
@@ -50,6 +50,7 @@ __all__ = [
     "JobKind",
     "JobState",
     "Journal",
+    "Languages",
     "Ledger",
     "Letter",
     "Links",

@@ -34,6 +34,14 @@ class Links(Protocol):
         ...
 
 
+class Languages(Protocol):
+    """What those read who are no accounts."""
+
+    async def chose(self, address: str, language: str) -> None:
+        """Whoever has this address reads this language; what he chose before is forgotten."""
+        ...
+
+
 class Pages(Protocol):
     """The pages of one kind of link. No call raises for what a visitor sent."""
 

@@ -44,6 +44,7 @@ class Letter:
     sequence: int  # row number, for VERP tokens
     created: datetime
     job: str = ""  # that planned it, and the others of the same change
+    language: str = ""  # that its reader chose on a page
     revoked: bool = False  # its links and its address for answers lead nowhere
 
 

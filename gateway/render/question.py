@@ -145,6 +145,10 @@ class Questions:
             zones=zones(str(speaking.locale), _zone_name(speaking)),
         )
 
+    def chosen(self, visit: Visit) -> str:
+        """The language that he chose on the page, as a tag; "" where he did not, or we do not speak it."""
+        return catalogue(visit.query.get("lang", ""), self._translations).replace("_", "-")
+
     def voice(self, visit: Visit, known: Reader) -> Voice:
         """Chosen on the page, else the setting of one of ours, else what his browser asks for, else the gateway's."""
         wanted = (visit.query.get("lang", ""), known.language, *accepted(visit.languages), self._language)

@@ -15,6 +15,7 @@ from gateway.store.held import HeldItems
 from gateway.store.intake import Intake
 from gateway.store.jobs import Jobs
 from gateway.store.journal import Journal
+from gateway.store.languages import Languages
 from gateway.store.ledger import Ledger
 from gateway.store.links import Links
 from gateway.store.plans import Plans
@@ -51,6 +52,7 @@ class Store:
         self.ledger = Ledger(self.db)
         self.links = Links(self.db, jobs)
         self.principals = Principals(self.db)
+        self.languages = Languages(self.db, jobs)
         self.journal = Journal(self.db, jobs)
         self.snapshots = Snapshots(self.db, jobs)
 

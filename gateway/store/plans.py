@@ -29,7 +29,7 @@ from gateway.store.jobs import Jobs, Laid, Lease, with_letters
 from gateway.store.prepared import Prepared
 
 _T = schema.plan
-_L = schema.letter
+_L, _TAG = schema.letter, schema.language
 _J = schema.job
 _GONE = ("remove", "forget")
 
@@ -177,8 +177,10 @@ class Plans:
 
     async def letter(self, letter_id: str) -> Letter | None:
         """One letter, whatever its state."""
-        row = await self._db.read(lambda conn: conn.execute(select(_L).where(_L.c.id == letter_id)).first())
-        return None if row is None else letters.letter_of(row)
+        chosen = select(_TAG.c.tag).where(_TAG.c.address == _L.c.recipient).scalar_subquery().label("chosen")
+        statement = select(_L, chosen).where(_L.c.id == letter_id)
+        row = await self._db.read(lambda conn: conn.execute(statement).first())
+        return None if row is None else replace(letters.letter_of(row), language=row.chosen or "")
 
     async def letter_of_row(self, number: int) -> Letter | None:
         """The letter that a link or an address of ours names, whatever its state."""

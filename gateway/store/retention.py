@@ -17,7 +17,7 @@ from gateway.store import schema
 
 AT_ONCE: Final = 1000  # rows of a table in one transaction: nobody waits long for it
 
-_J, _L, _H, _P = schema.journal, schema.letter, schema.held, schema.proposal
+_J, _L, _H, _P, _T = schema.journal, schema.letter, schema.held, schema.proposal, schema.language
 _C, _S = schema.collection, schema.snapshot
 _NEXT = schema.letter.alias("next")
 _OVER: Final = ("sent", "failed", "dropped")
@@ -31,11 +31,17 @@ def forget(conn: Connection, before: datetime) -> int:
         (_L, _L.c.number, _letters(before)),
         (_H, _H.c.id, select(_H.c.id).where(_H.c.closed < before)),
         (_P, _P.c.id, select(_P.c.id).where(_P.c.closed < before)),
+        (_T, _T.c.address, _silent(before)),
     ):
         found = conn.execute(which.limit(AT_ONCE)).scalars().all()
         if found:
             gone += conn.execute(delete(table).where(key.in_(found))).rowcount
     return gone + _calendars(conn, before)
+
+
+def _silent(before: datetime) -> Select[tuple[str]]:
+    """Whom nobody has written to since."""
+    return select(_T.c.address).where(_T.c.changed < before, _T.c.address.not_in(select(_L.c.recipient)))
 
 
 def _calendars(conn: Connection, before: datetime) -> int:

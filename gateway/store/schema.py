@@ -4,6 +4,7 @@
      |
      +--------- plan ------- letter, proposal (planned)    vanish with the job; what is ready or open stands alone
 
+    language     the language that somebody chose on a page
     principal    what the calendar servers call the accounts; never forgotten, or a guest would seem to have been removed
 
 Portable Core only: the same tables serve SQLite and PostgreSQL. The comparison of `state` with 'leased' is written as
@@ -35,7 +36,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from gateway.store.instants import Instant
 from gateway.store.texts import Key, Plain
 
-REVISION = "0008"  # the newest of migrations/versions; a test compares
+REVISION = "0009"  # the newest of migrations/versions; a test compares
 
 LEASED: ColumnElement[str] = literal_column("'leased'")
 NOTHING: ColumnElement[str] = literal_column("''")
@@ -298,6 +299,14 @@ principal = Table(
     _key("account", primary_key=True),
 )
 
+language = Table(
+    "language",
+    metadata,
+    _key("address", primary_key=True),
+    Column("tag", String(32), nullable=False),
+    Column("changed", Instant, nullable=False, index=True),
+)
+
 
 __all__ = [
     "AHEAD",
@@ -310,6 +319,7 @@ __all__ = [
     "held",
     "job",
     "journal",
+    "language",
     "ledger",
     "letter",
     "metadata",

@@ -193,7 +193,7 @@ def composer(
         else:
             owner = accounts.find(letter.letter.account)
             spoken = owner.language if owner else ""
-            reader = outsider(letter.letter, by_domain=config.letters.languages, organizer=spoken)
+            reader = outsider(letter, by_domain=config.letters.languages, organizer=spoken)
         parts = compose_letter(
             letter,
             moment,

@@ -274,6 +274,7 @@ def _answers(common: _Common, tokens: Tokens, words: meaning.Words) -> tuple[dic
         pages=pages,
         clock=common.clock,
         log=common.log,
+        languages=store.languages,
         settings=settings,
     )
     organizers = Organizing(

@@ -673,6 +673,7 @@ class World:
             pages=PAGES,
             clock=self.clock,
             log=self.log,
+            languages=self.store.languages,
             settings=PAGE,
         )
 

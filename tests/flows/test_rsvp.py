@@ -104,6 +104,27 @@ async def test_the_page_speaks_every_language_in_its_direction(weekly):
     assert len(seen) == 12
 
 
+async def test_a_language_that_was_chosen_is_kept_by_an_answer_and_by_no_look(invited):
+    async def chosen() -> str:
+        (letter,) = [
+            one
+            for one in await invited.store.plans.letters_sent("alice@example.org", "m1")
+            if one.letter.recipient == BOB
+        ]
+        return (await invited.store.plans.letter(letter.id)).language
+
+    await invited.bob.look(lang="pl", a="yes")
+    assert await chosen() == ""
+    invited.clock.forward(seconds=5)
+    for lang, kept in (("xx", ""), ("<script>", ""), ("pt", "pt-BR"), ("", "pt-BR"), ("pl", "pl")):
+        form = {"csrf": invited.bob.nonce, "answer": "accepted"}
+        await invited.rsvp.take(Visit(token=invited.bob.token, query={"lang": lang}, form=form))
+        assert await chosen() == kept
+    forged = {"csrf": "forged", "answer": "accepted"}
+    await invited.rsvp.take(Visit(token=invited.bob.token, query={"lang": "ja"}, form=forged))
+    assert await chosen() == "pl"
+
+
 async def test_the_link_of_the_letter_preselects_and_no_more(invited):
     page = await invited.bob.look(a="maybe")
     assert re.search(r'value="tentative" checked', page) and page.count(" checked") == 1

@@ -65,11 +65,14 @@ def test_a_guest_is_spoken_to_as_his_invitation_says(
 def test_a_guest_whose_invitation_says_no_language_has_that_of_his_domain_else_a_guess(
     a_letter: Callable[..., Letter],
 ) -> None:
-    new, by_domain = a_letter(recipient="bob@Example.FR").letter, {"example.fr": "fr"}
-    assert outsider(new, by_domain=by_domain, organizer="de") == Reader(language="fr")
-    assert outsider(new, by_domain={}, organizer="de") == Reader(language="de", guessed=True)
-    said = replace(new, calendar=new.calendar.replace(b"SUMMARY:", b"SUMMARY;LANGUAGE=ja:"))
+    letter, by_domain = a_letter(recipient="bob@Example.FR"), {"example.fr": "fr"}
+    assert outsider(letter, by_domain=by_domain, organizer="de") == Reader(language="fr")
+    assert outsider(letter, by_domain={}, organizer="de") == Reader(language="de", guessed=True)
+    text = letter.letter.calendar.replace(b"SUMMARY:", b"SUMMARY;LANGUAGE=ja:")
+    said = replace(letter, letter=replace(letter.letter, calendar=text))
     assert outsider(said, by_domain=by_domain, organizer="de") == Reader(language="ja")
+    chosen = replace(said, language="pl")
+    assert outsider(chosen, by_domain=by_domain, organizer="de") == Reader(language="pl")
 
 
 # --- notices ---------------------------------------------------------------------------------------------------------

@@ -112,3 +112,20 @@ async def test_much_is_forgotten_a_little_at_once(store, clock) -> None:
 def _held(moment) -> dict[str, object]:
     words = ("kind", "account", "sender", "uid", "method", "message_id", "reason", "job", "answer")
     return {**dict.fromkeys(words, "x"), "since": moment, "closed": moment}
+
+
+async def test_a_chosen_language_is_known_to_each_letter_until_none_goes_there_any_more(
+    store, new_job, clock
+) -> None:
+    await store.languages.chose("bob", "de")
+    await store.languages.chose("bob", "pl")
+    assert (await store.plans.letter(await sent(store, new_job, "bob"))).language == "pl"
+    assert (await store.plans.letter(await sent(store, new_job, "carol"))).language == ""
+    clock.forward(days=60)
+    await sent(store, new_job, "bob")
+    clock.forward(days=60)
+    await store.forget(clock.now() - timedelta(days=90))
+    assert await count(store, schema.language) == 1
+    clock.forward(days=60)
+    await store.forget(clock.now() - timedelta(days=90))
+    assert await count(store, schema.language) == 0

@@ -76,7 +76,7 @@ def test_a_moment_is_shown_in_utc() -> None:
 
 
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0005", "0006"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0005", "0006", "0008"])
 def test_a_database_of_an_earlier_revision_is_brought_up_with_what_it_holds(
     backend: str, revision: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
