@@ -20,7 +20,7 @@ from gateway.render.text import line, lines
 from gateway.render.view import View, view
 from gateway.render.voice import Translations, Voice, zone_of
 
-_SYMBOLS = {"ACCEPTED": "✓", "DECLINED": "✕", "TENTATIVE": "?", "DELEGATED": "→"}
+_SYMBOLS = {"ACCEPTED": "✓", "DECLINED": "✕", "TENTATIVE": "?"}
 _TONES = {"ACCEPTED": "yes", "DECLINED": "no", "TENTATIVE": "maybe"}
 
 
@@ -193,7 +193,7 @@ def _row(one: Guest, speaking: Voice) -> Row:
     return Row(
         name=person(guest or Invited(address=address), speaking),
         address=line(address, 254) if guest is not None and guest.name else "",
-        symbol=_SYMBOLS.get(status, "–"),
+        symbol=speaking.onward if status == "DELEGATED" else _SYMBOLS.get(status, "–"),
         tone=_TONES.get(status, ""),
         answer=words.get(status, speaking.say("no answer yet")),
         mailed=mailed,

@@ -97,7 +97,7 @@ def _delegation(sheet: Sheet, who: str, voice: Voice) -> _Made:
             "%(who)s invites you to this meeting in place of %(other)s.", who=who, other=name
         )
     verb = voice.say("Standing in: %(title)s")
-    return voice.say("You are asked to stand in"), "→", "news", verb, (sentence, _role(own, voice))
+    return voice.say("You are asked to stand in"), voice.onward, "news", verb, (sentence, _role(own, voice))
 
 
 def _update(sheet: Sheet, who: str, voice: Voice) -> _Made:
@@ -182,7 +182,7 @@ def given(guest: Guest, now: Facts, voice: Voice) -> tuple[str, str, str, str]:
             voice.say("%(who)s has declined.", who=who),
         ),
         "TENTATIVE": ("?", "maybe", voice.say("Maybe: %(title)s"), voice.say("%(who)s may come.", who=who)),
-        "DELEGATED": ("→", "maybe", voice.say("Delegated: %(title)s"), sends),
+        "DELEGATED": (voice.onward, "maybe", voice.say("Delegated: %(title)s"), sends),
         "COMPLETED": (
             "✓",
             "yes",
@@ -376,7 +376,9 @@ def _hint(sheet: Sheet, voice: Voice) -> str:
 
 def _footer(sheet: Sheet, who: str, voice: Voice) -> tuple[str, ...]:
     address, reader = line(sheet.sender.address, 254), line(sheet.recipient.address, 254)
-    kind, named = sheet.summary.kind, who if who == address else f"{who} <{address}>"
+    kind, named = sheet.summary.kind, who
+    if who != address:
+        named = f"{who} {isolate(f'<{address}>', voice.direction)}"
     organizer = sheet.summary.now.organizer
     other = organizer is not None and organizer.address.casefold() != sheet.recipient.address.casefold()
     if kind in {"answers", "stranger"} or (kind in _TO_ORGANIZER and not other):

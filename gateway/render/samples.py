@@ -75,6 +75,9 @@ def _summary(kind: str, facts: Facts) -> Summary:
         return Summary(kind=kind, now=facts, answers=told)
     if kind == "stranger":
         return Summary(kind=kind, now=facts, attendee=Guest(address="eve@example.net", partstat="ACCEPTED"))
+    if kind == "freebusy":
+        day = replace(facts, kind="VFREEBUSY", title=_ALICE.address)
+        return Summary(kind=kind, now=day, instances=(facts, moved))
     if kind == "message":
         said = replace(facts, comment="Is there a parking lot nearby?")
         return Summary(kind=kind, now=said, attendee=_BOB)

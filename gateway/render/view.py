@@ -15,7 +15,7 @@ from gateway.render.voice import Voice
 
 GUESTS = 20
 DATES = 3
-_SYMBOLS = {"ACCEPTED": "✓", "DECLINED": "✕", "TENTATIVE": "?", "DELEGATED": "→", "COMPLETED": "✓"}
+_SYMBOLS = {"ACCEPTED": "✓", "DECLINED": "✕", "TENTATIVE": "?", "COMPLETED": "✓"}
 _OPTIONAL = {"OPT-PARTICIPANT", "NON-PARTICIPANT"}
 
 
@@ -203,7 +203,7 @@ def _answer(guest: Guest, voice: Voice) -> Answer:
     status = guest.partstat.upper()
     return Answer(
         name=person(guest, voice),
-        symbol=_SYMBOLS.get(status, "–"),
+        symbol=voice.onward if status == "DELEGATED" else _SYMBOLS.get(status, "–"),
         word=words.get(status, voice.say("no answer yet")),
         optional=guest.role.upper() in _OPTIONAL,
     )

@@ -41,6 +41,11 @@ class Voice:
     def direction(self) -> str:
         return str(self.locale.text_direction)
 
+    @property
+    def onward(self) -> str:
+        """An arrow to where the text goes on."""
+        return "←" if self.direction == "rtl" else "→"
+
     def say(self, message: str, **values: object) -> str:
         """A translated sentence with its named values."""
         text = self.translations.gettext(message)
