@@ -33,6 +33,7 @@ class Profile:
     keeps_deleted: bool = False  # its trash holds a UID: a new object with it is a 500 until that is emptied
     replaces: bool = False  # a refused scheduling change goes through as DELETE and PUT
     orphans: int = 1  # so many overrides without their master it is known to take in one object
+    momentary: bool = True  # takes an event that ends when it begins
     provided: str = (
         ""  # what lets the gateway be the one who mails, although the server announces that it schedules
     )
@@ -92,6 +93,7 @@ PROFILES: Mapping[str, Profile] = {
             name="cyrus",
             read_back=False,
             guards_uid=True,
+            momentary=False,
             provided="Cyrus was told not to mail; with caldav_allowscheduling: off it would not announce scheduling",
         ),
         Profile(name="stalwart", told=NOBODY, found=NOBODY),
@@ -193,6 +195,7 @@ def judge(configured: str, evidence: Evidence) -> tuple[Profile, ProfileFacts]:
         sends=sends,
         schedules=evidence.schedules,
         orphans=profile.orphans,
+        momentary=profile.momentary,
         replaces=profile.replaces,
         problems=_problems(configured, found, sends, evidence),
         provided=_provided(profile, sends, evidence),

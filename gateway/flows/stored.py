@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.ical.event import CalendarObject, parse_object
 from gateway.ical.tree import Limits
-from gateway.itip import partial
+from gateway.itip import momentary, partial
 from gateway.ports import ProfileFacts
 
 GENEROUS: Final = Limits(
@@ -19,11 +19,12 @@ GENEROUS: Final = Limits(
 
 
 def read_stored(data: bytes) -> CalendarObject:
-    """The object, without a master that only a server wants (SPEC 12.3).
+    """The object, without a master or a length that only a server wants (SPEC 12.3).
 
     Raise MalformedCalendar, which says that a person or a server has put something else there.
     """
-    return partial.unwrapped(parse_object(data, GENEROUS))
+    meeting = partial.unwrapped(parse_object(data, GENEROUS))
+    return momentary.shortened(meeting) if says(data, momentary.MARK.encode()) else meeting
 
 
 def says(data: bytes, word: bytes) -> bool:
@@ -34,7 +35,8 @@ def says(data: bytes, word: bytes) -> bool:
 def to_store(meeting: CalendarObject, profile: ProfileFacts) -> CalendarObject:
     """The object as this server takes it; `read_stored` gives back what it was."""
     bare = meeting.master is None and len(meeting.overrides) > profile.orphans
-    return partial.wrapped(meeting) if bare else meeting
+    meeting = partial.wrapped(meeting) if bare else meeting
+    return meeting if profile.momentary else momentary.lengthened(meeting)
 
 
 __all__ = ["GENEROUS", "read_stored", "says", "to_store"]

@@ -59,6 +59,7 @@ class ProfileFacts:
     problems: tuple[str, ...] = ()
     provided: tuple[str, ...] = ()  # what the operator vouches for by naming the profile, and nobody can see
     orphans: int = 1  # so many overrides without their master it takes in one object
+    momentary: bool = True  # it takes an event that ends when it begins
     replaces: bool = False  # what it refuses as `attendee-allowed` goes through as DELETE and PUT
 
 

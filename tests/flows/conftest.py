@@ -136,6 +136,7 @@ class CalDav:
     schedules: bool = False
     provided: tuple[str, ...] = ()
     replaces: bool = False  # refuses an organizer's change in a guest's copy, as Xandikos does
+    momentary: bool = True  # without it what ends when it begins is refused, as Cyrus does
     orphans: int = 1  # more overrides than that without their master it refuses, as Radicale does
     faults: list[Fault] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
@@ -177,6 +178,7 @@ class CalDav:
             schedules=self.schedules,
             provided=self.provided,
             orphans=self.orphans,
+            momentary=self.momentary,
             replaces=self.replaces,
         )
 
@@ -249,6 +251,8 @@ class CalDav:
         events = data.split(b"BEGIN:VEVENT")[1:]
         if len(events) > self.orphans and all(b"\nRECURRENCE-ID" in one for one in events):
             raise BackendRefused(f"{href}: 400")
+        if not self.momentary and re.search(rb"\nDTSTART(\S+)\r\nDTEND\1\r|:PT0S", data):
+            raise BackendRefused(f"{href}: 403 valid-calendar-data")
         self.save(href, self.rewrite(data))
         written = self._at(href)
         assert written is not None

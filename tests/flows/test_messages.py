@@ -504,3 +504,23 @@ async def test_an_answer_to_our_letter_from_another_address_is_asked_about_once(
     stranger = say.answer(uid="m1", who="eve@example.net", DTSTAMP="20261102T110000Z")
     mail = await world.mail("REPLY", stranger, sender="eve@example.net")
     assert (await world.told(mail))[0] == ("held", "party-crasher")
+
+
+@pytest.mark.parametrize("end", ["DTEND:20261103T100000Z", "DURATION:PT0S"])
+async def test_a_server_that_wants_a_length_gets_a_second_that_nobody_else_sees(world, say, end):
+    world.calendars.momentary = False
+    text = say.invitation(DTSTART="20261103T100000Z", DTEND="20261103T100000Z")
+    mail = await world.mail("REQUEST", text.replace("DTEND:20261103T100000Z", end))
+    assert await world.told(mail) == [("applied", "invitation-stored")]
+    assert "DURATION:PT1S" in world.text(HREF) and "DTEND" not in world.text(HREF)
+    await world.drain()
+    world.edit(HREF, ("PARTSTAT=NEEDS-ACTION", "PARTSTAT=ACCEPTED"))
+    await world.drain()
+    (letter,) = world.got("bob@example.net")
+    assert letter.partstat == "ACCEPTED" and "DTSTART:20261103T100000Z" in letter.calendar
+    assert "PT1S" not in letter.calendar and "X-IMIP-GATEWAY-MOMENT" not in letter.calendar
+    moved = say.invitation(SEQUENCE="1", DTSTART="20261104T100000Z", DTEND="20261104T110000Z")
+    mail = await world.mail("REQUEST", moved.replace("20261101T080000Z", "20261101T100000Z"))
+    assert await world.told(mail) == [("applied", "invitation-rescheduled")]
+    stored = world.text(HREF)
+    assert "DTEND:20261104T110000Z" in stored and "PT1S" not in stored and "MOMENT" not in stored
