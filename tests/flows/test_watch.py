@@ -418,15 +418,15 @@ async def test_the_round_is_told_as_the_interface_says(world):
 
 @pytest.mark.parametrize("when", ["before", "around"])
 @pytest.mark.parametrize(
-    ("what", "told"),
+    ("what", "known", "told"),
     [
-        ("deleted", ["REQUEST", "CANCEL"]),
-        ("without guests", ["REQUEST", "CANCEL"]),
-        ("newer", ["REQUEST", "REQUEST"]),
-        ("as it was", ["REQUEST"]),
+        ("deleted", False, ["REQUEST", "CANCEL"]),
+        ("deleted", True, ["REQUEST", "CANCEL"]),
+        ("without guests", False, ["REQUEST", "CANCEL"]),
+        ("newer", False, ["REQUEST", "REQUEST"]),
+        ("as it was", False, ["REQUEST"]),
     ],
 )
-@pytest.mark.parametrize("known", [False, True])
 async def test_what_happens_between_a_look_and_its_settling_is_told_once_and_not_lost(
     new_world, say, database, monkeypatch, *, when, what, told, known
 ):
