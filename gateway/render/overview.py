@@ -13,8 +13,9 @@ from gateway.itip.model import Guest as Invited
 from gateway.itip.model import Summary, When
 from gateway.ports import Posted, Undecided, Visit
 from gateway.render.changes import person
+from gateway.render.choices import as_chosen, languages, zones
 from gateway.render.dates import clock, short, span
-from gateway.render.question import Banner, Questions, as_chosen, languages, zones
+from gateway.render.question import Banner, Questions
 from gateway.render.templates import Templates
 from gateway.render.text import line, lines
 from gateway.render.view import View, view

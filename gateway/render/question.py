@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
-from urllib.parse import urlencode
-
-from babel.core import Locale, get_global
 
 from gateway.accounts import Account
 from gateway.imip.fields import Mailbox
@@ -16,6 +12,7 @@ from gateway.imip.letter import Reader, Sheet
 from gateway.itip.invited import Standing
 from gateway.itip.model import Summary
 from gateway.ports import Visit
+from gateway.render.choices import Choice, accepted, as_chosen, city, languages, zones
 from gateway.render.dates import clock, short, shown
 from gateway.render.templates import Templates
 from gateway.render.text import lines
@@ -24,7 +21,6 @@ from gateway.render.voice import Translations, Voice, catalogue, voice, zone_of
 
 _ASKED = {"yes": "accepted", "maybe": "tentative", "no": "declined"}
 _TONES = {"ACCEPTED": ("yes", "✓"), "TENTATIVE": ("maybe", "?"), "DECLINED": ("no", "✕")}
-_OLD = frozenset({"US/", "Etc/", "SystemV/"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,18 +62,6 @@ class Banner:
     symbol: str
     text: str
     urgent: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """One thing to choose."""
-
-    value: str
-    label: str
-    chosen: bool = False
-    note: str = ""
-    tone: str = ""
-    symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,12 +141,6 @@ class Questions:
         return voice(next(spoken, "en"), zone, available=self._translations, home=self._zone)
 
 
-def as_chosen(action: str, visit: Visit) -> str:
-    """Where a form goes, so that the page that follows speaks as this one does."""
-    chosen = {name: visit.query[name] for name in ("lang", "tz") if visit.query.get(name)}
-    return action + (f"?{urlencode(chosen)}" if chosen else "")
-
-
 def _view(question: Question, speaking: Voice, visit: Visit) -> QuestionView:
     organizer = question.summary.now.organizer
     sender = Mailbox(
@@ -190,7 +168,7 @@ def _view(question: Question, speaking: Voice, visit: Visit) -> QuestionView:
         start=values.get("start") or begin,
         end=values.get("end") or end,
         zone=_zone_name(speaking) or _event_zone(question),
-        zone_name=_city(_zone_name(speaking) or _event_zone(question), speaking),
+        zone_name=city(_zone_name(speaking) or _event_zone(question), str(speaking.locale)),
         comment="\n".join(lines(values.get("comment", ""), limit=40))[:500],
         problem=_problem(question.problem, speaking),
         asked=values.get("a", "") if values.get("a") in _ASKED else "",
@@ -372,65 +350,4 @@ def _zone_name(speaking: Voice) -> str:
     return str(getattr(speaking.zone, "key", "UTC")) if speaking.zone is not None else ""
 
 
-def _city(zone: str, speaking: Voice) -> str:
-    return dict(_cities(str(speaking.locale))).get(zone, zone)
-
-
-def accepted(header: str) -> tuple[str, ...]:
-    """RFC 9110 12.5.4: the languages that a browser asks for, the best first."""
-    found = []
-    for part in header[:500].split(","):
-        tag, _, weight = part.strip().partition(";")
-        try:
-            quality = float(weight.strip().removeprefix("q=") or 1)
-        except ValueError:
-            continue
-        if tag and quality > 0:
-            found.append((-quality, tag.strip()))
-    return tuple(tag for _, tag in sorted(found, key=lambda one: one[0]))
-
-
-@lru_cache(maxsize=64)
-def languages(known: tuple[str, ...], spoken: str) -> tuple[Choice, ...]:
-    """Every language that we have, each in its own words."""
-    names = []
-    for one in sorted(known):
-        tag = one.replace("_", "-")
-        locale = Locale.parse(one)
-        name = locale.get_display_name(locale) or tag
-        names.append(Choice(value=tag, label=name[:1].upper() + name[1:], chosen=tag == spoken))
-    return tuple(names)
-
-
-def zones(locale: str, chosen: str) -> tuple[Choice, ...]:
-    """The time zones by their cities."""
-    return tuple(Choice(value=name, label=city, chosen=name == chosen) for name, city in _cities(locale))
-
-
-@lru_cache(maxsize=32)
-def _cities(locale: str) -> tuple[tuple[str, str], ...]:
-    names = [
-        one
-        for one in get_global("zone_territories")
-        if "/" in one and not any(one.startswith(old) for old in _OLD) and zone_of(one)
-    ]
-    told = Locale.parse(locale).time_zones
-    found = [(one, _city_of(one, told)) for one in names]
-    return (("UTC", "UTC"), *sorted(found, key=lambda one: one[1].casefold()))
-
-
-def _city_of(name: str, told: Mapping[str, Mapping[str, str]]) -> str:
-    """CLDR keeps the first name that a zone ever had: Asia/Calcutta has the city, Asia/Kolkata has none."""
-    cities = (told.get(one, {}).get("city") for one in (name, *_former().get(name, ())))
-    return next(filter(None, cities), name.rpartition("/")[2].replace("_", " "))
-
-
-@lru_cache(maxsize=1)
-def _former() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for old, new in get_global("zone_aliases").items():
-        found.setdefault(new, []).append(old)
-    return found
-
-
-__all__ = ["Banner", "Choice", "Pending", "Question", "QuestionView", "Questions", "accepted", "as_chosen"]
+__all__ = ["Banner", "Pending", "Question", "QuestionView", "Questions"]

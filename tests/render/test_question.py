@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from gateway.imip.letter import Reader
 from gateway.ports import Visit
 from gateway.render.catalog import catalogues
+from gateway.render.choices import accepted
 from gateway.render.letters import FILTERS
-from gateway.render.question import Questions, accepted, languages, zones
+from gateway.render.question import Questions
 from gateway.render.templates import Templates
 
 ROOT = Path(__file__).resolve().parents[2] / "templates"
@@ -23,21 +24,6 @@ PAGES = Questions(
     language="de",
     zone="UTC",
 )
-
-
-@pytest.mark.parametrize(
-    ("header", "tags"),
-    [
-        ("", ()),
-        ("de", ("de",)),
-        ("fr;q=0.5, de-AT, en;q=0.7", ("de-AT", "en", "fr")),
-        ("de;q=0", ()),
-        ("de;q=x, en", ("en",)),
-        ("*", ("*",)),
-    ],
-)
-def test_a_browser_asks_for_the_best_language_first(header: str, tags: tuple[str, ...]) -> None:
-    assert accepted(header) == tags
 
 
 @given(st.text(max_size=600))
@@ -60,17 +46,6 @@ def test_what_was_chosen_counts_before_what_is_known_and_what_is_asked(
 ) -> None:
     found = PAGES.voice(Visit(token="", query=query, languages=header), Reader(language=known))
     assert found.language == spoken
-
-
-def test_languages_name_themselves_and_zones_their_cities() -> None:
-    assert [(one.value, one.label) for one in languages(("de", "en"), "de")] == [
-        ("de", "Deutsch"),
-        ("en", "English"),
-    ]
-    found = {one.value: one.label for one in zones("de", "Europe/Vienna")}
-    assert found["Europe/Vienna"] == "Wien" and found["UTC"] == "UTC" and len(found) > 300
-    assert found["Asia/Kolkata"] == "Kalkutta" and found["America/Argentina/Buenos_Aires"] == "Buenos Aires"
-    assert not any("/" in one for one in found.values()) and len(set(found.values())) == len(found)
 
 
 def test_a_link_that_leads_nowhere_says_no_more() -> None:
