@@ -20,6 +20,7 @@ from gateway.flows.messages import Messages
 from gateway.flows.opened import SOURCE, Opened, Opener
 from gateway.flows.receive import lane, pack_verdict
 from gateway.ical import onward
+from gateway.ical.address import address
 from gateway.ical.event import CalendarObject
 from gateway.imip.links import LinkTokens, Purpose
 from gateway.imip.write import with_method
@@ -28,13 +29,14 @@ from gateway.itip.model import Method, Outcome, Reason
 from gateway.log import Event, Log
 from gateway.ports import Clock, Entry, Job, JobKind, Languages, NewJob, Queue, Shown, Visit
 from gateway.render.question import Pending, Question, Questions
-from gateway.render.text import lines
+from gateway.render.text import line, lines
 from gateway.render.voice import zone_of
 
 ANSWERS = {"accepted": "ACCEPTED", "tentative": "TENTATIVE", "declined": "DECLINED"}
-COUNTER, UNDO = "counter", "undo"
+COUNTER, DELEGATE, UNDO = "counter", "delegate", "undo"
 OPEN_FOR = timedelta(days=1)  # a form that was fetched longer ago is asked for again
 COMMENT = 500
+ADDRESS = 254  # RFC 5321 4.5.3.1.3
 AT_ONCE = 5  # forms of one guest that come in the same moment
 FARTHEST = timedelta(days=3660)
 _FORMS = ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d")
@@ -56,6 +58,7 @@ class Said:
     answer: str  # PARTSTAT, or ""
     key: str
     message: CalendarObject
+    to: str = ""  # whom he sends
 
 
 class _Refused(Exception):
@@ -167,6 +170,7 @@ class Rsvp:
                 "key": _place(said),
                 "answer": said.answer,
                 "linked": _linked(form),
+                "to": said.to,
                 "date": onward.anchor(said.key),
                 "start": form.get("start", "") if said.method is Method.COUNTER else "",
                 "given": now.isoformat(),
@@ -233,7 +237,8 @@ def _said(form: Mapping[str, str], opened: Opened) -> Said:
     if opened.stored is None or opened.closed:
         raise _Refused("closed")
     answer, comment = form.get("answer", ""), "\n".join(lines(form.get("comment", ""), limit=40))[:COMMENT]
-    scope = form.get("scope") or ("series" if opened.standing.whole else "instance")
+    whole = opened.standing.whole and not (answer == DELEGATE and form.get("instance"))
+    scope = form.get("scope") or ("series" if whole else "instance")
     date = form.get("instance", "") if scope != "series" else ""
     if scope not in ("series", "instance", "following") or (scope != "series" and not date):
         raise _Refused("date")
@@ -245,6 +250,8 @@ def _said(form: Mapping[str, str], opened: Opened) -> Said:
     try:
         if answer == COUNTER:
             return _proposal(form, opened, opened.stored, key, comment)
+        if answer == DELEGATE:
+            return _deputy(form, opened, opened.stored, key, comment)
         if answer not in ANSWERS:
             raise _Refused("choose")
         partstat = ANSWERS[answer]
@@ -281,6 +288,17 @@ def _proposal(
     if message is None:
         raise _Refused("date")
     return Said(method=Method.COUNTER, answer="", key=key, message=message)
+
+
+def _deputy(form: Mapping[str, str], opened: Opened, stored: CalendarObject, key: str, comment: str) -> Said:
+    """Each delegate is a letter to somebody whom he names: `itip.delegation` counts them."""
+    to, name = address(form.get("deputy", "")[:ADDRESS]), line(form.get("name", ""), 80)
+    message = invited.delegation(
+        stored, opened.who, key, to=to, name=name, comment=comment, context=opened.context
+    )
+    if message is None or onward.is_onward(key):
+        raise _Refused("deputy")
+    return Said(method=Method.REPLY, answer="DELEGATED", key=key, message=message, to=name or to)
 
 
 def _time(text: str) -> datetime | None:
@@ -340,6 +358,7 @@ def _pending(job: Job) -> Pending:
         due=job.due,
         void=bool(facts.get("void")),
         start=str(facts.get("start", "")),
+        to=str(facts.get("to", "")),
     )
 
 

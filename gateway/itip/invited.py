@@ -12,12 +12,13 @@ from typing import Final
 
 from gateway.errors import MalformedCalendar
 from gateway.ical import onward, recur, times
-from gateway.ical.address import Address
+from gateway.ical.address import Address, is_mail, mailto
 from gateway.ical.event import ONWARD, CalendarObject, partstat
 from gateway.ical.stamp import to_utc
 from gateway.ical.times import Moment, moment_prop
 from gateway.ical.tree import Component, Property, prop, text_prop
 from gateway.itip import compose, roles, sequences
+from gateway.itip import delegation as delegating
 from gateway.itip.counter import disallows
 from gateway.itip.model import Context, When
 from gateway.itip.significance import components_by_key, instance
@@ -92,6 +93,31 @@ def reply(
         return message
     said = {name: one.add(text_prop("COMMENT", comment)) for name, one in components_by_key(message)}
     return message.with_components(said)
+
+
+def delegation(
+    stored: CalendarObject,
+    who: Address,
+    key: str,
+    *,
+    to: Address,
+    name: str,
+    comment: str,
+    context: Context,
+) -> CalendarObject | None:
+    """RFC 5546 3.2.2.3: he sends somebody else, to all of it or to one date. None where that cannot be."""
+    message = reply(stored, who, key, answer="DELEGATED", comment=comment, context=context)
+    if message is None or not is_mail(to):
+        return None
+    sent = {}
+    for place, component in components_by_key(message):
+        (own,) = component.all("ATTENDEE")
+        line = own.with_params(DELEGATED_TO=(mailto(to),))
+        if delegating.fault(instance(stored, key), who, line):
+            return None
+        other = prop("ATTENDEE", mailto(to), CN=name or None, DELEGATED_FROM=own.value)
+        sent[place] = component.replace(own, line).add(other)
+    return message.with_components(sent)
 
 
 def counter(
@@ -177,4 +203,15 @@ def _last(stored: CalendarObject) -> datetime | None:
         return None
 
 
-__all__ = ["DATES", "Dated", "Standing", "counter", "is_all_day", "key_of", "reply", "standing", "zone_at"]
+__all__ = [
+    "DATES",
+    "Dated",
+    "Standing",
+    "counter",
+    "delegation",
+    "is_all_day",
+    "key_of",
+    "reply",
+    "standing",
+    "zone_at",
+]

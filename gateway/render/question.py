@@ -15,12 +15,17 @@ from gateway.ports import Visit
 from gateway.render.choices import Choice, accepted, as_chosen, city, languages, zones
 from gateway.render.dates import clock, short, shown
 from gateway.render.templates import Templates
-from gateway.render.text import lines
+from gateway.render.text import isolate, line, lines
 from gateway.render.view import View, named, view
 from gateway.render.voice import Translations, Voice, catalogue, voice, zone_of
 
 _ASKED = {"yes": "accepted", "maybe": "tentative", "no": "declined"}
-_TONES = {"ACCEPTED": ("yes", "✓"), "TENTATIVE": ("maybe", "?"), "DECLINED": ("no", "✕")}
+_TONES = {
+    "ACCEPTED": ("yes", "✓"),
+    "TENTATIVE": ("maybe", "?"),
+    "DECLINED": ("no", "✕"),
+    "DELEGATED": ("news", "→"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,7 @@ class Pending:
     due: datetime
     void: bool
     start: str = ""
+    to: str = ""  # whom he sends in his place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +86,9 @@ class QuestionView:
     dates: tuple[Choice, ...]
     counters: bool
     proposing: bool
+    sending: bool
+    deputy: str
+    name: str
     all_day: bool
     start: str
     end: str
@@ -164,6 +173,9 @@ def _view(question: Question, speaking: Voice, visit: Visit) -> QuestionView:
         dates=_dates(question, speaking),
         counters=question.standing.counters and not question.closed,
         proposing=values.get("answer") == "counter",
+        sending=values.get("answer") == "delegate",
+        deputy=line(values.get("deputy", ""), 254),
+        name=line(values.get("name", ""), 80),
         all_day=question.summary.now.start is not None and question.summary.now.start.form == "date",
         start=values.get("start") or begin,
         end=values.get("end") or end,
@@ -266,6 +278,7 @@ def _banners(question: Question, speaking: Voice) -> tuple[Banner, ...]:
             "ACCEPTED": speaking.say("You have accepted."),
             "TENTATIVE": speaking.say("You have answered: maybe."),
             "DECLINED": speaking.say("You have declined."),
+            "DELEGATED": speaking.say("You have sent somebody in your place."),
         }
         found.append(Banner(tone=tone, symbol=symbol, text=held[status]))
     return tuple(found)
@@ -308,6 +321,11 @@ def _waiting(question: Question, speaking: Voice) -> list[Banner]:
             "ACCEPTED": speaking.say("You accept. The organizer is told at %(time)s.", time=at),
             "TENTATIVE": speaking.say("You may come. The organizer is told at %(time)s.", time=at),
             "DECLINED": speaking.say("You decline. The organizer is told at %(time)s.", time=at),
+            "DELEGATED": speaking.say(
+                "You send %(who)s in your place. The organizer is told at %(time)s.",
+                who=isolate(line(one.to, 254), speaking.direction),
+                time=at,
+            ),
         }
         tone, symbol = _TONES.get(one.answer, ("news", "●"))
         found.append(Banner(tone=tone, symbol=symbol, text=sentence.get(one.answer, ""), urgent=True))
@@ -324,6 +342,7 @@ def _problem(problem: str, speaking: Voice) -> str:
         "one": speaking.say("Please choose one date for which you propose another time."),
         "time": speaking.say("Please give a beginning and an end that comes after it."),
         "closed": speaking.say("This cannot be answered any more."),
+        "deputy": speaking.say("Please give the e-mail address of somebody who can come in your place."),
     }
     return words.get(problem, "")
 

@@ -145,6 +145,11 @@ async def test_an_answer_takes_effect_when_the_undo_time_is_over(invited):
     assert mail.recipient == BOB and b"in your name" in mail.content, "SPEC 7.1: it may not have been he"
 
 
+def dates_of(page: str) -> int:
+    """How many dates there are to choose from; the two forms below offer them as well."""
+    return page.partition("</select>")[0].count('<option value="20261')
+
+
 def line(world, who: str) -> str:
     return next(one for one in world.text(HREF).splitlines() if who in one and one.startswith("ATTENDEE"))
 
@@ -314,7 +319,7 @@ async def test_a_crash_loses_no_answer_and_applies_none_twice(new_world, say):
 
 async def test_one_date_and_the_rest_of_a_series_are_answered_apart(weekly):
     page = await weekly.bob.look()
-    assert page.count('<option value="20261') == 4 and "This date and all following" in page
+    assert dates_of(page) == 4 and "This date and all following" in page
     await weekly.bob.answer(answer="accepted", scope="series", instance="20261110T100000Z")
     await weekly.bob.answer(answer="declined", scope="instance", instance="20261117T100000Z")
     await after_undo(weekly)
@@ -475,7 +480,7 @@ async def test_a_guest_of_one_date_answers_that_date_only(weekly):
     await weekly.drain()
     eve = Guest(weekly, token_of(weekly, "eve@example.net"))
     page = await eve.look()
-    assert page.count('<option value="20261') == 1 and "All dates" not in page
+    assert dates_of(page) == 1 and "All dates" not in page
     assert (await eve.answer(answer="accepted", scope="series")).status == 422
     assert (await eve.answer(answer="accepted", instance="20261117T100000Z")).status == 422
     assert (await eve.answer(answer="accepted", instance="20261124T100000Z")).location == "n=given"
@@ -492,3 +497,78 @@ async def test_a_task_is_taken_on_by_its_page_too(world, say):
     await bob.answer(answer="accepted")
     await after_undo(world)
     assert "PARTSTAT=ACCEPTED" in line(world, BOB)
+
+
+EVE = "eve@example.net"
+
+
+async def test_a_guest_sends_somebody_else_whom_the_organizer_then_asks(invited):
+    sent = await invited.bob.answer(
+        answer="delegate", deputy=" Eve <EVE@example.net> ", name="Eve\r\nX", comment="away"
+    )
+    assert sent.location == "n=given"
+    assert "You send Eve X in your place. The organizer is told at" in await invited.bob.look()
+    await after_undo(invited)
+    own, other = line(invited, "DELEGATED-TO"), line(invited, f":mailto:{EVE}")
+    assert "PARTSTAT=DELEGATED" in own and f'DELEGATED-TO="mailto:{EVE}"' in own and "away" in own
+    assert f'DELEGATED-FROM="mailto:{BOB}"' in other and "CN=Eve X" in other
+    await invited.drain()
+    assert sorted({one.recipient for one in invited.outbox.mails}) == sorted([BOB, EVE])
+    assert "You have sent somebody in your place." in await invited.bob.look()
+    eve = Guest(invited, token_of(invited, EVE))
+    assert (await eve.answer(answer="accepted")).location == "n=given"
+    await after_undo(invited)
+    assert "PARTSTAT=ACCEPTED" in line(invited, f":mailto:{EVE}")
+
+
+async def test_who_sent_somebody_may_come_himself_after_all(invited):
+    await invited.bob.answer(answer="delegate", deputy=EVE)
+    await after_undo(invited)
+    await invited.bob.answer(answer="accepted")
+    await after_undo(invited)
+    assert "PARTSTAT=ACCEPTED" in line(invited, BOB) and EVE not in invited.text(HREF)
+
+
+async def test_one_date_is_handed_on(weekly):
+    sent = await weekly.bob.answer(answer="delegate", deputy=EVE, instance="20261117T100000Z")
+    assert sent.location == "n=given"
+    await after_undo(weekly)
+    master, second = weekly.text(HREF).split("BEGIN:VEVENT")[1:]
+    assert "RECURRENCE-ID:20261117T100000Z" in second and EVE in second and EVE not in master
+
+
+@pytest.mark.parametrize(
+    "deputy",
+    [
+        "",
+        "nobody",
+        "a@",
+        "@b",
+        "a b@c.example",
+        "a@b\r\nBcc: c@d",
+        "a@b,c@d",
+        "https://example.org/eve",
+        f"{'x' * 300}@y.example",
+        BOB,
+        "alice@example.org",
+        "mailto:bob@example.net",
+    ],
+)
+async def test_nobody_is_sent_who_cannot_come(deputy, invited):
+    shown = await invited.bob.answer(answer="delegate", deputy=deputy)
+    assert shown.status == 422 and "somebody who can come in your place" in shown.html
+    assert re.search('id="deputy"[^>]* aria-invalid="true" aria-describedby="result"', shown.html)
+    assert await invited.waiting() == []
+
+
+async def test_the_page_is_no_cannon(invited):
+    """One delegation waits at a time; those that take effect are counted with all that this guest has caused."""
+    for number in range(15):
+        await invited.bob.answer(answer="delegate", deputy=f"eve{number}@example.net")
+    await invited.drain()
+    assert [one.recipient for one in invited.outbox.mails if "eve" in one.recipient] == ["eve14@example.net"]
+    for number in range(30):
+        await invited.bob.answer(answer="delegate", deputy=f"dan{number}@example.net")
+        await after_undo(invited)
+    await invited.drain()
+    assert len([one for one in invited.outbox.mails if one.recipient != BOB]) <= 20
