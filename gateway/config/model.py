@@ -106,7 +106,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letters:
-    answers: timedelta = timedelta(minutes=5)  # zero: organizers are not told
+    answers: timedelta = timedelta(
+        seconds=30
+    )  # as `watch.settle` unless it is set; zero: organizers are not told
     languages: Mapping[str, str] = field(default_factory=dict)  # of guests, by the domain of their address
 
 

@@ -105,7 +105,10 @@ DELIVERY = Table(
         "mail_local_guests": v.switch,
     },
 )
-LETTERS = Table(makes=model.Letters, keys={"answers": v.duration, "languages": v.by_domain(v.language)})
+LETTERS = Table(
+    makes=model.Letters,
+    keys={"answers": v.optional(v.duration, timedelta()), "languages": v.by_domain(v.language)},
+)
 TRUST = Table(
     makes=model.Trust,
     keys={
@@ -377,10 +380,14 @@ def _complete(config: model.Config, document: Mapping[str, Any]) -> model.Config
         delivery = replace(delivery, service_address=f"calendar@{domains[0]}")
     if not _table(document, "watch").get("settle_deleted"):
         watch = replace(watch, settle_deleted=10 * watch.settle)
+    letters = config.letters
+    if not _table(document, "letters").get("answers"):
+        letters = replace(letters, answers=max(watch.settle, timedelta(seconds=1)))
     return replace(
         config,
         gateway=replace(config.gateway, public_url=config.gateway.public_url.rstrip("/")),
         delivery=delivery,
+        letters=letters,
         watch=watch,
         accounts=tuple(_complete_account(one, domains) for one in config.accounts),
     )

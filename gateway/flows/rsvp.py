@@ -116,9 +116,7 @@ class Rsvp:
         except _Refused as refused:
             status = 403 if refused.problem == "stale" else 409 if refused.problem == "closed" else 422
             return Shown(status=status, html=self._page(visit, opened, visit.form, problem=refused.problem))
-        language = self._pages.chosen(visit)
-        if language:  # by who sends a form: a link alone changes nothing (SPEC 7.1)
-            await self._languages.chose(opened.letter.letter.recipient, language)
+        await self._remember(visit, opened.letter.letter.recipient)
         return Shown(status=303, location=done)
 
     async def _in_turn(self, form: Mapping[str, str], opened: Opened) -> str:
@@ -129,6 +127,13 @@ class Rsvp:
                 return done
             opened = await self._opener.row(opened.row) or opened
         return "n=both"
+
+    async def _remember(self, visit: Visit, address: str) -> None:
+        """SPEC 6.1: who sends a form says in which language he reads; a link alone changes nothing (SPEC 7.1)."""
+        chosen = self._pages.chosen(visit)
+        language = chosen or self._pages.asked(visit)
+        if language:
+            await self._languages.reads(address, language, chosen=bool(chosen))
 
     async def _taken(self, form: Mapping[str, str], opened: Opened) -> str:
         """What the page is to show; "" when another form was first by a moment."""

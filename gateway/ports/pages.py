@@ -37,8 +37,8 @@ class Links(Protocol):
 class Languages(Protocol):
     """What those read who are no accounts."""
 
-    async def chose(self, address: str, language: str) -> None:
-        """Whoever has this address reads this language; what he chose before is forgotten."""
+    async def reads(self, address: str, language: str, *, chosen: bool) -> None:
+        """Whoever has this address reads this language; where he has not chosen it, only if nothing is known of him."""
         ...
 
 

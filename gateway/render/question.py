@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -140,7 +140,15 @@ class Questions:
 
     def chosen(self, visit: Visit) -> str:
         """The language that he chose on the page, as a tag; "" where he did not, or we do not speak it."""
-        return catalogue(visit.query.get("lang", ""), self._translations).replace("_", "-")
+        return self._first((visit.query.get("lang", ""),))
+
+    def asked(self, visit: Visit) -> str:
+        """The best that his browser asks for and we speak, as a tag."""
+        return self._first(accepted(visit.languages))
+
+    def _first(self, wanted: Iterable[str]) -> str:
+        found = (catalogue(one, self._translations) for one in wanted)
+        return next((one for one in found if one), "").replace("_", "-")
 
     def voice(self, visit: Visit, known: Reader) -> Voice:
         """Chosen on the page, else the setting of one of ours, else what his browser asks for, else the gateway's."""

@@ -60,11 +60,10 @@ def test_a_domain_has_a_language() -> None:
     )
     assert config.letters.languages == {"example.fr": "fr", "xn--bcher-kva.example": "pt-BR"}
     assert config.letters.answers == timedelta()
-    problems = faults(SMALLEST + '[letters]\nlanguages = { "no domain" = "fr" }')
-    assert (
-        problems == faults(SMALLEST + '[letters]\nlanguages = { "no domain" = "fr" }')
-        and "[letters] languages" in problems[0]
-    )
+    assert parse(SMALLEST + '[watch]\nsettle = "7s"').letters.answers == timedelta(seconds=7)
+    assert parse(SMALLEST + '[watch]\nsettle = "0s"').letters.answers == timedelta(seconds=1)
+    (problem,) = faults(SMALLEST + '[letters]\nlanguages = { "no domain" = "fr" }')
+    assert "[letters] languages" in problem
     assert "a table is expected" in faults(SMALLEST + '[letters]\nlanguages = "fr"')[0]
 
 

@@ -125,6 +125,26 @@ async def test_a_language_that_was_chosen_is_kept_by_an_answer_and_by_no_look(in
     assert await chosen() == "pl"
 
 
+async def test_what_the_browser_of_a_guest_asks_for_is_kept_until_he_chooses(invited):
+    letter = next(
+        one
+        for one in await invited.store.plans.letters_sent("alice@example.org", "m1")
+        if one.letter.recipient == BOB
+    )
+    for browser, lang, kept in (
+        ("xx, fr-CH;q=0.9", "", "fr"),
+        ("ja", "", "fr"),
+        ("ja", "de", "de"),
+        ("ja", "", "de"),
+    ):
+        await invited.bob.look()
+        form = {"csrf": invited.bob.nonce, "answer": "accepted"}
+        await invited.rsvp.take(
+            Visit(token=invited.bob.token, query={"lang": lang}, form=form, languages=browser)
+        )
+        assert (await invited.store.plans.letter(letter.id)).language == kept
+
+
 async def test_the_link_of_the_letter_preselects_and_no_more(invited):
     page = await invited.bob.look(a="maybe")
     assert re.search(r'value="tentative" checked', page) and page.count(" checked") == 1

@@ -117,8 +117,9 @@ def _held(moment) -> dict[str, object]:
 async def test_a_chosen_language_is_known_to_each_letter_until_none_goes_there_any_more(
     store, new_job, clock
 ) -> None:
-    await store.languages.chose("bob", "de")
-    await store.languages.chose("bob", "pl")
+    await store.languages.reads("bob", "de", chosen=False)
+    await store.languages.reads("bob", "pl", chosen=True)
+    await store.languages.reads("bob", "ja", chosen=False)
     assert (await store.plans.letter(await sent(store, new_job, "bob"))).language == "pl"
     assert (await store.plans.letter(await sent(store, new_job, "carol"))).language == ""
     clock.forward(days=60)
