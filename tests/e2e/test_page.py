@@ -55,7 +55,7 @@ def gateway(start: Callable[..., Any], free_port: Callable[[], int]) -> Any:
     text = found.config.read_text()
     text = text.replace(
         f'[web]\nlisten = "127.0.0.1:{found.web}"',
-        f'[web]\nlisten = "127.0.0.1:{port}"\nundo = "2s"\ndwell = "0s"',
+        f'[web]\nlisten = "127.0.0.1:{port}"\nundo = "2s"\ndwell = "0s"\n\n[letters]\nanswers = "1s"',
     )
     found.web = port
     found.config.write_text(text)

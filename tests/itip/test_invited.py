@@ -141,3 +141,25 @@ def test_a_meeting_is_cancelled_when_all_of_it_is() -> None:
     assert invited.standing(meeting("DTSTART:20261110T100000Z", "STATUS:CANCELLED"), BOB, NOW).cancelled
     endless = invited.standing(meeting("DTSTART:20261110T100000Z", "RRULE:FREQ=DAILY"), BOB, NOW)
     assert endless.last is None and len(endless.dates) == invited.DATES
+
+
+@pytest.mark.parametrize("key", ["", "20261116T090000Z"])
+def test_a_place_is_handed_on_with_both_lines(key: str) -> None:
+    stored = meeting(*WEEKLY)
+    message = invited.delegation(stored, BOB, key, to=EVE, name="Eve", comment="away", context=CONTEXT)
+    assert message is not None
+    (component,) = message.components
+    own, other = component.all("ATTENDEE")
+    assert (own.param("PARTSTAT"), own.param("DELEGATED-TO")) == ("DELEGATED", "mailto:eve@example.net")
+    assert (other.value, other.param("CN"), other.param("DELEGATED-FROM")) == (
+        "mailto:eve@example.net",
+        "Eve",
+        "mailto:bob@example.net",
+    )
+    assert violations(message, Method.REPLY) == ()
+
+
+@pytest.mark.parametrize("to", [ALICE, BOB, Address("urn:uuid:1"), Address("nobody"), Address("")])
+def test_a_place_is_handed_to_nobody_who_cannot_take_it(to: Address) -> None:
+    assert invited.delegation(meeting(), BOB, "", to=to, name="", comment="", context=CONTEXT) is None
+    assert invited.delegation(meeting(), EVE, "", to=BOB, name="", comment="", context=CONTEXT) is None
