@@ -63,6 +63,16 @@ def test_one_date_can_be_handed_on_alone_and_taken_back(stage: Any, desk: Any) -
     assert desk.stored.attendee("e@example.net", "20300114T090000Z") is None
 
 
+def test_the_letter_of_a_delegation_knows_for_whom_the_delegate_comes(stage: Any, desk: Any) -> None:
+    (letter,) = desk.meet(says(stage, "c@example.com", "e@example.net")).outgoing
+    told = letter.summary
+    assert told.kind == "delegation"
+    assert {one.address: (one.stands_for, one.sends) for one in told.now.guests} == {
+        "c@example.com": ("", "e@example.net"),
+        "e@example.net": ("c@example.com", ""),
+    }
+
+
 @pytest.mark.parametrize("key", ["", "20300114T090000Z"])
 def test_nobody_is_sent_to_what_does_not_take_place(stage: Any, desk: Any, key: str) -> None:
     called_off = instance(desk.stored, key).put(prop("STATUS", "CANCELLED"))

@@ -49,6 +49,15 @@ def test_the_delegate_gets_what_the_organizer_said_and_none_of_our_users_notes(s
     assert (desk.letters[1].sender, desk.letters[1].automatic) == ("c@example.com", False)
 
 
+def test_organizer_and_delegate_read_who_comes_for_whom(stage: Any, desk: Any) -> None:
+    save(stage, desk, to("e@example.net"))
+    answer, invitation = (one.summary for one in desk.letters)
+    assert (answer.kind, answer.attendee.sends) == ("reply", "e@example.net")
+    assert invitation.kind == "delegation"
+    own = next(one for one in invitation.now.guests if one.address == "e@example.net")
+    assert own.stands_for == "c@example.com"
+
+
 def test_another_delegate_is_another_answer(stage: Any, desk: Any) -> None:
     save(stage, desk, to("e@example.net"))
     assert save(stage, desk, to("e@example.net")) == []
