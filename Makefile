@@ -41,11 +41,12 @@ interop: $(STAMP)
 interop-table: $(STAMP)
 	INTEROP_WRITE=1 $(BIN)/python -m pytest tests/interop/test_table.py
 
-# Every letter as its readers see it, in DIR; needs Chromium.
+# Every letter and every page as its readers see it, in DIR; needs Chromium.
 DIR       ?= screenshots
 LANGUAGES ?= en de
 screenshots: $(STAMP)
 	$(BIN)/python -m tests.render.screenshots $(DIR) $(LANGUAGES)
+	PICTURES=$(DIR) $(BIN)/python -m pytest -q tests/browser/test_accessible.py -m "not slow" -k "not letter_that"
 
 # Ratios, measured side by side; bench/README.md.
 bench: $(STAMP)

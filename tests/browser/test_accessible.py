@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from gateway.cli.main import main as command
 from gateway.render.letters import KINDS
+from gateway.web.app import WebServer
+from tests.web.test_demo import demo, shown
 
 BOB, CAROL, DAN = "bob@example.net", "carol@example.com", "dan@example.net"
 ALICE = "alice@example.org"
@@ -20,11 +23,24 @@ DESK, PHONE = ("en", 1280, False), ("ar", 375, True)
 OTHERS = (("en", 375, True), ("ar", 1280, False))
 
 
+EVERY = tuple(
+    (language, width, dark)
+    for language in ("en", "ar", "ja")
+    for width in (1280, 375)
+    for dark in (False, True)
+)
+PICTURES = os.environ.get("PICTURES", "")  # a folder for what was seen (make screenshots)
+
+
 async def nothing_wrong(tab, url: str, *looks, without: tuple[str, ...] = ()) -> None:
-    for language, width, dark in looks or (DESK, PHONE):
+    name = os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2].partition(" ")[0]
+    for language, width, dark in EVERY if PICTURES else looks or (DESK, PHONE):
         await tab.looks(width=width, dark=dark)
         await tab.go(url.format(language=language))
         await tab.find("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+        if PICTURES:
+            light = "night" if dark else "day"
+            await tab.picture(Path(PICTURES) / f"{name}.{language}.{width}.{light}.png")
         found = await tab.violations(without=without)
         assert not found, "\n".join([language, "dark" if dark else "light", *found])
 
@@ -96,6 +112,14 @@ async def looked_at(kind: str, tab, folder: Path, *looks) -> None:
 
 async def test_the_letter_that_all_others_are_like(tab, tmp_path: Path):
     await looked_at("update", tab, tmp_path)
+
+
+async def test_the_pages_of_the_demo(tab):
+    server = WebServer(demo(shown()), "127.0.0.1", 0)
+    host, port = await server.start()
+    for path in ("/demo", "/demo/letters/1.host"):
+        await nothing_wrong(tab, f"http://{host}:{port}{path}")
+    await server.close()
 
 
 @pytest.mark.slow

@@ -98,8 +98,11 @@ async def test_looking_changes_nothing_however_often(invited):
 async def test_the_page_speaks_every_language_in_its_direction(weekly):
     seen = set()
     for language in ("ar", "de", "en", "es", "fr", "it", "ja", "nl", "pl", "pt-BR", "ru", "zh-Hans"):
-        page = await weekly.bob.look(lang=language)
+        page = await weekly.bob.look(lang=language, tz="Asia/Tokyo")
         assert f'<html lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}">' in page
+        stays = f'method="post" action="/r/{weekly.bob.token}?lang={language}&amp;tz=Asia%2FTokyo"'
+        assert page.count(stays) == page.count('method="post"') == 3
+        assert '<option value="Asia/Tokyo" selected>' in page
         seen.add(re.search("<h1.*?</h1>.*?<legend>(.*?)</legend>", page, re.DOTALL)[1])
     assert len(seen) == 12
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from starlette.applications import Starlette
 
 from gateway.flows.showing import ShownCalendar, ShownGuest, ShownMeeting
 from gateway.log import Log
@@ -38,31 +39,38 @@ def letter() -> bytes:
     return mail.as_bytes()
 
 
-async def get(path: str, calendars: tuple[ShownCalendar, ...] = ()) -> httpx.Response:
+def demo(calendars: tuple[ShownCalendar, ...] = ()) -> Starlette:
+    """The demo's pages, with one letter."""
     templates = Templates({f"web/{one.name}": one.read_text() for one in WEB.glob("*.html")}, filters=FILTERS)
     speaking = voice("en", "UTC", available=catalogues({}))
 
-    async def shown() -> tuple[ShownCalendar, ...]:
+    async def now() -> tuple[ShownCalendar, ...]:
         return calendars
 
     def page(name: str, **values: Any) -> str:
         return templates.render(name, speaking, **values)
 
     view = DemoView(
-        calendars=shown,
+        calendars=now,
         letters=lambda: [("1.host", letter())],
         page=page,
         addresses=[("Web", "http://x/demo")],
     )
-    app = application(health=Health(), metrics=Log().exposition, pages=routes(view))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+    return application(health=Health(), metrics=Log().exposition, pages=routes(view))
+
+
+async def get(path: str, calendars: tuple[ShownCalendar, ...] = ()) -> httpx.Response:
+    transport = httpx.ASGITransport(demo(calendars))
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         return await client.get(path)
 
 
-async def test_the_overview_shows_calendars_answers_and_letters() -> None:
+def shown() -> tuple[ShownCalendar, ...]:
+    """A calendar with a meeting, and one that cannot be read."""
     guests = (
         ShownGuest(name="Carol", address="carol@example.com", partstat="", role="organizer"),
         ShownGuest(name="Alice", address="alice@example.org", partstat="NEEDS-ACTION", role="self"),
+        ShownGuest(name="Dora", address="dora@example.org", partstat="TENTATIVE", role="guest"),
     )
     meeting = ShownMeeting(
         uid="1",
@@ -77,7 +85,11 @@ async def test_the_overview_shows_calendars_answers_and_letters() -> None:
     )
     calendar = ShownCalendar(account="alice@example.org", name="Alice Liddell", meetings=(meeting,))
     broken = ShownCalendar(account="bob@example.org", name="", meetings=(), error="temporary failure")
-    page = (await get("/demo", (calendar, broken))).text
+    return calendar, broken
+
+
+async def test_the_overview_shows_calendars_answers_and_letters() -> None:
+    page = (await get("/demo", shown())).text
     for words in (
         "Alice Liddell",
         "every week",
