@@ -27,7 +27,7 @@ from gateway.imip.write import with_method
 from gateway.itip import answers, invited
 from gateway.itip.model import Method, Outcome, Reason
 from gateway.log import Event, Log
-from gateway.ports import Clock, Entry, Job, JobKind, Languages, NewJob, Queue, Shown, Visit
+from gateway.ports import Clock, Entry, Job, JobKind, Languages, NewJob, Plans, Queue, Shown, Visit
 from gateway.render.question import Pending, Question, Questions
 from gateway.render.text import line, lines
 from gateway.render.voice import zone_of
@@ -213,13 +213,16 @@ class Rsvp:
 class Given:
     """Handles the APPLY jobs that answers on pages became."""
 
-    def __init__(self, *, queue: Queue, messages: Messages) -> None:
+    def __init__(self, *, queue: Queue, plans: Plans, messages: Messages) -> None:
         self._queue = queue
+        self._plans = plans
         self._messages = messages
 
     async def run(self, job: Job) -> None:
         """The undo time is over: what was said takes the road of every message."""
-        void = job.payload.get("void")
+        letter = await self._plans.letter_of_row(job.payload["page"])
+        revoked = Reason.LINKS_REVOKED if letter is not None and letter.revoked else ""
+        void = job.payload.get("void") or revoked
         if not void:
             await self._messages.run(job)
             return

@@ -33,7 +33,7 @@ PICTURES = os.environ.get("PICTURES", "")  # a folder for what was seen (make sc
 
 
 async def nothing_wrong(tab, url: str, *looks, without: tuple[str, ...] = ()) -> None:
-    name = os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2].partition(" ")[0]
+    name = os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2].partition(" ")[0].replace("/", "-")
     for language, width, dark in EVERY if PICTURES else looks or (DESK, PHONE):
         await tab.looks(width=width, dark=dark)
         await tab.go(url.format(language=language))
@@ -114,11 +114,11 @@ async def test_the_letter_that_all_others_are_like(tab, tmp_path: Path):
     await looked_at("update", tab, tmp_path)
 
 
-async def test_the_pages_of_the_demo(tab):
+@pytest.mark.parametrize("path", ["", "/letters/1.host"])
+async def test_the_demo(path: str, tab):
     server = WebServer(demo(shown()), "127.0.0.1", 0)
     host, port = await server.start()
-    for path in ("/demo", "/demo/letters/1.host"):
-        await nothing_wrong(tab, f"http://{host}:{port}{path}")
+    await nothing_wrong(tab, f"http://{host}:{port}/demo{path}")
     await server.close()
 
 

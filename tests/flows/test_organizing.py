@@ -256,3 +256,20 @@ async def test_nobody_loses_a_link_by_a_form_that_names_none_of_the_guests(guest
     assert (await asked_by_link.alice.say(answer="revoke", guest=guest)).location == "n=whose"
     assert all([await opens(asked_by_link, one) for one in asked_by_link.links.values()])
     assert ("applied", "links-revoked") not in await asked_by_link.told("m1")
+
+
+async def test_an_answer_by_a_link_that_is_taken_back_before_it_takes_effect_counts_for_nothing(
+    asked_by_link,
+):
+    world = asked_by_link
+    before = world.text(HREF)
+    page = await world.rsvp.show(Visit(token=world.links[BOB]))
+    nonce = NONCE.search(page.html)
+    world.clock.forward(seconds=5)
+    form = {"csrf": nonce[1], "answer": "accepted"}
+    assert (await world.rsvp.take(Visit(token=world.links[BOB], form=form))).location == "n=given"
+    await world.alice.say(answer="revoke", guest=BOB)
+    world.clock.forward(seconds=61)
+    await world.drain()
+    assert world.text(HREF) == before
+    assert ("ignored", "links-revoked") in await world.told("m1")
