@@ -138,7 +138,7 @@ def _worked_off(gateway: Gateway) -> None:
             text = reply.read().decode()
         return _counted(text, "calendar_written") >= gateway.expected
 
-    until(nothing_left, "invitations in the calendar", 900)
+    until(nothing_left, "invitations in the calendar", 3600)
 
 
 def _counted(page: str, event: str) -> float:

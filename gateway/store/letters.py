@@ -14,15 +14,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from gateway.ports import Letter, NewLetter
 from gateway.store import schema
+from gateway.store.prepared import Prepared
 
 _T = schema.letter
-_INSERT = insert(_T)
+_GIVEN = [one.name for one in _T.c if one.name not in ("number", "status", "revoked")]
+_INSERT = Prepared(insert(_T).values({name: bindparam(name) for name in _GIVEN}).inline())
+_LAST = (  # of each recipient, that he may have seen
+    select(func.max(_T.c.number))
+    .where(_T.c.account == bindparam("of_account"), _T.c.uid == bindparam("of_uid"))
+    .where(_T.c.state != "failed", _T.c.state != "dropped")
+    .group_by(_T.c.recipient)
+)
+_THREADS = Prepared(select(_T.c.recipient, _T.c.message_id, _T.c.root_id).where(_T.c.number.in_(_LAST)))
 _ID_BYTES = 20
-_NEVER_SEEN = ("failed", "dropped")
 
 
 def message_id(job: str, letter: NewLetter, domain: str, *, twin: int = 0) -> str:
@@ -69,18 +77,12 @@ def write_planned(
                 "reason": "",
             }
         )
-    conn.execute(_INSERT, rows)
+    _INSERT.run(conn, rows)
 
 
 def _threads(conn: Connection, account: str, uid: str) -> dict[str, tuple[str, str]]:
     """recipient -> (Message-ID of the last letter that he may have seen, of the first)."""
-    last = (
-        select(func.max(_T.c.number))
-        .where(_T.c.account == account, _T.c.uid == uid, _T.c.state.not_in(_NEVER_SEEN))
-        .group_by(_T.c.recipient)
-    )
-    columns = (_T.c.recipient, _T.c.message_id, _T.c.root_id)
-    rows = conn.execute(select(*columns).where(_T.c.number.in_(last)))
+    rows = _THREADS.ask(conn, {"of_account": account, "of_uid": uid})
     return {row.recipient: (row.message_id, row.root_id) for row in rows}
 
 

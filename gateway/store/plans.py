@@ -38,18 +38,30 @@ _FORGET = Prepared(
     delete(_T).where(_T.c.id == bindparam("plan_id"))
 )  # and with it the letters that were only planned
 _INSERT = Prepared(insert(_T))
-_OF_JOB = select(_T).where(_T.c.job == bindparam("of_job"))
+_OF_JOB = Prepared(select(_T).where(_T.c.job == bindparam("of_job")))
 _CREATING = update(_T).where(_T.c.id == bindparam("plan_id")).values(etag="")
-_ITS_LETTERS = select(_L.c.id).where(_L.c.plan == bindparam("of_plan")).order_by(_L.c.number)
-_PLANNED = (
+_ITS_LETTERS = Prepared(select(_L.c.id).where(_L.c.plan == bindparam("of_plan")).order_by(_L.c.number))
+_PLANNED = Prepared(
     select(_L.c.id, _L.c.account, _L.c.uid, _L.c.recipient, _L.c.message_id, _L.c.summary)
     .where(_L.c.plan == bindparam("of_plan"))
     .order_by(_L.c.number)
 )
-_RELEASE = (
+_RELEASE = Prepared(
     update(_L)
     .where(_L.c.plan == bindparam("of_plan"))
     .values(state="ready", plan=None, changed=bindparam("now"))
+)
+_LETTER = Prepared(
+    select(
+        _L, select(_TAG.c.tag).where(_TAG.c.address == _L.c.recipient).scalar_subquery().label("chosen")
+    ).where(_L.c.id == bindparam("letter_id"))
+)
+_MARK = Prepared(
+    update(_L)
+    .where(_L.c.id == bindparam("letter_id"))
+    .values(
+        state=bindparam("now_is"), reason=bindparam("why"), changed=bindparam("now"), status=bindparam("told")
+    )
 )
 _WAKE = Prepared(
     update(_J)
@@ -103,11 +115,11 @@ class Plans:
         """The plan that an earlier run of this job left behind."""
 
         def question(conn: Connection) -> Plan | None:
-            row = conn.execute(_OF_JOB, {"of_job": job.id}).first()
+            row = _OF_JOB.first(conn, {"of_job": job.id})
             if row is None:
                 return None
-            names = conn.execute(_ITS_LETTERS, {"of_plan": row.id}).scalars()
-            return _plan(row, tuple(names))
+            rows = _ITS_LETTERS.ask(conn, {"of_plan": row.id})
+            return _plan(row, tuple(one.id for one in rows))
 
         return await self._db.read(question)
 
@@ -155,9 +167,9 @@ class Plans:
 
     def _release_letters(self, conn: Connection, plan: Plan, now: datetime) -> list[Any]:
         """Planned letters become ready, and no longer hang on the plan."""
-        rows = list(conn.execute(_PLANNED, {"of_plan": plan.id})) if plan.letters else []
+        rows = _PLANNED.ask(conn, {"of_plan": plan.id}) if plan.letters else []
         if rows:
-            conn.execute(_RELEASE, {"of_plan": plan.id, "now": now})
+            _RELEASE.run(conn, ({"of_plan": plan.id, "now": now},))
         return rows
 
     def _letter_job(self, row: Row[Any]) -> Laid:
@@ -177,9 +189,7 @@ class Plans:
 
     async def letter(self, letter_id: str) -> Letter | None:
         """One letter, whatever its state."""
-        chosen = select(_TAG.c.tag).where(_TAG.c.address == _L.c.recipient).scalar_subquery().label("chosen")
-        statement = select(_L, chosen).where(_L.c.id == letter_id)
-        row = await self._db.read(lambda conn: conn.execute(statement).first())
+        row = await self._db.read(lambda conn: _LETTER.first(conn, {"letter_id": letter_id}))
         return None if row is None else replace(letters.letter_of(row), language=row.chosen or "")
 
     async def letter_of_row(self, number: int) -> Letter | None:
@@ -233,8 +243,8 @@ class Plans:
         await self._db.write(change)
 
     def _mark(self, conn: Connection, letter_id: str, state: str, reason: str, *, status: str) -> None:
-        values = {"state": state, "reason": reason, "changed": self._jobs.now(), "status": status}
-        conn.execute(update(_L).where(_L.c.id == letter_id).values(values))
+        values = {"now_is": state, "why": reason, "now": self._jobs.now(), "told": status}
+        _MARK.run(conn, (values | {"letter_id": letter_id},))
 
     async def recipient(self, account: str, uid: str, message_ids: Sequence[str]) -> str | None:
         """To whom the letters with these Message-IDs about this meeting went; None: to nobody, or to several."""

@@ -148,7 +148,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     seen: Any = SimpleNamespace(users=USERS, url=wire.url, client=radicale.client)
     gateway = Gateway(folder / "gateway", seen)
     try:
-        yield Town(gateway.start(), radicale, wire)
+        gateway.start().run("sync")  # what is saved before the first look is history
+        yield Town(gateway, radicale, wire)
     finally:
         gateway.stop()
         wire.close()
