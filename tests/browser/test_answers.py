@@ -265,3 +265,12 @@ async def test_an_organizer_takes_the_links_of_a_guest_back(asked, tab):
     assert "These links lead nowhere any more." in await tab.text()
     await tab.go(link)
     assert "This link leads nowhere" in await tab.text()
+
+
+async def test_a_scanner_with_a_browser_that_opens_every_link_answers_nothing(invited, tab):
+    before = invited.world.text(HREF)
+    for query in ("?a=yes", "?a=maybe", "?a=no", ""):
+        await tab.go(invited.link(query=query))
+        invited.world.clock.forward(seconds=5)
+    await invited.undo_time_is_over()
+    assert invited.world.text(HREF) == before and await invited.world.waiting() == []
