@@ -370,6 +370,7 @@ def test_mails_of_many_products_land_in_the_calendar_as_they_should(
     assert gateway.letters() == []
 
 
+@pytest.mark.slow
 def test_mails_shaped_after_outlook_google_and_apple_land_in_the_calendar(start: Callable[..., Any]) -> None:
     gateway = start(begun=False)
     play(gateway, {"alice@example.org": "alice"}, OWN, MAILS)

@@ -266,6 +266,7 @@ def test_explain_says_offline_what_would_happen(gateway: Any, tmp_path: Any) -> 
     assert gateway.objects("alice") == {}
 
 
+@pytest.mark.slow
 def test_a_guest_of_single_instances_answers_one_and_is_then_told_of_the_series(gateway: Any) -> None:
     """Radicale refuses two overrides without a master; what stands in for it is ours, and stays with us."""
     dates = [START + timedelta(days=7 * week) for week in (1, 2)]
@@ -307,6 +308,7 @@ def published(kind: str, *lines: str, sequence: int = 0, stamp: int = 0) -> str:
     return "\r\n".join(kept).replace("VEVENT", kind)
 
 
+@pytest.mark.slow
 def test_what_others_publish_is_taken_and_dates_are_added(start: Any) -> None:
     gateway = start(users=("alice",), more="publish = true\n")
     gateway.settle()
@@ -339,6 +341,7 @@ def test_what_others_publish_is_taken_and_dates_are_added(start: Any) -> None:
     assert f"RECURRENCE-ID:{instant(more)}" in answer and "PARTSTAT=ACCEPTED" in answer
 
 
+@pytest.mark.slow
 def test_a_journal_is_kept_found_again_and_called_off(start: Any) -> None:
     gateway = start(users=("alice",), more="publish = true\n")
     gateway.settle()
@@ -351,6 +354,7 @@ def test_a_journal_is_kept_found_again_and_called_off(start: Any) -> None:
     assert gateway.letters() == []
 
 
+@pytest.mark.slow
 def test_a_rest_without_end_that_moves_is_answered_where_it_lies(gateway: Any) -> None:
     """SPEC 4.7: two series in the calendar, one meeting to its organizer; then one series again."""
     uid, tail = "endless@example.com", linked.tail_uid("endless@example.com")

@@ -69,6 +69,7 @@ def test_a_guest_of_ours_is_invited_answers_and_is_uninvited_without_a_mail(gate
     assert gateway.json("queue", "list") == []
 
 
+@pytest.mark.slow
 def test_who_wants_mails_beside_gets_them_and_the_second_road_changes_nothing(start: Any) -> None:
     gateway = start(begun=False)
     text = gateway.config.read_text()

@@ -125,6 +125,7 @@ def test_the_life_of_a_meeting_that_we_organize(gateway: Any) -> None:
     assert all("METHOD:CANCEL" in calendar_part(one) for one in letters)
 
 
+@pytest.mark.slow
 def test_updates_thread_under_the_invitation(gateway: Any) -> None:
     gateway.put("alice", UID, event(guests=(DAVE,)))
     gateway.settle()
@@ -226,6 +227,7 @@ def test_a_stranger_s_answer_is_held_for_the_organizer(gateway: Any) -> None:
     assert "zoe@example.net" in gateway.object("alice", UID)
 
 
+@pytest.mark.slow
 def test_an_organizer_of_a_foreign_domain_is_served_by_the_agent(start: Any) -> None:
     """SPEC 6.4: the mail is from us, and a native answer to its ORGANIZER still reaches her calendar."""
     gateway = start(begun=False)
@@ -254,6 +256,7 @@ def test_an_organizer_of_a_foreign_domain_is_served_by_the_agent(start: Any) -> 
     assert "calendar+r" not in stored
 
 
+@pytest.mark.slow
 def test_radicale_s_own_name_for_her_is_alice_and_in_the_team_s_calendar_she_is_the_team(start: Any) -> None:
     """sabre-io/dav#1358: Apple writes principals, and Radicale's calendar-user-address-set has nothing else."""
     team = 'address = "team@example.org"\nname = "Team"\nusername = "alice"\npassword = "demo"\ncalendar = "/alice/team/"'

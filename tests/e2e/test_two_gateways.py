@@ -60,6 +60,7 @@ def partstat(text: str, address: str) -> str:
     )
 
 
+@pytest.mark.slow
 def test_a_meeting_lives_its_whole_life_between_two_gateways(start: Any) -> None:
     """Invite, accept, reschedule, decline one instance, cancel one instance, cancel."""
     here = start("here", users=("alice",), domain="example.org")

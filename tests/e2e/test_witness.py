@@ -164,6 +164,7 @@ def behind(free: Any) -> Iterator[tuple[Next, int]]:
     controller.stop()
 
 
+@pytest.mark.slow
 def test_a_meeting_mailed_by_its_organizer_is_rendered_updated_and_called_off(
     start: Any, free: Any, behind: tuple[Next, int]
 ) -> None:

@@ -117,7 +117,8 @@ async def test_a_hop_that_takes_groups_is_told_all_at_once(smarthost: Any) -> No
         writer.write(b"250 ok\r\n550 5.1.1 nobody\r\n250 ok\r\n354 go on\r\n")
         await reader.readuntil(b"\r\n.\r\n")
         writer.write(b"250 taken\r\n")
-        await reader.read()
+        await reader.readuntil(b"QUIT\r\n")
+        writer.write(b"221 bye\r\n")
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
