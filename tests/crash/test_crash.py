@@ -1,4 +1,4 @@
-"""The short crash suite: one run of each kind that needs no PostgreSQL. The long one is `make crash`."""
+"""The short crash suite: one run of each kind that needs no PostgreSQL, power cuts in `make long`. The whole is `make crash`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.crash import power, runs
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.filterwarnings("default")]
 
 
-@pytest.mark.parametrize(("kind", "seed"), [("sqlite", 3), ("power", 4)])
+@pytest.mark.parametrize(("kind", "seed"), [("sqlite", 3), pytest.param("power", 4, marks=pytest.mark.slow)])
 def test_nothing_is_lost_and_nothing_is_done_twice(kind: str, seed: int, tmp_path: Path) -> None:
     runs.one(kind, seed, tmp_path / kind, meetings=8, faults=2)
 

@@ -87,6 +87,7 @@ def sent_to(nodes: tuple[Any, Any], names: list[str]) -> None:
         list(pool.map(send, range(len(names))))
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_replaced_and_every_mail_has_its_effect_once(nodes: tuple[Any, Any]) -> None:
     first, second = nodes
     names = [f"talk-{number}@example.com" for number in range(30)]
