@@ -196,6 +196,7 @@ class Rsvp:
             summary=opened.told(),
             recipient=opened.who,
             recipient_name=new.recipient_name,
+            language=opened.letter.language,
             account=opened.account,
             action=f"/{Purpose.ANSWER}/{visit.token}",
             nonce=self._links.nonce(Purpose.ANSWER, opened.row, now, seen=_digest(opened)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gateway.accounts import Account
@@ -58,6 +58,7 @@ class Question:
     pending: tuple[Pending, ...]
     problem: str
     values: Mapping[str, str] = field(default_factory=dict)
+    language: str = ""  # that the guest has answered in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +130,7 @@ class Questions:
         known = Reader(language="", zone="")
         if question.recipient in (account.address, *account.aliases):
             known = Reader(language=account.language, zone=account.timezone)
+        known = replace(known, language=known.language or question.language)
         speaking = self.voice(visit, known)
         return self._templates.render(
             "web/question.html",
@@ -151,7 +153,8 @@ class Questions:
         return next((one for one in found if one), "").replace("_", "-")
 
     def voice(self, visit: Visit, known: Reader) -> Voice:
-        """Chosen on the page, else the setting of one of ours, else what his browser asks for, else the gateway's."""
+        """Chosen on the page, else the setting of one of ours or what he has answered in, else what his browser asks for, else
+        the gateway's."""
         wanted = (visit.query.get("lang", ""), known.language, *accepted(visit.languages), self._language)
         spoken = (one for one in wanted if catalogue(one, self._translations))
         zone = next((one for one in (visit.query.get("tz", ""), known.zone) if one and zone_of(one)), "")

@@ -51,11 +51,11 @@ _RELEASE = Prepared(
     .where(_L.c.plan == bindparam("of_plan"))
     .values(state="ready", plan=None, changed=bindparam("now"))
 )
-_LETTER = Prepared(
-    select(
-        _L, select(_TAG.c.tag).where(_TAG.c.address == _L.c.recipient).scalar_subquery().label("chosen")
-    ).where(_L.c.id == bindparam("letter_id"))
+_READ = select(
+    _L, select(_TAG.c.tag).where(_TAG.c.address == _L.c.recipient).scalar_subquery().label("chosen")
 )
+_LETTER = Prepared(_READ.where(_L.c.id == bindparam("letter_id")))
+_OF_ROW = Prepared(_READ.where(_L.c.number == bindparam("row")))
 _MARK = Prepared(
     update(_L)
     .where(_L.c.id == bindparam("letter_id"))
@@ -189,13 +189,15 @@ class Plans:
 
     async def letter(self, letter_id: str) -> Letter | None:
         """One letter, whatever its state."""
-        row = await self._db.read(lambda conn: _LETTER.first(conn, {"letter_id": letter_id}))
-        return None if row is None else replace(letters.letter_of(row), language=row.chosen or "")
+        return await self._one(_LETTER, {"letter_id": letter_id})
 
     async def letter_of_row(self, number: int) -> Letter | None:
         """The letter that a link or an address of ours names, whatever its state."""
-        row = await self._db.read(lambda conn: conn.execute(select(_L).where(_L.c.number == number)).first())
-        return None if row is None else letters.letter_of(row)
+        return await self._one(_OF_ROW, {"row": number})
+
+    async def _one(self, asked: Prepared, values: Mapping[str, Any]) -> Letter | None:
+        row = await self._db.read(lambda conn: asked.first(conn, values))
+        return None if row is None else replace(letters.letter_of(row), language=row.chosen or "")
 
     async def letter_done(
         self,

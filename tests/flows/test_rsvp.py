@@ -126,6 +126,8 @@ async def test_a_language_that_was_chosen_is_kept_by_an_answer_and_by_no_look(in
     forged = {"csrf": "forged", "answer": "accepted"}
     await invited.rsvp.take(Visit(token=invited.bob.token, query={"lang": "ja"}, form=forged))
     assert await chosen() == "pl"
+    assert '<html lang="pl"' in await invited.bob.look()
+    assert '<html lang="ja"' in await invited.bob.look(lang="ja")
 
 
 async def test_what_the_browser_of_a_guest_asks_for_is_kept_until_he_chooses(invited):
