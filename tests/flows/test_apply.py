@@ -283,7 +283,7 @@ async def _go(world, step: str, fatal: int, say) -> None:
         await world.restart()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     order=st.permutations([*ANSWERS, EDIT, ANSWERS[0]]),
     steps=st.lists(st.tuples(STEPS, st.integers(1, 25)), min_size=5, max_size=5),

@@ -252,7 +252,7 @@ def test_two_processes_and_any_history_agree_with_the_model(
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=25 if backend == "sqlite" else 8,
+            max_examples=25,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
