@@ -58,6 +58,7 @@ class Server:
             self.start()
             self.wait()
             self.furnish()
+            self.check()
         except BaseException:
             self.stop()
             raise
@@ -78,6 +79,13 @@ class Server:
         for user in self.users:
             with self.client(user) as client:
                 client.request("MKCALENDAR", self.path(user))
+
+    def check(self) -> None:
+        """Every user's calendar is there before the first scenario begins."""
+        for user in self.users:
+            with self.client(user) as client:
+                found = client.request("PROPFIND", self.path(user), headers={"Depth": "0"})
+            assert found.status_code == 207, f"{self.name}, calendar of {user}: {found.status_code} {found.text}"
 
     def version(self) -> str:
         raise NotImplementedError
@@ -135,11 +143,13 @@ class Server:
             ended = [one for one in self._children if one.poll() is not None]
             assert not ended, f"{ended[0].args} ended:\n{self.log.read_text()[-4000:]}"
             try:
-                httpx.get(self.url, timeout=5)
+                reply = httpx.get(self.url, timeout=5)
             except httpx.HTTPError:
                 time.sleep(0.1)
-            else:
+                continue
+            if reply.status_code < 500:  # a web server is up before what answers behind it
                 return
+            time.sleep(0.1)
         raise AssertionError(f"{self.name} does not answer:\n{self.log.read_text()[-4000:]}")
 
     def stop(self) -> None:
