@@ -64,8 +64,7 @@ class CalendarObject:
         found = None if self.master is None else self.master.first("ORGANIZER")
         if found is not None or not self.overrides:
             return found
-        first = self.overrides[min(self.overrides)].first("ORGANIZER")
-        return first or next((one for c in self.components if (one := c.first("ORGANIZER"))), None)
+        return self._read()[2]
 
     @property
     def organizer(self) -> Address | None:
@@ -104,8 +103,8 @@ class CalendarObject:
         """The keys of the overrides that speak of an occurrence and all behind it (RANGE)."""
         return self._read()[1]
 
-    def _read(self) -> tuple[tuple[Property, ...], tuple[RecurrenceKey, ...]]:
-        """The guests and the ranges: they are asked for with each of two thousand occurrences."""
+    def _read(self) -> tuple[tuple[Property, ...], tuple[RecurrenceKey, ...], Property | None]:
+        """The guests, the ranges and the first organizer: they are asked for with each of two thousand occurrences."""
         known = self.tree.memo
         if not isinstance(known, tuple):
             seen: dict[Address, Property] = {}
@@ -113,7 +112,8 @@ class CalendarObject:
                 for found in component.all("ATTENDEE"):
                     seen.setdefault(person(found), found)
             ranges = tuple(key for key in self.overrides if key.endswith(ONWARD))
-            known = self.tree.memo = (tuple(seen.values()), ranges)
+            organizer = next((one for c in self.components if (one := c.first("ORGANIZER"))), None)
+            known = self.tree.memo = (tuple(seen.values()), ranges, organizer)
         return known
 
     def attendee(self, who: Address | Iterable[Address], key: RecurrenceKey = "") -> Property | None:

@@ -111,8 +111,10 @@ class Series:
 
     def has(self, key: RecurrenceKey) -> bool:
         named = read_key(key, self.begin)
-        if named is None:
+        if named is None or key in self.excluded:
             return False
+        if key in self.dates and not self.exrules:
+            return True
         near = self.instances(plus(named.local, -_DAY), plus(named.local, _DAY))
         return any(found.start.key == key for found in near)
 

@@ -79,7 +79,7 @@ def _read_stamp(text: str) -> Stamp:
     return Stamp(local=local, is_date=False, is_utc=bool(zulu))
 
 
-_known_stamp = lru_cache(maxsize=1024)(_read_stamp)  # each reader of an event asks for its times anew
+_known_stamp = lru_cache(maxsize=4096)(_read_stamp)  # each reader of an event asks for its times anew
 
 
 def parse_span(text: str) -> Span:

@@ -14,7 +14,7 @@ They are plain classes with slots because a frozen dataclass costs three times a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -232,16 +232,16 @@ class Component:
 
     def without(self, *names: str) -> Component:
         """A copy without the properties of these names."""
-        return self._keep(lambda child: isinstance(child, Component) or child.name not in names)
+        return self._keep([c for c in self.children if c.name not in names or isinstance(c, Component)])
 
     def only(self, names: Iterable[str]) -> Component:
         """A copy with only the properties of these names; subcomponents stay."""
         wanted = frozenset(names)
-        return self._keep(lambda child: isinstance(child, Component) or child.name in wanted)
+        return self._keep([c for c in self.children if c.name in wanted or isinstance(c, Component)])
 
     def without_components(self, *names: str) -> Component:
         """A copy without the direct subcomponents of these names."""
-        return self._keep(lambda child: isinstance(child, Property) or child.name not in names)
+        return self._keep([c for c in self.children if c.name not in names or isinstance(c, Property)])
 
     def put(self, new: Property) -> Component:
         """A copy in which `new` replaces the first property of its name and further ones are gone, or is added."""
@@ -277,8 +277,7 @@ class Component:
             out += (child.line,) if isinstance(child, Property) else child.lines()
         return [*out, self._end]
 
-    def _keep(self, wanted: Callable[[Property | Component], bool]) -> Component:
-        kept = tuple(child for child in self.children if wanted(child))
+    def _keep(self, kept: Sequence[Property | Component]) -> Component:
         return self if len(kept) == len(self.children) else self.with_children(kept)
 
     def __eq__(self, other: object) -> bool:

@@ -85,7 +85,9 @@ class Server:
         for user in self.users:
             with self.client(user) as client:
                 found = client.request("PROPFIND", self.path(user), headers={"Depth": "0"})
-            assert found.status_code == 207, f"{self.name}, calendar of {user}: {found.status_code} {found.text}"
+            assert found.status_code == 207, (
+                f"{self.name}, calendar of {user}: {found.status_code} {found.text}"
+            )
 
     def version(self) -> str:
         raise NotImplementedError
