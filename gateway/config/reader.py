@@ -148,6 +148,7 @@ WEB = Table(
         "link_lifetime": v.some_time,
         "undo": v.duration,
         "dwell": v.duration,
+        "caution": v.duration,
         "hook_token_file": v.optional(v.path),
         "status_token_file": v.optional(v.path),
     },

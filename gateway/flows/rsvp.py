@@ -5,7 +5,8 @@
 
 An answer that waits can be replaced and taken back; a crash loses none. Whoever sends an older form with another answer
 than the one that waits, or several links of the letter as they preselect it, is a machine that follows every link: then
-none counts, and the page asks once more.
+none counts, and the page asks once more. So it does, with nothing chosen, where one link alone comes back as it was, from
+somebody who opens the links of many letters or was there when the letter had just left.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class RsvpSettings:
 
     undo: timedelta
     dwell: timedelta
+    caution: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,17 +114,18 @@ class Rsvp:
         if opened is None:
             return Shown(status=404, html=self._pages.nothing(visit))
         try:
-            done = await self._in_turn(visit.form, opened)
+            done = await self._in_turn(visit, opened)
         except _Refused as refused:
             status = 403 if refused.problem == "stale" else 409 if refused.problem == "closed" else 422
-            return Shown(status=status, html=self._page(visit, opened, visit.form, problem=refused.problem))
+            kept = visit.form if refused.problem != "sure" else _unanswered(visit.form)
+            return Shown(status=status, html=self._page(visit, opened, kept, problem=refused.problem))
         await self._remember(visit, opened.letter.letter.recipient)
         return Shown(status=303, location=done)
 
-    async def _in_turn(self, form: Mapping[str, str], opened: Opened) -> str:
+    async def _in_turn(self, visit: Visit, opened: Opened) -> str:
         """Of forms that come in the same moment each is looked at with those in mind that were first."""
         for _ in range(AT_ONCE):
-            done = await self._taken(form, opened)
+            done = await self._taken(visit, opened)
             if done:
                 return done
             opened = await self._opener.row(opened.row) or opened
@@ -135,8 +138,9 @@ class Rsvp:
         if language:
             await self._languages.reads(address, language, chosen=bool(chosen))
 
-    async def _taken(self, form: Mapping[str, str], opened: Opened) -> str:
+    async def _taken(self, visit: Visit, opened: Opened) -> str:
         """What the page is to show; "" when another form was first by a moment."""
+        form = visit.form
         nonce = self._links.read_nonce(Purpose.ANSWER, opened.row, form.get("csrf", ""))
         now = self._clock.now()
         if nonce is None or now - nonce.made > OPEN_FOR:
@@ -148,6 +152,8 @@ class Rsvp:
         if now - nonce.made < self._settings.dwell:
             return f"n=again&a={_short(form.get('answer', ''))}"
         said = _said(form, opened)
+        if _untouched(form) and (visit.roams or nonce.made < self._in_hand(opened)):
+            raise _Refused("sure")
         before = next((one for one in opened.waiting if one.payload["key"] == _place(said)), None)
         known = nonce.seen == _digest(opened)
         if before is not None and _contradicts(before, said, linked=_linked(form), known=known):
@@ -157,6 +163,10 @@ class Rsvp:
             return ""
         self._log.emit(Event.ANSWER_GIVEN, uid=opened.letter.letter.uid, method=str(said.method))
         return "n=proposed" if said.method is Method.COUNTER else "n=given"
+
+    def _in_hand(self, opened: Opened) -> datetime:
+        """From when on its reader, and not what looks at his mail before him, opens the letter."""
+        return opened.letter.changed + self._settings.caution
 
     def _job(self, opened: Opened, said: Said, form: Mapping[str, str]) -> NewJob:
         new, now = opened.letter.letter, self._clock.now()
@@ -327,6 +337,15 @@ def _place(said: Said) -> str:
 def _linked(form: Mapping[str, str]) -> bool:
     """Whether the form came back as a link of the letter had filled it in."""
     return bool(form.get("a")) and form["a"] == _short(form.get("answer", ""))
+
+
+def _untouched(form: Mapping[str, str]) -> bool:
+    return _linked(form) and not form.get("comment", "").strip()
+
+
+def _unanswered(form: Mapping[str, str]) -> dict[str, str]:
+    """What was said beside the answer."""
+    return {name: value for name, value in form.items() if name not in ("a", "answer")}
 
 
 def _contradicts(before: Job, said: Said, *, linked: bool, known: bool) -> bool:

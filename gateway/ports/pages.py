@@ -9,12 +9,13 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """One request. `languages` is Accept-Language as it came."""
+    """One request. `languages` is Accept-Language as it came; `roams`: whoever asks has just opened links of many letters."""
 
     token: str
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict)
     languages: str = ""
+    roams: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,7 @@ class Letter:
     previous_id: str  # the letter before it in the thread, or ""
     sequence: int  # row number, for VERP tokens
     created: datetime
+    changed: datetime  # when its state became what it is; of one that is sent, when it left
     job: str = ""  # that planned it, and the others of the same change
     language: str = ""  # that its reader chose on a page
     revoked: bool = False  # its links and its address for answers lead nowhere

@@ -349,6 +349,9 @@ def _problem(problem: str, speaking: Voice) -> str:
             "This page was open for too long. Nothing was sent; please send your answer once more."
         ),
         "choose": speaking.say("Please choose one of the answers."),
+        "sure": speaking.say(
+            "One more step: programs that check mail send such forms too. Please choose your answer yourself, and send it."
+        ),
         "date": speaking.say("Please choose one of the dates to which you are invited."),
         "one": speaking.say("Please choose one date for which you propose another time."),
         "time": speaking.say("Please give a beginning and an end that comes after it."),

@@ -109,6 +109,7 @@ def letter_of(row: Row[Any]) -> Letter:
         previous_id=row.previous_id,
         sequence=row.number,
         created=row.created,
+        changed=row.changed,
         job=row.job,
         revoked=row.revoked is not None,
     )

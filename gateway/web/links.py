@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.errors import GatewayError
 from gateway.ports import Pages, Shown, Visit
-from gateway.web.rates import Rate, network
+from gateway.web.rates import Rate, Variety, network
 
 LARGEST = 16 * 1024  # octets of a form
 FIELDS = 40
@@ -30,6 +30,8 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "vary": "Accept-Language",
 }
+OF_MANY = 4  # links of as many letters within OF_LATE seconds: a program that looks into the mail of many
+OF_LATE = 600
 FORM = "application/x-www-form-urlencoded"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -49,16 +51,23 @@ class Doorman:
         self._posts = part(burst=15, per_minute=6)
         self._address = part(burst=120, per_minute=120)
         self._wrong = part(burst=20, per_minute=6)
+        self._variety = Variety(within=OF_LATE, most_things=OF_MANY)
 
     def lets_in(self, request: Request) -> bool:
         address = _address(request)
-        link = hashlib.sha256(request.path_params["token"].encode()).hexdigest()
+        link = _digest(request)
         cost = _cost(address)
         if self._wrong.is_empty(address, cost) or not (
             self._address.allows(address, cost) and self._link.allows(link)
         ):
             return False
         return request.method != "POST" or self._posts.allows(link)
+
+    def roams(self, request: Request) -> bool:
+        """Whether links of many letters were opened from here lately. Of a proxy that does not say for whom it asks nobody knows."""
+        address = _address(request)
+        many = self._variety.of(address, _digest(request)) >= OF_MANY
+        return many and _cost(address) >= 1
 
     def was_wrong(self, request: Request) -> None:
         """A link that leads nowhere: whoever tries many is guessing."""
@@ -80,8 +89,9 @@ def routes(place: str, pages: Pages, *, doorman: Doorman) -> list[BaseRoute]:
     """`/PLACE/TOKEN` with its calendar file."""
 
     async def page(request: Request) -> Response:
+        roams = doorman.roams(request)
         if request.method == "POST":
-            return await _posted(request, pages)
+            return await _posted(request, pages, roams=roams)
         return _answer(request, await pages.show(_visit(request)))
 
     async def calendar(request: Request) -> Response:
@@ -129,7 +139,7 @@ async def _kept(endpoint: Endpoint, request: Request) -> Response:
         return PlainTextResponse(words, status_code=503, headers={"retry-after": "60"})
 
 
-async def _posted(request: Request, pages: Pages) -> Response:
+async def _posted(request: Request, pages: Pages, *, roams: bool) -> Response:
     """RFC 9110 15.4.4: an answer is taken once, and shown by the GET that follows."""
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return PlainTextResponse("This form belongs to another page.\n", status_code=403)
@@ -142,7 +152,7 @@ async def _posted(request: Request, pages: Pages) -> Response:
         body = None
     if body is None:
         return PlainTextResponse("That is too much for a form.\n", status_code=413)
-    return _answer(request, await pages.take(_visit(request, dict(fields))))
+    return _answer(request, await pages.take(_visit(request, dict(fields), roams=roams)))
 
 
 async def _body(request: Request) -> bytes | None:
@@ -158,12 +168,13 @@ async def _body(request: Request) -> bytes | None:
     return found
 
 
-def _visit(request: Request, form: dict[str, str] | None = None) -> Visit:
+def _visit(request: Request, form: dict[str, str] | None = None, *, roams: bool = False) -> Visit:
     return Visit(
         token=request.path_params["token"],
         query={name: value[:200] for name, value in request.query_params.items()},
         form=form or {},
         languages=request.headers.get("accept-language", ""),
+        roams=roams,
     )
 
 
@@ -181,6 +192,10 @@ def _answer(request: Request, shown: Shown, *, status: int = 0) -> Response:
 def _plain(value: str) -> str:
     """What a language tag or the name of a zone consists of."""
     return "".join(one for one in value[:60] if one.isascii() and (one.isalnum() or one in "-_/+"))
+
+
+def _digest(request: Request) -> str:
+    return hashlib.sha256(request.path_params["token"].encode()).hexdigest()
 
 
 def _cost(address: str) -> float:

@@ -1,4 +1,4 @@
-"""How often one visitor may ask: a bucket per name that fills again, bounded in number, kept in memory alone."""
+"""How often one visitor may ask, and for how much: remembered in memory alone, of a bounded number of visitors."""
 
 from __future__ import annotations
 
@@ -46,6 +46,35 @@ class Rate:
         return min(self._burst, left + (self._clock() - at) * self._speed)
 
 
+class Variety:
+    """How many different things each visitor asked for within the last `within` seconds; counted up to `most_things`."""
+
+    def __init__(
+        self,
+        *,
+        within: float,
+        most_things: int,
+        clock: Callable[[], float] = time.monotonic,
+        most: int = MOST,
+    ) -> None:
+        self._within = within
+        self._most_things = most_things
+        self._clock = clock
+        self._most = most
+        self._asked: OrderedDict[str, dict[str, float]] = OrderedDict()
+
+    def of(self, name: str, thing: str) -> int:
+        """So many with this one."""
+        now = self._clock()
+        asked = {one: at for one, at in self._asked.pop(name, {}).items() if at + self._within > now}
+        if thing in asked or len(asked) < self._most_things:
+            asked[thing] = now
+        self._asked[name] = asked
+        while len(self._asked) > self._most:
+            self._asked.popitem(last=False)
+        return len(asked)
+
+
 def network(host: str) -> str:
     """Whom an address stands for: an IPv4 address alone, of IPv6 the /64 that one customer has."""
     try:
@@ -58,4 +87,4 @@ def network(host: str) -> str:
     return str(found)
 
 
-__all__ = ["Rate", "network"]
+__all__ = ["Rate", "Variety", "network"]

@@ -266,7 +266,7 @@ def _answers(common: _Common, tokens: Tokens, words: meaning.Words) -> tuple[dic
     pages = Questions(
         words.templates, words.translations, language=config.gateway.language, zone=config.gateway.timezone
     )
-    settings = RsvpSettings(undo=config.web.undo, dwell=config.web.dwell)
+    settings = RsvpSettings(undo=config.web.undo, dwell=config.web.dwell, caution=config.web.caution)
     guests = Rsvp(
         opener=opener,
         queue=store.queue,

@@ -13,6 +13,7 @@ SEND = "form.card > button.main"
 async def invited(site, say):
     site.world.save(say.meeting(guests=f"{BOB} {CAROL}", SUMMARY="Tea & <cake>"))
     await site.world.drain()
+    site.world.clock.forward(minutes=3)
     return site
 
 
@@ -43,6 +44,21 @@ async def test_a_guest_accepts_and_his_calendar_file_is_there(invited, tab):
     assert "PARTSTAT=ACCEPTED" in invited.line() and "NEEDS-ACTION" in invited.line(CAROL)
     await tab.go(invited.link())
     assert "You have accepted." in await tab.text()
+
+
+async def test_who_answers_as_soon_as_the_mail_is_there_chooses_himself_by_keyboard(site, say, tab):
+    site.world.save(say.meeting(guests=BOB))
+    await site.world.drain()
+    await tab.go(site.link())
+    site.world.clock.forward(seconds=5)
+    await tab.click(SEND, loads=True)
+    assert "One more step" in (await tab.focus())[1]
+    assert await tab.find("document.querySelectorAll('[name=answer]:checked').length") == 0
+    await tab.press("Tab")
+    await tab.press(" ")
+    site.world.clock.forward(seconds=5)
+    await tab.press("Enter", loads=True)
+    assert "You accept." in await tab.text()
 
 
 async def test_a_guest_changes_his_mind(invited, tab):

@@ -804,7 +804,7 @@ LOG = Log()
 TOKENS = Tokens(secret=b"a secret of the tests", service="calendar@example.org")
 LINKS = LinkTokens(keys=(b"a secret of the tests",), url="http://pages")
 LOCALES = {one.stem: one.read_bytes() for one in (TEMPLATES / "locale").glob("*.po")}
-PAGE = RsvpSettings(undo=timedelta(seconds=60), dwell=timedelta(seconds=2))
+PAGE = RsvpSettings(undo=timedelta(seconds=60), dwell=timedelta(seconds=2), caution=timedelta(minutes=2))
 WEB = Templates(
     {one.relative_to(TEMPLATES).as_posix(): one.read_text("utf-8") for one in TEMPLATES.glob("web/*.html")},
     filters=FILTERS,

@@ -156,6 +156,16 @@ async def test_the_link_of_the_letter_preselects_and_no_more(invited):
     assert "checked" not in await invited.bob.look()
 
 
+async def test_a_form_that_is_asked_for_once_more_keeps_what_was_chosen_beside_the_answer(weekly):
+    await weekly.bob.look(a="yes")
+    weekly.clock.forward(seconds=5)
+    shown = await weekly.bob.send(a="yes", answer="accepted", scope="instance", instance="20261117T100000Z")
+    assert shown.status == 422 and await weekly.waiting() == []
+    assert 'name="scope" value="instance" checked' in shown.html
+    assert '<option value="20261117T100000Z" selected>' in shown.html
+    assert shown.html.count(" checked") == 1 and 'name="a"' not in shown.html
+
+
 async def test_an_answer_takes_effect_when_the_undo_time_is_over(invited):
     sent = await invited.bob.answer(answer="accepted", comment="I bring\r\ncake")
     assert (sent.status, sent.location) == (303, "n=given")

@@ -179,3 +179,19 @@ async def test_a_proxy_that_does_not_say_for_whom_it_asks_speaks_for_many(pages:
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         codes = [(await client.get(f"/r/guess{number}")).status_code for number in range(100)]
         assert set(codes) == {404}
+
+
+@pytest.mark.parametrize(("host", "roams"), [("192.0.2.1", True), ("127.0.0.1", False)])
+async def test_a_form_tells_whether_links_of_many_letters_were_opened_from_there(
+    host: str, roams: bool, pages: Pages
+) -> None:
+    """A proxy on this machine that does not say for whom it asks is all visitors at once."""
+    app = application(health=Health(), metrics=Log().exposition, pages=routes("r", pages, doorman=Doorman()))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, client=(host, 9)), base_url="http://gateway"
+    ) as client:
+        for token in ("one", "two", "two", "two"):
+            await client.get(f"/r/{token}")
+        await client.post("/r/three", content="a=b", headers=FORM)
+        await client.post("/r/four", content="a=b", headers=FORM)
+    assert [one.roams for one in pages.taken] == [False, roams]

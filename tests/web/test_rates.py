@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.web.rates import Rate, network
+from gateway.web.rates import Rate, Variety, network
 
 
 class Clock:
@@ -47,3 +47,21 @@ def test_an_address_of_ipv6_stands_for_its_network() -> None:
     assert network("2001:db8:1:2:3::1") == network("2001:db8:1:2:ffff::9") != network("2001:db8:1:3::1")
     assert network("::ffff:192.0.2.1") == network("192.0.2.1") != network("192.0.2.2")
     assert network("fe80::1%eth0") == network("fe80::2") and network("testclient") == "testclient"
+
+
+def test_things_are_counted_once_for_each_visitor_and_not_for_ever() -> None:
+    clock = Clock()
+    variety = Variety(within=60, most_things=3, clock=clock)
+    assert [variety.of("a", one) for one in "xxyxy"] == [1, 1, 2, 2, 2]
+    assert variety.of("b", "z") == 1
+    clock.seconds += 30
+    assert [variety.of("a", one) for one in "xzvw"] == [2, 3, 3, 3]
+    clock.seconds += 40
+    assert variety.of("a", "x") == 2, "that of y is over a minute ago"
+
+
+def test_the_visitor_not_heard_of_for_longest_is_forgotten_first() -> None:
+    variety = Variety(within=60, most_things=3, clock=Clock(), most=2)
+    assert [variety.of(name, "x") for name in "aba"] == [1, 1, 1]
+    variety.of("c", "x")
+    assert (variety.of("a", "y"), variety.of("b", "y")) == (2, 1)
