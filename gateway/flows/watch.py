@@ -84,12 +84,13 @@ class Watch:
         self._pauses: dict[str, datetime] = {}  # account -> when a server that did not answer is asked again
 
     async def due(self, account: Account) -> tuple[Round, ...]:
-        """A round over those collections of an account whose time has come."""
+        """A round over those collections of an account whose time has come, or was set when the interval was longer."""
         now = self._clock.now()
         if now < self._pauses.get(account.address, now):
             return ()
+        latest = now + self._settings.interval * SLOWEST
         return await self._rounds(
-            account, lambda state: state is None or state.due is None or state.due <= now
+            account, lambda state: state is None or state.due is None or not now < state.due <= latest
         )
 
     async def all(self, account: Account) -> tuple[Round, ...]:

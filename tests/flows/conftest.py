@@ -447,6 +447,7 @@ class World:
     policy: Policy = Policy()
     burst: Burst = Burst(events=20, within=timedelta(minutes=10))
     retry_for: timedelta = timedelta(days=2)
+    interval: timedelta = timedelta(minutes=1)  # [watch]
     concurrency: int = 1
     statuses: bool = False
     answers: timedelta = timedelta()  # [letters]
@@ -646,7 +647,7 @@ class World:
             clock=clock,
             log=log,
             settings=WatchSettings(
-                interval=timedelta(minutes=1),
+                interval=self.interval,
                 settle=timedelta(seconds=30),
                 settle_deleted=timedelta(minutes=5),
             ),

@@ -365,6 +365,16 @@ async def test_a_calendar_is_due_when_its_time_has_come(world, say):
     assert [one.collection for one in await world.process.watch.due(alice)] == [PATH]
 
 
+async def test_a_shorter_interval_counts_from_the_start_on(world, say):
+    for _ in range(9):
+        await world.sync()
+    world.interval = timedelta(seconds=5)
+    await world.restart()
+    alice = world.accounts.find("alice@example.org")
+    assert [one.collection for one in await world.process.watch.due(alice)] == [PATH]
+    assert await world.process.watch.due(alice) == ()
+
+
 async def test_a_round_that_goes_on_from_a_token_reads_of_what_is_known_only_what_changed(
     world, say, monkeypatch
 ):
