@@ -101,13 +101,12 @@ def _no_template(name: str, known: Sequence[str] | dict[str, Path]) -> int:
 def _preview(config: Config, arguments: argparse.Namespace) -> int:
     import webbrowser
 
-    from gateway.render.letters import KINDS as LETTERS
-    from gateway.render.samples import ZONE, sample
+    from gateway.render.samples import NAMES, ZONE, sample
     from gateway.wiring import meaning
 
     name = arguments.name.removeprefix("mail/").partition(".")[0]
-    if name not in LETTERS:
-        return _no_template(arguments.name, LETTERS)
+    if name not in NAMES:
+        return _no_template(arguments.name, NAMES)
     words = meaning.words_of(config)
     language = arguments.language or config.gateway.language
     if arguments.language and arguments.language not in words.translations:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
-from gateway.ical.tree import Component, Property, parse, prop, write
+from gateway.ical.tree import Component, Property, parse, prop, text_prop, write
 from gateway.imip.fields import Mailbox, bare_id, mail_domain
 from gateway.imip.links import LinkTokens, Purpose
 from gateway.imip.sender import Identity, Mode, choose, deputy, identify
@@ -55,13 +55,17 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worded:
-    """The words: `language` is the one that they are in, `author` how a sender is called for whom we write."""
+    """The words: `language` is the one that they are in, `author` how a sender is called for whom we write.
+
+    `comment` is what an answer that no person gave says of itself in its calendar part.
+    """
 
     language: str
     subject: str
     text: str
     html: str
     author: str
+    comment: str = ""
 
 
 ASKING = frozenset({"invitation", "update", "delegation"})
@@ -165,7 +169,7 @@ def compose(
         text=worded.text,
         html=worded.html,
         method=new.method,
-        calendar=with_method(represented(new.calendar, who), new.method),
+        calendar=with_method(represented(_commented(new.calendar, worded), who), new.method),
         attach=settings.attach,
     )
 
@@ -251,6 +255,24 @@ def automatic(letter: NewLetter, *, mark_all: bool) -> str:
     if letter.automatic:
         return "auto-replied" if letter.in_reply_to or letter.method == "REPLY" else "auto-generated"
     return "auto-generated" if mark_all else ""
+
+
+def _commented(calendar: bytes, worded: Worded) -> bytes:
+    """RFC 5546 3.2.3: a REPLY says in its COMMENT why it answers so; programs show that in place of our letter."""
+    if not worded.comment:
+        return calendar
+    root = parse(calendar)
+    said = text_prop("COMMENT", worded.comment, LANGUAGE=worded.language)
+    return write(
+        root.with_children(
+            tuple(
+                child.put(said)
+                if isinstance(child, Component) and child.name in {"VEVENT", "VTODO"}
+                else child
+                for child in root.children
+            )
+        )
+    )
 
 
 def represented(calendar: bytes, who: Identity) -> bytes:

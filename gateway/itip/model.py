@@ -17,7 +17,7 @@ from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
 from gateway.ical.times import Period
-from gateway.itip.told import Facts, Guest, Said, Summary, When
+from gateway.itip.told import Booked, Declined, Facts, Guest, Said, Summary, Taken, When
 
 
 class Method(StrEnum):
@@ -363,11 +363,13 @@ class Decision:
 
 
 __all__ = [
+    "Booked",
     "Busy",
     "Certainty",
     "Change",
     "Context",
     "Decision",
+    "Declined",
     "Facts",
     "Guest",
     "Kin",
@@ -387,6 +389,7 @@ __all__ = [
     "Said",
     "Store",
     "Summary",
+    "Taken",
     "Verdict",
     "When",
 ]

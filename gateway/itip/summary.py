@@ -13,7 +13,7 @@ from gateway.ical.address import Address, address
 from gateway.ical.event import CalendarObject, partstat, person, sequence_of
 from gateway.ical.times import Form, Moment, Zones
 from gateway.ical.tree import Component, Property
-from gateway.itip.model import Facts, Guest, Said, Summary, When
+from gateway.itip.model import Booked, Declined, Facts, Guest, Said, Summary, Taken, When
 from gateway.itip.significance import components_by_key, instance
 
 NEXT_DATES: Final = 3
@@ -132,6 +132,7 @@ def dump(summary: Summary) -> dict[str, Any]:
             {"guest": _dump_guest(one.guest), "comment": one.comment, "date": _dump_when(one.date)}
             for one in summary.answers
         ],
+        "booked": _dump_booked(summary.booked) if summary.booked else None,
     }
 
 
@@ -150,6 +151,7 @@ def load(data: Mapping[str, Any]) -> Summary:
             Said(guest=Guest(**one["guest"]), comment=one["comment"], date=_load_when(one["date"]))
             for one in data.get("answers", ())
         ),
+        booked=_load_booked(data["booked"]) if data.get("booked") else None,
     )
 
 
@@ -250,6 +252,35 @@ def _load_when(data: Mapping[str, Any] | None) -> When | None:
     )
 
 
+def _dump_booked(told: Booked) -> dict[str, Any]:
+    return {
+        "reason": str(told.reason or ""),
+        "most": told.most,
+        "hours": told.hours,
+        "zone": told.zone,
+        "busy": [[_dump_when(one.start), _dump_when(one.end)] for one in told.busy],
+        "accepted": [_dump_when(one) for one in told.accepted],
+        "declined": [_dump_when(one) for one in told.declined],
+    }
+
+
+def _load_booked(data: Mapping[str, Any]) -> Booked:
+    taken = ((_load_when(start), _load_when(end)) for start, end in data["busy"])
+    return Booked(
+        reason=Declined(data["reason"]) if data["reason"] else None,
+        most=data["most"],
+        hours=data["hours"],
+        zone=data["zone"],
+        busy=tuple(Taken(start=start, end=end) for start, end in taken if start and end),
+        accepted=_load_whens(data["accepted"]),
+        declined=_load_whens(data["declined"]),
+    )
+
+
+def _load_whens(data: Iterable[Mapping[str, Any]]) -> tuple[When, ...]:
+    return tuple(one for one in map(_load_when, data) if one is not None)
+
+
 def _dump_facts(told: Facts) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for item in fields(told):
@@ -270,12 +301,11 @@ def _dump_facts(told: Facts) -> dict[str, Any]:
 
 def _load_facts(data: Mapping[str, Any]) -> Facts:
     whens = {name: _load_when(data[name]) for name in ("start", "end", "recurrence")}
-    next_dates = (_load_when(one) for one in data["next_dates"])
     return Facts(
         **{
             **data,
             **whens,
-            "next_dates": tuple(one for one in next_dates if one is not None),
+            "next_dates": _load_whens(data["next_dates"]),
             "organizer": Guest(**data["organizer"]) if data["organizer"] else None,
             "guests": tuple(Guest(**one) for one in data["guests"]),
             "conference": tuple(data["conference"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,41 @@ class Said:
     date: When | None = None  # of a series: the one that he means
 
 
+class Declined(StrEnum):
+    """Why a room or resource does not take a booking, or not yet; but for the first a key of `[account.booking]` (SPEC 8.2)."""
+
+    BUSY = "busy"
+    MODE = "mode"
+    WHO = "who"
+    WINDOW = "window"
+    DURATION = "max_duration"
+    HOURS = "hours"
+    RECURRING = "recurring"
+    CAPACITY = "capacity"
+    OWNER = "owner"  # he has refused it; of a TENTATIVE answer: he is asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A stretch of time in which something else is booked: two moments, half-open."""
+
+    start: When
+    end: When
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """What a room or resource answers besides its PARTSTAT; nothing of it where it takes all that it was asked for."""
+
+    reason: Declined | None = None
+    most: int = 0  # what that key allows: days of `window`, minutes of `max_duration`, people of `capacity`
+    hours: str = ""  # as the key has them: Mo-Fr 08:00-18:00
+    zone: str = ""  # of the hours
+    busy: tuple[Taken, ...] = ()  # what is in the way, in the order of time; never whose it is
+    accepted: tuple[When, ...] = ()  # of a series of which it takes some dates only: those
+    declined: tuple[When, ...] = ()  # and those it does not
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What a letter says, so that the mail layer never diffs calendars."""
@@ -72,6 +108,7 @@ class Summary:
     instances: tuple[Facts, ...] = ()  # further single instances the message speaks of
     proposal: str = ""  # the name of the proposal that it tells of
     answers: tuple[Said, ...] = ()
+    booked: Booked | None = None  # of a room or resource
 
 
-__all__ = ["Facts", "Guest", "Said", "Summary", "When"]
+__all__ = ["Booked", "Declined", "Facts", "Guest", "Said", "Summary", "Taken", "When"]

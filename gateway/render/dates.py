@@ -140,6 +140,11 @@ def length(start: When, end: When | None, voice: Voice) -> str:
         return ""
     exact = start.utc is not None and end.utc is not None
     gap = (end.utc - start.utc) if start.utc and end.utc and exact else end.local - start.local
+    return lasting(gap, voice)
+
+
+def lasting(gap: timedelta, voice: Voice) -> str:
+    """A length of time in words; "" for less than a minute."""
     seconds = int(gap / timedelta(seconds=1))
     if seconds < 60:
         return ""
@@ -233,6 +238,7 @@ __all__ = [
     "Span",
     "clock",
     "day",
+    "lasting",
     "leaf",
     "length",
     "place",

@@ -18,6 +18,7 @@ KINDS = (
     "cancellation",
     "removed",
     "reply",
+    "booking",
     "refresh",
     "freebusy",
     "proposal",
@@ -59,6 +60,7 @@ class Letters:
             text=_tidy(self._templates.render(f"mail/{kind}.txt", speaking, **values)),
             html=self._templates.render(f"mail/{kind}.html", speaking, **values),
             author=shown.phrases.author,
+            comment=" ".join(shown.phrases.intro) if kind == "booking" else "",
         )
 
     def _aside(self, sheet: Sheet, speaking: Voice) -> str:

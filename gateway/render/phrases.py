@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 
 from gateway.imip.letter import ASKING, Sheet
 from gateway.itip.model import Facts, Guest, Said, Summary
+from gateway.render import booking
 from gateway.render.changes import person
 from gateway.render.dates import short, short_zone
 from gateway.render.text import isolate, line
 from gateway.render.voice import Voice
 
 TITLE = 80
-_TO_ORGANIZER = frozenset({"reply", "refresh", "proposal", "message"})
+_TO_ORGANIZER = frozenset({"reply", "booking", "refresh", "proposal", "message"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ def phrases(sheet: Sheet, voice: Voice) -> Phrases:
         "cancellation": _cancellation,
         "removed": _removed,
         "reply": _reply,
+        "booking": _booking,
         "refresh": _refresh,
         "freebusy": _freebusy,
         "proposal": _proposal,
@@ -154,6 +156,12 @@ def _reply(sheet: Sheet, who: str, voice: Voice) -> _Made:
     if summary.attendee is None:
         said = replace(said, name=sheet.sender.name)
     return _one_answer(Said(guest=said, date=summary.now.recurrence), summary.now, voice)
+
+
+def _booking(sheet: Sheet, who: str, voice: Voice) -> _Made:
+    summary = sheet.summary
+    who = person(summary.attendee, voice) or who
+    return booking.answer(summary.partstat.upper(), summary.booked, summary.now, who=who, voice=voice)
 
 
 def _one_answer(said: Said, now: Facts, voice: Voice) -> _Made:

@@ -8,12 +8,15 @@ from zoneinfo import ZoneInfo
 
 from gateway.imip.fields import Mailbox
 from gateway.imip.letter import ASKING, Links, Reader, Sheet
-from gateway.itip.model import Facts, Guest, Said, Summary, When
+from gateway.itip.model import Booked, Declined, Facts, Guest, Said, Summary, Taken, When
+from gateway.render.letters import KINDS
 
+NAMES = (*KINDS, "booking-accepted", "booking-partly", "booking-waits")
 ZONE = "Europe/Berlin"
 _ALICE = Guest(address="alice@example.org", name="Alice Liddell", partstat="ACCEPTED", role="CHAIR")
 _BOB = Guest(address="bob@example.net", name="Bob Ross")
 _DAN = Guest(address="dan@example.com", name="Dan", partstat="TENTATIVE", role="OPT-PARTICIPANT")
+_ROOM = Guest(address="room4@example.org", name="Room 4", cutype="ROOM")
 _PAGE = "https://calendar.example.org/r/sample"
 _LINKS = Links(
     accept=f"{_PAGE}?a=accepted",
@@ -28,8 +31,18 @@ _PAGED = frozenset({"answered", "proposal", "message", "answers", "stranger", "b
 
 
 def sample(kind: str, *, language: str, now: datetime, zone: str = ZONE) -> Sheet:
-    """The letter of this kind to somebody who reads `language`; its meeting is on a Monday, three weeks after `now`."""
-    facts = _meeting(now)
+    """The letter of this kind, one of NAMES, to somebody who reads `language`; its meeting is on a Monday, three weeks after `now`."""
+    first = _monday(now)
+    facts = _meeting(first)
+    if kind.startswith("booking"):
+        room, alice = _mailbox(_ROOM), _mailbox(_ALICE)
+        return Sheet(
+            summary=_booking(kind, facts, first),
+            sender=room,
+            recipient=alice,
+            reader=Reader(language=language, zone=zone),
+            site="example.org",
+        )
     alice, bob = _mailbox(_ALICE), _mailbox(_BOB)
     home = kind in _HOME
     links = _LINKS if kind in ASKING else Links(page=_PAGE) if kind in _PAGED else Links()
@@ -84,9 +97,40 @@ def _summary(kind: str, facts: Facts) -> Summary:
     return Summary(kind=kind, now=facts)
 
 
-def _meeting(now: datetime) -> Facts:
+def _booking(name: str, facts: Facts, first: datetime) -> Summary:
+    """A room's: it declines, unless the name says something else."""
+    partstat, booked = "DECLINED", Booked(reason=Declined.BUSY, busy=_taken(first))
+    if name == "booking-accepted":
+        partstat, booked = "ACCEPTED", Booked()
+    elif name == "booking-waits":
+        partstat, booked = "TENTATIVE", Booked(reason=Declined.OWNER)
+    elif name == "booking-partly":
+        facts = replace(facts, rule="FREQ=WEEKLY;COUNT=4")
+        dates = [first + timedelta(weeks=count) for count in range(4)]
+        partstat, booked = (
+            "ACCEPTED",
+            Booked(
+                reason=Declined.BUSY,
+                busy=_taken(dates[2]),
+                accepted=tuple(map(_when, (*dates[:2], dates[3]))),
+                declined=(_when(dates[2]),),
+            ),
+        )
+    return Summary(kind="booking", now=facts, partstat=partstat, attendee=_ROOM, booked=booked)
+
+
+def _taken(start: datetime) -> tuple[Taken, ...]:
+    """Its first hour, and the third."""
+    hours = [_when(start + timedelta(hours=count)) for count in range(4)]
+    return tuple(Taken(start=one, end=until) for one, until in (hours[:2], hours[2:]))
+
+
+def _monday(now: datetime) -> datetime:
     there = (now + timedelta(weeks=3)).astimezone(ZoneInfo(ZONE))
-    day = (there + timedelta(days=-there.weekday() % 7)).replace(hour=15, minute=0, second=0, microsecond=0)
+    return (there + timedelta(days=-there.weekday() % 7)).replace(hour=15, minute=0, second=0, microsecond=0)
+
+
+def _meeting(day: datetime) -> Facts:
     return Facts(
         kind="VEVENT",
         uid="sample@example.org",
@@ -116,4 +160,4 @@ def _mailbox(guest: Guest) -> Mailbox:
     return Mailbox(address=guest.address, name=guest.name)
 
 
-__all__ = ["ZONE", "sample"]
+__all__ = ["NAMES", "ZONE", "sample"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from gateway.imip.fields import Mailbox
 from gateway.imip.letter import Links, Sheet
 from gateway.itip.model import Facts, Guest, Said, Summary
+from gateway.render.booking import Reservation, reservation
 from gateway.render.changes import Row, listed, person, repeats, rows
 from gateway.render.dates import Span, short, span
 from gateway.render.phrases import Phrases, given, phrases
@@ -77,6 +78,7 @@ class View:
     proposal: str = ""  # its name
     told: tuple[Told, ...] = ()
     more_told: int = 0
+    booked: Reservation = field(default_factory=Reservation)
     aside: str = ""  # a line in English
 
 
@@ -116,6 +118,7 @@ def view(sheet: Sheet, voice: Voice, *, aside: str = "") -> View:
         proposal=line(summary.proposal, 80),
         told=_told(summary, voice),
         more_told=max(0, len(summary.answers) - GUESTS),
+        booked=reservation(summary.booked, voice),
         aside=aside,
     )
 

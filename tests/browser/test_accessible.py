@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.main import main as command
-from gateway.render.letters import KINDS
+from gateway.render.samples import NAMES
 from gateway.web.app import WebServer
 from tests.web.test_demo import demo, shown
 
@@ -123,6 +123,6 @@ async def test_the_demo(path: str, tab):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", NAMES)
 async def test_a_letter(kind, tab, tmp_path: Path):
     await looked_at(kind, tab, tmp_path, DESK, PHONE, *OTHERS)

@@ -15,7 +15,7 @@ from gateway.imip.letter import LetterSettings, Reader, compose
 from gateway.imip.links import LinkTokens
 from gateway.imip.tokens import Tokens
 from gateway.imip.write import LetterParts
-from gateway.itip.model import Facts, Guest, Reason, Said, Summary, When
+from gateway.itip.model import Booked, Declined, Facts, Guest, Reason, Said, Summary, Taken, When
 from gateway.itip.summary import dump
 from gateway.ports import Letter, NewLetter
 from gateway.render.catalog import catalogues
@@ -236,6 +236,56 @@ CASES["freebusy"] = stored(
         **{**REPLY, "calendar": BUSY, "automatic": True},
     )
 )
+
+
+ROOM = Guest(address="room4@example.org", name="Room 4", cutype="ROOM")
+BUSY_AT = (
+    Taken(start=at(23, 14), end=at(23, 15, 30)),
+    Taken(start=at(23, 16), end=at(23, 17)),
+    Taken(start=at(30, 22), end=at(30, 23, 30)),
+)
+BOOKINGS = {
+    "booking": ("DECLINED", Booked(reason=Declined.BUSY, busy=BUSY_AT[:2])),
+    "booking-accepted": ("ACCEPTED", Booked()),
+    "booking-partly": (
+        "ACCEPTED",
+        Booked(
+            reason=Declined.BUSY,
+            busy=BUSY_AT,
+            accepted=tuple(at(day, 15) for day in range(24, 30)),
+            declined=(at(23, 15), at(30, 15)),
+        ),
+    ),
+    "booking-waits": ("TENTATIVE", Booked(reason=Declined.OWNER)),
+    "booking-hours": (
+        "DECLINED",
+        Booked(reason=Declined.HOURS, hours="Mo-Fr 08:00-14:30, Sa 09:00-12:00", zone="Europe/London"),
+    ),
+    "booking-duration": ("DECLINED", Booked(reason=Declined.DURATION, most=60)),
+}
+for name, (partstat, booked) in BOOKINGS.items():
+    CASES[name] = stored(
+        new_letter(
+            Summary(
+                kind="booking",
+                now=replace(MEETING, guests=(), rule="FREQ=DAILY;COUNT=8" if booked.accepted else ""),
+                partstat=partstat,
+                attendee=ROOM,
+                booked=booked,
+            ),
+            **{
+                **REPLY,
+                "sender": ROOM.address,
+                "account": ROOM.address,
+                "automatic": True,
+                "calendar": calendar(
+                    MEETING,
+                    attendees=f"ATTENDEE;CN=Room 4;CUTYPE=ROOM;PARTSTAT={partstat}:mailto:{ROOM.address}\r\n",
+                    extra="RRULE:FREQ=DAILY;COUNT=8\r\n" if booked.accepted else "",
+                ),
+            },
+        )
+    )
 
 
 def notice(summary: Summary, *, home: bool = True, **changes: Any) -> Letter:

@@ -347,3 +347,15 @@ def test_what_is_no_invitation_of_our_own_user_has_no_links(
 ) -> None:
     parts = composed(a_letter(**changes), signed=SIGNED)
     assert isinstance(parts, LetterParts) and "cal.example.org/r/" not in parts.text + parts.html
+
+
+def test_a_room_says_in_its_answer_what_its_letter_says(
+    cases: dict[str, Letter], composed: Callable[..., LetterParts]
+) -> None:
+    """In the language of who reads it; a person's answer has no words of ours."""
+    parts = composed(cases["booking"], reader=Reader(language="de", zone="Europe/Berlin"))
+    said = "Room 4 ist zu dieser Zeit belegt. Der Termin bleibt, wie er ist."
+    (event,) = parse(parts.calendar).subcomponents("VEVENT")
+    assert [(one.text, one.param("LANGUAGE")) for one in event.all("COMMENT")] == [(said, "de")]
+    assert parts.auto_submitted == "auto-replied"
+    assert b"COMMENT" not in composed(cases["reply"]).calendar

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, parse_object
-from gateway.itip.model import Facts, Guest, Summary, When
+from gateway.itip.model import Booked, Declined, Facts, Guest, Summary, Taken, When
 from gateway.itip.summary import changed, dump, facts, load, summarize
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -142,3 +142,20 @@ def test_a_summary_survives_json_exactly() -> None:
 def test_the_barest_summary_survives_json_too() -> None:
     bare = Summary(kind="reply", now=Facts(kind="VTODO", uid="1", sequence=0))
     assert load(json.loads(json.dumps(dump(bare)))) == bare
+
+
+def test_what_a_room_answers_survives_json() -> None:
+    start = When(form="zoned", local=datetime(2026, 11, 23, 10), zone="Europe/Berlin", utc=NOW)
+    end = When(form="date", local=datetime(2026, 11, 24))
+    booked = Booked(
+        reason=Declined.HOURS,
+        most=6,
+        hours="Mo 08:00-18:00",
+        zone="Europe/Berlin",
+        busy=(Taken(start=start, end=start),),
+        accepted=(end,),
+        declined=(start, end),
+    )
+    for one in (booked, Booked()):
+        told = Summary(kind="booking", now=Facts(kind="VEVENT", uid="1", sequence=0), booked=one)
+        assert load(json.loads(json.dumps(dump(told)))) == told

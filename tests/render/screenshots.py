@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gateway.cli.main import main as command
-from gateway.render.letters import KINDS
+from gateway.render.samples import NAMES
 
 WIDTHS = {"phone": (390, 1500), "desk": (1100, 1200)}
 QUIET = (
@@ -59,7 +59,7 @@ def main(folder: Path, languages: list[str]) -> int:
     jobs = []
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(os.cpu_count()) as pool:
         for language in languages:
-            for kind in KINDS:
+            for kind in NAMES:
                 if command(["templates", "preview", kind, "--language", language, "--output", place]):
                     return 1
                 for name, (width, height) in WIDTHS.items():

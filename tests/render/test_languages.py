@@ -19,7 +19,7 @@ from gateway.ical.tree import prop
 from gateway.imip.letter import Links, Reader, Sheet
 from gateway.imip.read import read
 from gateway.itip.invited import Dated, Standing
-from gateway.itip.model import Facts, Guest, Said, Summary, When
+from gateway.itip.model import Booked, Declined, Facts, Guest, Said, Summary, Taken, When
 from gateway.itip.summary import facts
 from gateway.ports import Posted, ProposalRow, Undecided, Visit
 from gateway.render.letters import FILTERS, KINDS, Letters
@@ -148,6 +148,9 @@ def summaries(meeting: Facts, kind: str) -> Iterator[Summary]:
     )
     if kind == "answers":
         yield Summary(kind=kind, now=meeting, answers=(said, replace(said, comment="หมายเหตุ")))
+    if kind == "booking":
+        yield from bookings(meeting)
+        return
     if kind == "delegation":
         own = (Guest(address="bob@example.net", stands_for="c@example.net"), meeting.guests[2])
         yield Summary(kind=kind, now=replace(meeting, guests=own))
@@ -172,6 +175,21 @@ def summaries(meeting: Facts, kind: str) -> Iterator[Summary]:
             )
     one = replace(meeting, rule="", recurrence=meeting.start)
     yield Summary(kind=kind, now=one, before=before, changed=changed, partstat="ACCEPTED", instances=(one,))
+
+
+def bookings(meeting: Facts) -> Iterator[Summary]:
+    """Every answer of a room, for every reason."""
+    start, end = meeting.start, meeting.end
+    assert start and end
+    room = Guest(address="d@example.net", name="ห้อง")
+    many = (Taken(start=start, end=end), Taken(start=end, end=meeting.next_dates[1])) * 12
+    for reason in (None, *Declined):
+        booked = Booked(reason=reason, most=90, hours="Mo-Fr 08:00-18:00, Sa 09:00-12:00", zone="Asia/Tokyo")
+        some = replace(booked, busy=many, accepted=(start,) * 30, declined=(start,) * 2)
+        for now in (meeting, replace(meeting, rule=""), replace(meeting, rule="", recurrence=start)):
+            for partstat in ("ACCEPTED", "DECLINED", "TENTATIVE"):
+                for one in (booked, some):
+                    yield Summary(kind="booking", now=now, partstat=partstat, attendee=room, booked=one)
 
 
 @pytest.mark.parametrize("locale", ["el", "he"])

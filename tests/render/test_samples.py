@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.render.letters import KINDS, Letters
-from gateway.render.samples import sample
+from gateway.render.letters import Letters
+from gateway.render.samples import NAMES, sample
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", NAMES)
 def test_every_kind_of_letter_has_a_sample(kind: str, letters: Letters) -> None:
     sheet = sample(kind, language="en", now=datetime(2026, 11, 2, tzinfo=UTC))
     worded, title = letters.render(sheet), sheet.summary.now.title
