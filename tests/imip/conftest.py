@@ -121,6 +121,7 @@ def stored(letter: NewLetter, **changes: Any) -> Letter:
         "previous_id": "",
         "sequence": 7,
         "created": datetime(2026, 11, 1, 8, 0, tzinfo=UTC),
+        "changed": datetime(2026, 11, 1, 8, 0, tzinfo=UTC),
     }
     return Letter(**{**values, **changes})
 
