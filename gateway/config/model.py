@@ -146,7 +146,7 @@ class Web:
     link_lifetime: timedelta = timedelta(days=400)
     undo: timedelta = timedelta(seconds=60)
     dwell: timedelta = timedelta(seconds=2)
-    caution: timedelta = timedelta(minutes=2)
+    caution: timedelta = timedelta(seconds=60)
     hook_token_file: Path | None = None
     status_token_file: Path | None = None
     hook_token: str = field(default="", repr=False)  # no key: read from its file
