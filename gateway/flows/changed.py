@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -10,7 +10,6 @@ from gateway.accounts import Account, Accounts
 from gateway.errors import BackendUnavailable, MalformedCalendar
 from gateway.flows.apply import Apply, Story
 from gateway.flows.look import Seen
-from gateway.flows.rows import marks_of
 from gateway.flows.sorting import owner_of
 from gateway.flows.stored import read_stored
 from gateway.flows.watch import SETTLING
@@ -23,7 +22,7 @@ from gateway.itip.model import Context, Decision, Mark, MarkKey, Method, Note, O
 from gateway.itip.significance import fingerprint
 from gateway.log import Event, Log
 from gateway.policy import sending
-from gateway.ports import Calendars, Clock, Held, Job, Ledger, Queue, Snapshot, Snapshots
+from gateway.ports import Calendars, Clock, Held, Job, Queue, Snapshot, Snapshots
 
 MEMORY = timedelta(minutes=15)  # SPEC 12.15: how long before a change its mail may have passed by
 
@@ -44,7 +43,6 @@ class Changed:
         *,
         accounts: Accounts,
         queue: Queue,
-        ledger: Ledger,
         snapshots: Snapshots,
         calendars: Calendars,
         apply: Apply,
@@ -56,7 +54,6 @@ class Changed:
     ) -> None:
         self._accounts = accounts
         self._queue = queue
-        self._ledger = ledger
         self._snapshots = snapshots
         self._calendars = calendars
         self._apply = apply
@@ -131,12 +128,11 @@ class Changed:
         """What is to be told, and by us, when the meeting as it last settled becomes `after`."""
         before = seen.before
         profile = await self._calendars.profile(account)
-        marks = marks_of(await self._ledger.marks(account.address, job.uid))
         base = read_stored(seen.base) if seen.base else None
         context = Context(
             owner=owner_of(self._accounts, account),
             now=self._clock.now(),
-            marks=marks,
+            marks=seen.marks,
             base=base,
             policy=self._policy(account),
             bounds=self._bounds,
@@ -144,7 +140,7 @@ class Changed:
         decision = changes(before, after, context)
         known = identity.note(after or before, context.owner)
         decision = replace(decision, notes=(*known, *decision.notes))
-        counted = self._counted(job, decision, after or before, marks)
+        counted = self._counted(job, decision, after or before, seen.marks)
         decision = sending.filter_outgoing(
             decision,
             before=before,
@@ -164,7 +160,7 @@ class Changed:
         job: Job,
         decision: Decision,
         saved: CalendarObject | None,
-        marks: dict[MarkKey, Mark],
+        marks: Mapping[MarkKey, Mark],
     ) -> dict[Address, dict[MarkKey, Mark]]:
         """Whom the person's own program has told of this change, at most a while before it was seen (SPEC 12.15)."""
         since = job.created - MEMORY

@@ -5,16 +5,18 @@ A meeting may lie in two objects: `own` is what one of them holds, `stored` the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from gateway.accounts import Account
+from gateway.flows.rows import marks_of
 from gateway.flows.stored import read_stored
 from gateway.ical import linked
 from gateway.ical.event import CalendarObject
+from gateway.itip.model import Mark, MarkKey
 from gateway.itip.significance import fingerprint
-from gateway.ports import Calendars, Resource, Snapshot, Snapshots
+from gateway.ports import Calendars, Resource, Snapshot, Snapshots, Whereabouts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,7 @@ class Seen:
     own: CalendarObject | None = None
     ghosts: tuple[str, ...] = ()  # hrefs with a snapshot where the meeting lies no more: it was moved
     tail: Seen | None = None
+    marks: Mapping[MarkKey, Mark] = field(default_factory=dict)  # the ledger
 
     @property
     def known(self) -> bool:
@@ -94,7 +97,7 @@ class Look:
         tail = linked.tail_uid(uid)
         within = None if thorough else self._fresh
         known = await self._snapshots.whereabouts(account.address, uid, tail, within=within)
-        head = await self._found(account, uid, known.here, indexed=known.indexed)
+        head = await self._found(account, uid, known)
         marked = head.own is not None and linked.has_tail(head.own)
         if not marked and not known.beside:
             return head
@@ -105,24 +108,20 @@ class Look:
 
     async def object(self, account: Account, uid: str) -> Seen:
         """One object and its snapshot, whatever else the meeting consists of."""
-        return await self._found(account, uid, await self._snapshots.by_uid(account.address, uid))
+        known = Whereabouts(here=await self._snapshots.by_uid(account.address, uid))
+        return await self._found(account, uid, known)
 
-    async def _found(
-        self,
-        account: Account,
-        uid: str,
-        snapshots: Sequence[Snapshot],
-        *,
-        indexed: frozenset[str] = frozenset(),
-    ) -> Seen:
+    async def _found(self, account: Account, uid: str, known: Whereabouts) -> Seen:
+        snapshots, marks = known.here, marks_of(known.marks)
         hints = tuple(one.href for one in snapshots)
-        resource = await self._calendars.find(account, uid, hints=hints, indexed=indexed)
+        resource = await self._calendars.find(account, uid, hints=hints, indexed=known.indexed)
         if resource is None:
-            return Seen(resource=None, stored=None, snapshot=next(iter(snapshots), None))
+            return Seen(resource=None, stored=None, snapshot=next(iter(snapshots), None), marks=marks)
         elsewhere = [one.href for one in snapshots if one.href != resource.href]
         here = [one for one in snapshots if one.href == resource.href]
         own = read_stored(resource.data)
         return Seen(
+            marks=marks,
             resource=resource,
             stored=own,
             own=own,

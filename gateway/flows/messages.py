@@ -28,8 +28,6 @@ from gateway.itip.model import (
     Context,
     Decision,
     Kin,
-    Mark,
-    MarkKey,
     Message,
     Method,
     Note,
@@ -88,10 +86,9 @@ class Messages:
             method=Method(facts["method"]), object=read_stored(await content(job)), sender=verdict.sender
         )
         noted = tuple(_note(one) for one in facts.get("notes", ()))
-        marks = marks_of(await self._ledger.marks(account.address, job.uid))
 
         async def propose(seen: Seen) -> Decision:
-            context = self._context(account, facts, verdict, message, marks, seen)
+            context = self._context(account, facts, verdict, message, seen)
             context = await self._with_busy(account, message, context)
             if addresses.asks_thread(seen.stored, message):
                 ids = [str(one) for one in facts.get("in_reply_to", ())]
@@ -172,14 +169,13 @@ class Messages:
         facts: Mapping[str, Any],
         verdict: Verdict,
         message: Message,
-        marks: Mapping[MarkKey, Mark],
         seen: Seen,
     ) -> Context:
         policy = self._policy(account, verdict, method=message.method, component=message.object.kind)
         return Context(
             owner=owner_of(self._accounts, account),
             now=self._clock.now(),
-            marks=marks,
+            marks=seen.marks,
             base=_base(seen),
             verdict=verdict,
             policy=replace(policy, approved=bool(facts.get("approved"))),

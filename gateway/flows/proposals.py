@@ -9,14 +9,13 @@ from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedCalendar
 from gateway.flows.apply import Apply, Story
 from gateway.flows.look import Seen
-from gateway.flows.rows import marks_of
 from gateway.flows.sorting import owner_of
 from gateway.flows.stored import read_stored
 from gateway.ical.address import Address
 from gateway.itip.model import Context, Decision, Method, Outcome, Policy, Proposal, Reason
 from gateway.itip.proposals import accept, decline
 from gateway.policy import sending
-from gateway.ports import Calendars, Clock, Job, Ledger, ProfileFacts, ProposalRow, Proposals, Queue
+from gateway.ports import Calendars, Clock, Job, ProfileFacts, ProposalRow, Proposals, Queue
 
 
 class Decided:
@@ -27,7 +26,6 @@ class Decided:
         *,
         accounts: Accounts,
         queue: Queue,
-        ledger: Ledger,
         proposals: Proposals,
         calendars: Calendars,
         apply: Apply,
@@ -36,7 +34,6 @@ class Decided:
     ) -> None:
         self._accounts = accounts
         self._queue = queue
-        self._ledger = ledger
         self._proposals = proposals
         self._calendars = calendars
         self._apply = apply
@@ -53,13 +50,12 @@ class Decided:
         method = Method.COUNTER if job.payload["answer"] == "accepted" else Method.DECLINECOUNTER
         story = Story(kind="answer", message_id=job.message_id, method=str(method), sender=row.sender)
         profile = await self._calendars.profile(account)
-        marks = marks_of(await self._ledger.marks(account.address, job.uid))
 
         async def propose(seen: Seen) -> Decision:
             context = Context(
                 owner=owner_of(self._accounts, account),
                 now=self._clock.now(),
-                marks=marks,
+                marks=seen.marks,
                 policy=self._policy(account),
             )
             if method is Method.DECLINECOUNTER:

@@ -15,16 +15,15 @@ from typing import Any
 from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedCalendar
 from gateway.flows.apply import Apply, FollowUp, Story
+from gateway.flows.look import Seen
 from gateway.flows.receive import lane
-from gateway.flows.rows import marks_of
 from gateway.flows.sorting import owner_of
 from gateway.ical.address import Address
-from gateway.ical.event import CalendarObject
 from gateway.itip import telling
 from gateway.itip.model import Certainty, Context, Decision, Message, Outcome, Reason, Role, Verdict
 from gateway.itip.roles import role
 from gateway.itip.telling import Word
-from gateway.ports import Clock, Job, JobKind, Ledger, NewJob, Plan, Queue
+from gateway.ports import Clock, Job, JobKind, NewJob, Plan, Queue
 
 SOURCE = "telling"
 MOST = 100  # answers in one letter
@@ -34,12 +33,9 @@ _SURE = frozenset({Certainty.LIKELY, Certainty.PROVEN})
 class Telling:
     """Handles the APPLY jobs that `hearing` and `noticing` queue."""
 
-    def __init__(
-        self, *, accounts: Accounts, queue: Queue, ledger: Ledger, apply: Apply, clock: Clock
-    ) -> None:
+    def __init__(self, *, accounts: Accounts, queue: Queue, apply: Apply, clock: Clock) -> None:
         self._accounts = accounts
         self._queue = queue
-        self._ledger = ledger
         self._apply = apply
         self._clock = clock
 
@@ -47,23 +43,24 @@ class Telling:
         """Write what still is to be told of the meeting as it is now."""
         account = self._accounts.find(job.account)
         try:
-            meeting = (await self._apply.look(account, job.uid)).stored if account is not None else None
+            seen = await self._apply.look(account, job.uid) if account is not None else None
         except MalformedCalendar:
-            meeting = None
-        decision = await self._decided(job, account, meeting) if account is not None and meeting else None
+            seen = None
+        decision = self._decided(job, account, seen) if account is not None and seen is not None else None
         if account is None or decision is None:
             await self._queue.finish(job)
             return
         story = Story(kind="answer", sender=decision.notices[0].sender)
         await self._apply.conclude(job, story, decision, account=account)
 
-    async def _decided(self, job: Job, account: Account, meeting: CalendarObject) -> Decision | None:
+    def _decided(self, job: Job, account: Account, seen: Seen) -> Decision | None:
+        meeting = seen.stored
         context = Context(
             owner=owner_of(self._accounts, account),
             now=self._clock.now(),
-            marks=marks_of(await self._ledger.marks(account.address, job.uid)),
+            marks=seen.marks,
         )
-        if role(meeting, context.owner) is not Role.ORGANIZER:
+        if meeting is None or role(meeting, context.owner) is not Role.ORGANIZER:
             return None
         who = Address(str(job.payload.get("stranger", "")))
         if who:

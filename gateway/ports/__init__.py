@@ -30,8 +30,8 @@ from gateway.ports.mail import (
 from gateway.ports.pages import Languages, Links, Pages, Shown, Visit
 from gateway.ports.proposals import ProposalRow, Proposals, Undecided
 from gateway.ports.records import Records
-from gateway.ports.settle import Ledger, Letter, MarkRow, NewLetter, Plan, Plans, Posted
-from gateway.ports.snapshots import VANISHED, CollectionState, Snapshot, Snapshots, Whereabouts
+from gateway.ports.settle import Ledger, Letter, NewLetter, Plan, Plans, Posted
+from gateway.ports.snapshots import VANISHED, CollectionState, MarkRow, Snapshot, Snapshots, Whereabouts
 
 __all__ = [
     "VANISHED",

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from gateway.ports.jobs import Entry, Job, NewJob
 from gateway.ports.proposals import ProposalRow
-from gateway.ports.snapshots import Snapshot
+from gateway.ports.snapshots import MarkRow, Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +61,6 @@ class Posted:
     recurrence_id: str = ""
     job: str = ""  # as of a Letter
     status: str = ""  # SCHEDULE-STATUS (RFC 6638 3.2.9); "" as long as nothing is known
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkRow:
-    """One row of the ledger: `mark` is `itip.order.dump(...)`."""
-
-    recurrence_id: str
-    party: str
-    mark: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

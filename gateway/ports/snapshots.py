@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from gateway.ports.jobs import NewJob
 
@@ -43,12 +43,22 @@ class CollectionState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MarkRow:
+    """One row of the ledger: `mark` is `itip.order.dump(...)`."""
+
+    recurrence_id: str
+    party: str
+    mark: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Whereabouts:
-    """What is known of where a meeting lies."""
+    """What is known of a meeting: where it lies, and what was last said of it."""
 
     here: tuple[Snapshot, ...]
-    beside: bool  # whether something is known of its tail, too
-    indexed: frozenset[str]  # collections whose every object is known, lately enough
+    beside: bool = False  # whether something is known of its tail, too
+    indexed: frozenset[str] = frozenset()  # collections whose every object is known, lately enough
+    marks: tuple[MarkRow, ...] = ()  # the ledger
 
 
 class Snapshots(Protocol):
@@ -65,7 +75,7 @@ class Snapshots(Protocol):
     async def whereabouts(
         self, account: str, uid: str, tail: str, *, within: timedelta | None
     ) -> Whereabouts:
-        """`by_uid`, whether there is anything of the tail, and `fresh` if asked for and needed, in one question."""
+        """`by_uid`, the ledger, whether there is anything of the tail, and `fresh` if asked for and needed, in one question."""
         ...
 
     async def by_href(self, account: str, href: str) -> Snapshot | None: ...

@@ -39,9 +39,12 @@ class Ledger:
 
     async def marks(self, account: str, uid: str) -> tuple[MarkRow, ...]:
         """All marks of one meeting."""
-        which = {"of_account": account, "of_uid": uid}
-        rows = await self._db.read(lambda conn: _MARKS.ask(conn, which))
-        return tuple(MarkRow(recurrence_id=row.recurrence_id, party=row.party, mark=row.mark) for row in rows)
+        return await self._db.read(lambda conn: marks(conn, account, uid))
+
+
+def marks(conn: Connection, account: str, uid: str) -> tuple[MarkRow, ...]:
+    rows = _MARKS.ask(conn, {"of_account": account, "of_uid": uid})
+    return tuple(MarkRow(recurrence_id=row.recurrence_id, party=row.party, mark=row.mark) for row in rows)
 
 
 def write_marks(conn: Connection, account: str, uid: str, *, marks: Sequence[MarkRow], now: datetime) -> None:
@@ -100,4 +103,4 @@ def _later(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> bool:
     return datetime.fromisoformat(one[name]) > datetime.fromisoformat(other[name])
 
 
-__all__ = ["Ledger", "write_marks"]
+__all__ = ["Ledger", "marks", "write_marks"]

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from gateway.errors import LeaseLost
 from gateway.ports import CollectionState, JobKind, NewJob, Snapshot, Whereabouts
-from gateway.store import schema
+from gateway.store import ledger, schema
 from gateway.store.db import Database
 from gateway.store.ids import token
 from gateway.store.jobs import Jobs
@@ -75,7 +75,7 @@ class Snapshots:
     async def whereabouts(
         self, account: str, uid: str, tail: str, *, within: timedelta | None
     ) -> Whereabouts:
-        """`by_uid`, whether there is anything of the tail, and `fresh` if asked for and needed, in one question."""
+        """`by_uid`, the ledger, whether there is anything of the tail, and `fresh` if asked for and needed, in one question."""
         since = None if within is None else self._jobs.now() - within
 
         def question(conn: Connection) -> Whereabouts:
@@ -86,6 +86,7 @@ class Snapshots:
                 here=tuple(sorted(map(_snapshot, rows), key=lambda one: one.href)),
                 beside=beside,
                 indexed=frozenset(row.path for row in fresh),
+                marks=ledger.marks(conn, account, uid),
             )
 
         return await self._db.read(question)

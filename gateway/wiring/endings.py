@@ -93,7 +93,6 @@ def telling(common: Common) -> Telling:
     return Telling(
         accounts=common.accounts,
         queue=common.store.queue,
-        ledger=common.store.ledger,
         apply=common.apply,
         clock=common.clock,
     )

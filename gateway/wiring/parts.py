@@ -297,7 +297,6 @@ def _changed(common: _Common, calendars: Calendars) -> Changed:
     return Changed(
         accounts=common.accounts,
         queue=common.store.queue,
-        ledger=common.store.ledger,
         snapshots=common.store.snapshots,
         calendars=calendars,
         apply=common.apply,
@@ -354,7 +353,6 @@ def _decided(common: _Common, calendars: Calendars) -> Decided:
     return Decided(
         accounts=common.accounts,
         queue=common.store.queue,
-        ledger=common.store.ledger,
         proposals=common.store.proposals,
         calendars=calendars,
         apply=common.apply,

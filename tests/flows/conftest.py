@@ -507,7 +507,7 @@ class World:
             park_for=timedelta(hours=72),
             answers=self.answers,
         )
-        telling = Telling(accounts=accounts, queue=queue, ledger=ledger, apply=apply, clock=clock)  # type: ignore[arg-type]
+        telling = Telling(accounts=accounts, queue=queue, apply=apply, clock=clock)  # type: ignore[arg-type]
         given = Given(queue=queue, plans=plans, messages=messages)  # type: ignore[arg-type]
         self.rsvp = self._rsvp(queue, opener)
         self.organizing = Organizing(
@@ -526,7 +526,6 @@ class World:
         changed = Changed(
             accounts=accounts,
             queue=queue,  # type: ignore[arg-type]
-            ledger=ledger,  # type: ignore[arg-type]
             snapshots=snapshots,  # type: ignore[arg-type]
             calendars=calendars,
             apply=apply,
@@ -538,7 +537,6 @@ class World:
         decided = Decided(
             accounts=accounts,
             queue=queue,  # type: ignore[arg-type]
-            ledger=ledger,  # type: ignore[arg-type]
             proposals=self.store.proposals,
             calendars=calendars,
             apply=apply,

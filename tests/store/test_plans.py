@@ -185,6 +185,8 @@ async def test_settling_does_everything_at_once(store, new_job) -> None:
     planned = await settled(store, new_job, a_letter(), a_letter("carol@example.com"), snapshot=a_snapshot())
     assert await store.snapshots.by_uid(ALICE, UID) == (a_snapshot(),)
     assert await store.ledger.marks(ALICE, UID) == planned.marks
+    known = await store.snapshots.whereabouts(ALICE, UID, "tail", within=None)
+    assert (known.here, known.marks) == ((a_snapshot(),), planned.marks)
     (line,) = await store.journal.story(planned.job)
     assert [(one["to"], one["state"]) for one in line["letters"]] == [
         ("bob@example.com", "ready"),

@@ -261,7 +261,7 @@ async def test_where_a_meeting_lies_and_its_tail_is_one_question(store, clock) -
     shots = (shot("a"), shot("a-tail"))
     await store.snapshots.synced(state(clock), put=shots)
     found = await store.snapshots.whereabouts(ALICE, "a", "a-tail", within=timedelta(minutes=2))
-    assert found == Whereabouts(here=shots[:1], beside=True, indexed=frozenset())
+    assert found == Whereabouts(here=shots[:1], beside=True)
     assert not (await store.snapshots.whereabouts(ALICE, "a-tail", "b", within=None)).beside
 
 
