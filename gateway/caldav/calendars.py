@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence, Set
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,13 +22,13 @@ from gateway.caldav.discover import (
 )
 from gateway.caldav.fetch import get, get_many, search
 from gateway.caldav.freebusy import overlapping
-from gateway.caldav.href import as_collection, canonical, object_path, parent
-from gateway.caldav.locks import Lanes
+from gateway.caldav.href import as_collection, canonical, last_segment, object_path, parent
+from gateway.caldav.locks import Lanes, Reach
 from gateway.caldav.sync import changes_since
 from gateway.caldav.uid import uid_of
 from gateway.caldav.write import remove, store
 from gateway.errors import BackendError, BackendRefused, BackendUnavailable, ConfigError, PreconditionFailed
-from gateway.ports import Collection, ProfileFacts, Resource, SyncResult
+from gateway.ports import Collection, Exclusion, ProfileFacts, Resource, SyncResult
 
 GLANCE = 1.0  # seconds: who wipes a calendar does not have us look for new ones at each of its meetings
 REFRESH = timedelta(minutes=15)  # how soon a new calendar is seen; costs five requests per account
@@ -46,11 +47,16 @@ class CalDavCalendars:
         self,
         servers: Iterable[ServerSettings],
         *,
+        accounts: Iterable[Account] = (),
+        exclusion: Exclusion | None = None,
         refresh: timedelta = REFRESH,
         transport: Callable[[ServerSettings], httpx.AsyncBaseTransport] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`exclusion`: of other processes, where there are any; `accounts`: all whose calendars they write."""
         self._connections = {one.name: Connections(one, transport=transport) for one in servers}
+        self._exclusion = exclusion
+        self._reach = Reach((self._host(one), one.address) for one in accounts)
         self._refresh = refresh.total_seconds()
         self._clock = clock
         self._known: dict[str, _Known] = {}
@@ -159,10 +165,7 @@ class CalDavCalendars:
         calendar = await self._calendar(account, parent(path))
         profile = (await self._surroundings(account)).profile
         uid = uid_of(data)
-        async with (
-            self._writes.hold((account.server, calendar.collection.path, uid)),
-            self._writes.hold((account.server, path)),
-        ):
+        async with self._alone(account, calendar, f"uid {uid}", f"name {last_segment(path)}"):
             try:
                 return await store(
                     self._client(account), calendar, profile, path=path, data=data, etag=etag, uid=uid
@@ -173,9 +176,26 @@ class CalDavCalendars:
 
     async def delete(self, account: Account, href: str, *, etag: str) -> None:
         path = canonical(href)
+        calendar = await self._calendar(account, parent(path))
         profile = (await self._surroundings(account)).profile
-        async with self._writes.hold((account.server, path)):
+        async with self._alone(account, calendar, f"name {last_segment(path)}"):
             await remove(self._client(account), profile, path=path, etag=etag)
+
+    @asynccontextmanager
+    async def _alone(self, account: Account, calendar: Calendar, *names: str) -> AsyncIterator[None]:
+        """Nobody else of us writes what bears one of these names in the calendar, whichever way he reaches it."""
+        host, places = self._host(account), _places(calendar)
+        objects = sorted([f"{host} {place} {name}" for place in places for name in names])
+        elsewhere: AbstractAsyncContextManager[None] = nullcontext()
+        overlaps = (await self._surroundings(account)).profile.overlaps
+        if (
+            self._exclusion is not None
+            and overlaps
+            and not self._reach.is_alone(host, account.address, places)
+        ):
+            elsewhere = self._exclusion.hold(objects)
+        async with self._writes.hold(*objects), elsewhere:
+            yield
 
     async def sync(self, account: Account, collection: str, *, token: str) -> SyncResult:
         calendar = await self._calendar(account, collection)
@@ -184,6 +204,10 @@ class CalDavCalendars:
         except (BackendRefused, PreconditionFailed):
             self._forget(account)
             raise
+
+    def _host(self, account: Account) -> str:
+        connections = self._connections.get(account.server)
+        return connections.origin.host if connections is not None else ""
 
     def _client(self, account: Account) -> DavClient:
         connections = self._connections.get(account.server)
@@ -219,6 +243,9 @@ class CalDavCalendars:
             raise
         self._failures.pop(account.address, None)
         self._known[account.address] = _Known(surroundings=found, until=self._clock() + self._refresh)
+        if self._exclusion is not None:
+            writable = (one for one in found.calendars if one.collection.writable)
+            self._reach.saw(self._host(account), account.address, frozenset().union(*map(_places, writable)))
         return found
 
     def _forget(self, account: Account) -> None:
@@ -238,6 +265,12 @@ class CalDavCalendars:
         except BackendRefused:
             first = ""
         return tuple(sorted(mine, key=lambda one: one.collection.path != first))
+
+
+def _places(calendar: Calendar) -> frozenset[str]:
+    """By what a calendar is known, whoever looks: its path, and its owner where the server shows one at several paths."""
+    one = calendar.collection
+    return frozenset(filter(None, (one.path, one.owner.rstrip("/"))))
 
 
 async def _with_uid(client: DavClient, path: str, uid: str) -> Resource | None:

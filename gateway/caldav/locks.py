@@ -1,9 +1,13 @@
-"""Our own writes of one object, one after another: servers let overlapping conditional writes both win (SPEC 9.2)."""
+"""Our own writes of one object, one after another: servers let overlapping conditional writes both win (SPEC 9.2).
+
+Inside a process always. Across processes and nodes where it can matter: on a server that is known to do that, for a calendar
+that more than one of the accounts may write in. Two jobs of one account never meet, since they share a lane.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Hashable, Iterable
 from contextlib import asynccontextmanager
 
 
@@ -17,15 +21,25 @@ class Lanes:
         return len(self._lanes)
 
     @asynccontextmanager
-    async def hold(self, key: Hashable) -> AsyncIterator[None]:
-        """Be alone with this key."""
+    async def hold(self, *keys: Hashable) -> AsyncIterator[None]:
+        """Be alone with these keys; who asks for several asks in one order."""
+        wanted = [self._enter(one) for one in keys]
+        held: list[asyncio.Lock] = []
+        try:
+            for lock in wanted:
+                await lock.acquire()
+                held.append(lock)
+            yield
+        finally:
+            for lock in held:
+                lock.release()
+            for one in keys:
+                self._leave(one)
+
+    def _enter(self, key: Hashable) -> asyncio.Lock:
         lock, waiting = self._lanes.get(key, (asyncio.Lock(), 0))
         self._lanes[key] = (lock, waiting + 1)
-        try:
-            async with lock:
-                yield
-        finally:
-            self._leave(key)
+        return lock
 
     def _leave(self, key: Hashable) -> None:
         lock, waiting = self._lanes[key]
@@ -35,4 +49,36 @@ class Lanes:
             self._lanes[key] = (lock, waiting - 1)
 
 
-__all__ = ["Lanes"]
+class Reach:
+    """Which accounts may write at which places of a host, as far as discovery has seen.
+
+    A place is the path of a calendar, or its owner: some servers show a shared calendar to each of its users at a path of
+    his own, and tell whose it is.
+    """
+
+    def __init__(self, accounts: Iterable[tuple[str, str]]) -> None:
+        """Host and address of all there are."""
+        self._unseen: dict[str, set[str]] = {}
+        for host, account in accounts:
+            self._unseen.setdefault(host, set()).add(account)
+        self._places: dict[str, frozenset[str]] = {}  # account -> where it may write
+        self._writers: dict[tuple[str, str], set[str]] = {}
+
+    def saw(self, host: str, account: str, places: frozenset[str]) -> None:
+        """All places where the account may write now."""
+        known = self._places.get(account, frozenset())
+        for gone in known - places:
+            self._writers[host, gone].discard(account)
+        for new in places - known:
+            self._writers.setdefault((host, new), set()).add(account)
+        self._places[account] = places
+        self._unseen.get(host, set()).discard(account)
+
+    def is_alone(self, host: str, account: str, places: Iterable[str]) -> bool:
+        """Whether nobody else may write there; not, as long as there are accounts of whom nothing has been seen."""
+        if self._unseen.get(host, set()) - {account}:
+            return False
+        return all(self._writers.get((host, one), set()) <= {account} for one in places)
+
+
+__all__ = ["Lanes", "Reach"]

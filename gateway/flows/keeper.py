@@ -16,15 +16,19 @@ from gateway.errors import GatewayError
 class Keeper:
     """Keeps the lease of the task that makes it; a short work costs a timer."""
 
-    def __init__(self, extend: Callable[[], Awaitable[bool]], lease: timedelta) -> None:
+    def __init__(
+        self, extend: Callable[[], Awaitable[bool]], lease: timedelta, *, since: float | None = None
+    ) -> None:
+        """`since`: when it began at the earliest, by the clock of the loop; else now."""
         self._extend = extend
         self._seconds = lease.total_seconds()
         self._loop = asyncio.get_running_loop()
-        self._until = self._loop.time() + self._seconds
+        began = self._loop.time() if since is None else since
+        self._until = began + self._seconds
         self._runs = asyncio.current_task()
         self._lost = False
         self._task: asyncio.Task[None] | None = None
-        self._timer = self._later()
+        self._timer = self._loop.call_at(began + self._seconds / 3, self._begin)
 
     def has_lost(self) -> bool:
         """Whether it was we who cancelled; then the task goes on."""

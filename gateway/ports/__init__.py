@@ -32,6 +32,7 @@ from gateway.ports.proposals import ProposalRow, Proposals, Undecided
 from gateway.ports.records import Records
 from gateway.ports.settle import Ledger, Letter, NewLetter, Plan, Plans, Posted
 from gateway.ports.snapshots import VANISHED, CollectionState, MarkRow, Snapshot, Snapshots, Whereabouts
+from gateway.ports.writing import Exclusion, Seized, WriteLeases
 
 __all__ = [
     "VANISHED",
@@ -43,6 +44,7 @@ __all__ = [
     "Draft",
     "Entry",
     "Envelope",
+    "Exclusion",
     "Hands",
     "Held",
     "Intake",
@@ -75,6 +77,7 @@ __all__ = [
     "Recipient",
     "Records",
     "Resource",
+    "Seized",
     "Sent",
     "Shown",
     "Smarthost",
@@ -85,6 +88,7 @@ __all__ = [
     "Undecided",
     "Visit",
     "Whereabouts",
+    "WriteLeases",
     "pack_mail",
     "unpack_mail",
 ]

@@ -24,6 +24,7 @@ from gateway.store.proposals import ProposalItems
 from gateway.store.queue import Queue
 from gateway.store.room import IntakeLimits
 from gateway.store.snapshots import Snapshots
+from gateway.store.writing import Writing
 
 
 def _now() -> datetime:
@@ -55,6 +56,7 @@ class Store:
         self.languages = Languages(self.db, jobs)
         self.journal = Journal(self.db, jobs)
         self.snapshots = Snapshots(self.db, jobs)
+        self.writing = Writing(self.db, now)
 
     async def start(self) -> None:
         """Upgrade the schema and open. Raises ConfigError when it is newer than this program."""

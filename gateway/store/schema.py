@@ -6,6 +6,7 @@
 
     language     the language that somebody chose on a page
     principal    what the calendar servers call the accounts; never forgotten, or a guest would seem to have been removed
+    writing      the objects of shared calendars that a process writes at this moment
 
 Portable Core only: the same tables serve SQLite and PostgreSQL. The comparison of `state` with 'leased' is written as
 a literal everywhere (`LEASED`), since SQLite takes a partial index only for the very condition that it was made with.
@@ -36,7 +37,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from gateway.store.instants import Instant
 from gateway.store.texts import Key, Plain
 
-REVISION = "0009"  # the newest of migrations/versions; a test compares
+REVISION = "0010"  # the newest of migrations/versions; a test compares
 
 LEASED: ColumnElement[str] = literal_column("'leased'")
 NOTHING: ColumnElement[str] = literal_column("''")
@@ -307,6 +308,14 @@ language = Table(
     Column("changed", Instant, nullable=False, index=True),
 )
 
+writing = Table(
+    "writing",
+    metadata,
+    Column("object", String(64), primary_key=True),  # a hash of where it is
+    _id("proof"),
+    Column("until", Instant, nullable=False),
+)
+
 
 __all__ = [
     "AHEAD",
@@ -327,4 +336,5 @@ __all__ = [
     "principal",
     "proposal",
     "snapshot",
+    "writing",
 ]

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from gateway.accounts import Account, Accounts
 from gateway.caldav.calendars import CalDavCalendars
 from gateway.config import Config, accounts_of
+from gateway.flows.alone import Alone
 from gateway.flows.apply import Apply
 from gateway.flows.bounced import SOURCE as BOUNCE
 from gateway.flows.changed import Burst, Changed
@@ -109,7 +110,9 @@ async def started(config: Config, *, share: bool = False, worker: str = "") -> A
         urls = {one.name: one.url for one in config.servers}
         urls |= await embedded_urls(config, accounts, stack, share=share)
         calendars = CalDavCalendars(
-            tuple(meaning.server_settings(one, urls[one.name]) for one in config.servers)
+            tuple(meaning.server_settings(one, urls[one.name]) for one in config.servers),
+            accounts=accounts,
+            exclusion=Alone(store.writing) if store.db.shared else None,  # a file has one process
         )
         stack.push_async_callback(calendars.aclose)
         hops = {"": open_smarthost(meaning.sender_settings(config))}

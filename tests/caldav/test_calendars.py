@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -346,3 +347,71 @@ async def test_a_calendar_whose_uids_are_known_is_not_asked_where_a_twin_would_b
     )  # not even where it would lie
     with pytest.raises(PreconditionFailed):
         await calendars.put(account, here.href, event("ours"), etag="")
+
+
+class Asked:
+    """Implements `ports.Exclusion`; remembers for what."""
+
+    def __init__(self) -> None:
+        self.objects: list[list[str]] = []
+
+    @asynccontextmanager
+    async def hold(self, objects: Iterable[str]) -> AsyncIterator[None]:
+        self.objects.append(list(objects))
+        yield
+
+
+def homes(scripted, user: str, *calendars: tuple[str, str, str]) -> None:
+    """What a user's home answers; of each calendar its path, its owner and what may be done with it."""
+    said = "".join(
+        f"<response><href>{path}</href><propstat><prop><resourcetype><collection/><C:calendar/></resourcetype>"
+        f"<owner><href>{owner}</href></owner><current-user-privilege-set><privilege><{right}/></privilege>"
+        "</current-user-privilege-set></prop><status>HTTP/1.1 200 OK</status></propstat></response>"
+        for path, owner, right in calendars
+    )
+    space = 'xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"'
+    me = f"<href>/p/{user}/</href>"
+    person = (
+        f"<response><href>/p/{user}/</href><propstat><prop><current-user-principal>{me}</current-user-principal>"
+        f"<C:calendar-home-set><href>/{user}/</href></C:calendar-home-set></prop>"
+        "<status>HTTP/1.1 200 OK</status></propstat></response>"
+    )
+    for place, answer in ((f"/start/{user}/", person), (f"/p/{user}/", person), (f"/{user}/", said)):
+        scripted.on("PROPFIND", place, f"<multistatus {space}>{answer}</multistatus>".encode())
+
+
+@pytest.mark.parametrize(
+    ("profile", "owner", "right", "asked"),
+    [
+        ("sabre", "/p/alice/", "all", ["/alice/cal/", "/p/alice"]),
+        ("radicale", "/p/alice/", "all", []),  # of two overlapping writes it lets one win
+        ("sabre", "/p/alice/", "read", []),  # who may only read writes nothing
+        ("sabre", "/p/bob/", "all", []),
+    ],
+)
+async def test_other_processes_are_kept_away_where_another_account_could_overwrite(
+    open_calendars, scripted, event: Event, *, profile: str, owner: str, right: str, asked: list[str]
+):
+    """The other one sees the calendar at a path of his own."""
+    homes(scripted, "alice", ("/alice/cal/", "/p/alice/", "all"))
+    homes(scripted, "bob", ("/bob/shared_by_alice/", owner, right))
+    scripted.on("PUT", "/alice/cal/one.ics", status=204, ETag='"2"')
+    scripted.on("GET", "/alice/cal/one.ics", event("one"), status=200, ETag='"2"')
+    scripted.on("DELETE", "/alice/cal/one.ics", status=204)
+    accounts = [
+        Account(address=f"{one}@example.org", username=one, password="x", server=one)
+        for one in ("alice", "bob")
+    ]
+    servers = [
+        ServerSettings(url=f"http://dav/start/{one}/", name=one, profile=profile) for one in ("alice", "bob")
+    ]
+    exclusion = Asked()
+    calendars: CalDavCalendars = open_calendars(
+        *servers, accounts=accounts, exclusion=exclusion, transport=scripted.transport
+    )
+    for one in accounts:
+        await calendars.collections(one)
+    await calendars.put(accounts[0], "/alice/cal/one.ics", event("one"), etag='"1"')
+    await calendars.delete(accounts[0], "/alice/cal/one.ics", etag='"2"')
+    names = [f"dav {place} {name}" for place in asked for name in ("name one.ics", "uid one")]
+    assert exclusion.objects == ([names, names[::2]] if asked else [])
