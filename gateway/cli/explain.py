@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the decision; 65 when the mail or the stored object cannot be read."""
-    from gateway.flows.explain import explain
+    from gateway.flows.explain import Calendars, explain
     from gateway.flows.stored import read_stored
     from gateway.itip.model import Certainty
     from gateway.wiring import meaning
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             policy=meaning.policy_of(config),
             now=datetime.now(UTC),
             as_address=arguments.as_address,
-            stored=stored,
+            calendars=Calendars(stored),
             certainty=Certainty(arguments.sender_certainty) if arguments.sender_certainty else None,
         )
     except OSError as error:

@@ -30,7 +30,7 @@ COMMANDS = {
     ),
     "submit": Command(about="one mail on standard input into the spool", module="submit"),
     "explain": Command(about="decide on a mail offline, write nothing", module="explain"),
-    "replay": Command(about="an mbox, Maildir or folder through explain"),
+    "replay": Command(about="an mbox, Maildir or folder through explain", module="replay"),
     "why": Command(about="the story of a Message-ID, UID or job", module="why"),
     "queue": Command(about="what waits: list, show, retry, release, drop, stats", module="queue"),
     "held": Command(about="what waits for a person: list, approve, refuse", module="held"),

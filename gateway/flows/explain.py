@@ -1,8 +1,13 @@
-"""What would be decided about a mail, offline: nothing is read but the arguments, nothing is written."""
+"""What would be decided about a mail, offline: nothing is read but the arguments, nothing is written.
+
+Mails that are explained with the same `Calendars` find what those before them have left, as in a rehearsal: the stored
+meeting, the organizer's last version of it, the ledger. What people and peers would have done meanwhile nobody knows.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,9 +21,55 @@ from gateway.ical.event import CalendarObject
 from gateway.imip import read as reading
 from gateway.imip.trust import judge, lower
 from gateway.itip.decide import decide
-from gateway.itip.model import Certainty, Context, Decision, Outcome, Reason, Remove, Store, Verdict
+from gateway.itip.model import (
+    Certainty,
+    Context,
+    Decision,
+    Mark,
+    MarkKey,
+    Outcome,
+    Reason,
+    Remove,
+    Store,
+    Verdict,
+)
 from gateway.policy.rules import govern
 from gateway.ports import Envelope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What an account knows of one UID."""
+
+    stored: CalendarObject | None = None
+    base: CalendarObject | None = None
+    marks: Mapping[MarkKey, Mark] = field(default_factory=dict)
+
+    def after(self, decision: Decision) -> _Known:
+        """What waits, for a person or for its meeting, has changed nothing yet."""
+        if decision.outcome in (Outcome.HELD, Outcome.PARKED):
+            return self
+        stored, base = self.stored, decision.base or self.base
+        if isinstance(decision.change, Store):
+            stored = decision.change.object
+        elif isinstance(decision.change, Remove):
+            stored = base = None
+        return _Known(stored=stored, base=base, marks={**self.marks, **decision.marks})
+
+
+class Calendars:
+    """Calendars in memory. `stored` lies in everybody's."""
+
+    def __init__(self, stored: CalendarObject | None = None) -> None:
+        self._stored = stored
+        self._known: dict[tuple[str, str], _Known] = {}
+
+    def find(self, account: str, uid: str) -> _Known:
+        given = self._stored if self._stored is not None and self._stored.uid == uid else None
+        return self._known.get((account, uid)) or _Known(stored=given)
+
+    def keep(self, account: str, uid: str, known: _Known) -> None:
+        self._known[account, uid] = known
 
 
 def explain(
@@ -29,14 +80,15 @@ def explain(
     policy: PolicyOf,
     now: datetime,
     as_address: str = "",
-    stored: CalendarObject | None = None,
+    calendars: Calendars | None = None,
     certainty: Certainty | None = None,
 ) -> dict[str, Any]:
-    """The JSON of `explain` (INTERFACE 5). Raises MalformedMail."""
+    """The JSON of `explain` (INTERFACE 5); `calendars` then hold what was decided. Raises MalformedMail."""
     mail = reading.read(content, settings.mail_limits)
     verdict = judge(mail, trusted=False, user=None, settings=settings.trust)
     if certainty is not None:
         verdict = replace(verdict, certainty=certainty, reasons=("overridden",))
+    here = calendars if calendars is not None else Calendars()
     found = sort_out(
         mail,
         verdict,
@@ -61,7 +113,14 @@ def explain(
             "reasons": list(verdict.reasons),
         },
         "messages": [
-            _told(one, mail, verdict, accounts, policy, stored, now, settings.expansion) for one in found
+            _turned(one)
+            if isinstance(one, Turned)
+            else _told(
+                one,
+                _context(one, mail, verdict, accounts, policy, now=now, bounds=settings.expansion),
+                here,
+            )
+            for one in found
         ],
     }
 
@@ -73,35 +132,35 @@ def _to(mail: reading.Mail, accounts: Accounts, as_address: str) -> Guests:
     return guests(Envelope(sender="", recipients=()), mail, accounts)
 
 
-def _told(
-    one: Addressed | Turned,
+def _turned(one: Turned) -> dict[str, Any]:
+    return {
+        "uid": one.uid or None,
+        "method": one.method or None,
+        "component": None,
+        "account": one.account or None,
+        "outcome": str(one.outcome),
+        "reason": str(one.reason),
+        "notes": [
+            *({"code": note.code, **note.facts} for note in one.notes),
+            *([{"code": "detail", "text": one.detail}] if one.detail else []),
+        ],
+        "change": "none",
+        "outgoing": [],
+    }
+
+
+def _context(
+    one: Addressed,
     mail: reading.Mail,
     verdict: Verdict,
     accounts: Accounts,
     policy: PolicyOf,
-    stored: CalendarObject | None,
+    *,
     now: datetime,
     bounds: Bounds,
-) -> dict[str, Any]:
-    if isinstance(one, Turned):
-        return {
-            "uid": one.uid or None,
-            "method": one.method or None,
-            "component": None,
-            "account": one.account or None,
-            "outcome": str(one.outcome),
-            "reason": str(one.reason),
-            "notes": [
-                *({"code": note.code, **note.facts} for note in one.notes),
-                *([{"code": "detail", "text": one.detail}] if one.detail else []),
-            ],
-            "change": "none",
-            "outgoing": [],
-        }
-    message = one.message
-    here = stored if stored is not None and stored.uid == message.object.uid else None
-    doubted = lower(verdict, one.lowered)
-    context = Context(
+) -> Context:
+    message, doubted = one.message, lower(verdict, one.lowered)
+    return Context(
         owner=owner_of(accounts, one.account),
         now=now,
         verdict=doubted,
@@ -113,15 +172,22 @@ def _told(
         auto_submitted=mail.auto_submitted,
         is_list=mail.is_list,
     )
+
+
+def _told(one: Addressed, context: Context, calendars: Calendars) -> dict[str, Any]:
+    message, account = one.message, one.account.address
+    known = calendars.find(account, message.object.uid)
+    context = replace(context, base=known.base, marks=known.marks)
     try:
-        decision = govern(decide(here, message, context), context.policy)
+        decision = govern(decide(known.stored, message, context), context.policy)
     except MalformedCalendar as error:  # as `flows.messages` ends it
         decision = Decision(outcome=Outcome.FAILED, reason=Reason(error.code))
+    calendars.keep(account, message.object.uid, known.after(decision))
     return {
         "uid": message.object.uid,
         "method": str(message.method),
         "component": message.object.kind,
-        "account": one.account.address,
+        "account": account,
         "outcome": str(decision.outcome),
         "reason": str(decision.reason),
         "notes": [{"code": note.code, **note.facts} for note in (*one.notes, *decision.notes)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import MalformedMail
-from gateway.flows.explain import explain
+from gateway.flows.explain import Calendars, explain
 from gateway.ical.event import parse_object
 from gateway.itip.model import Certainty, Policy
 
@@ -59,13 +59,13 @@ def test_an_invitation_is_explained_in_the_shape_of_the_interface(told, request_
 
 def test_it_is_decided_against_the_object_that_is_given(told, request_mail, say):
     stored = parse_object(say.calendar(say.meeting(guests="bob@example.net")))
-    found = told(request_mail(say.answer(), "REPLY"), stored=stored)
+    found = told(request_mail(say.answer(), "REPLY"), calendars=Calendars(stored))
     assert [(one["outcome"], one["reason"]) for one in found["messages"]] == [("applied", "answer-recorded")]
 
 
 def test_an_object_of_another_meeting_is_no_stored_one(told, request_mail, say):
     stored = parse_object(say.calendar(say.meeting("other")))
-    found = told(request_mail(say.answer(), "REPLY"), stored=stored)
+    found = told(request_mail(say.answer(), "REPLY"), calendars=Calendars(stored))
     assert [one["outcome"] for one in found["messages"]] == ["parked"]
 
 

@@ -26,7 +26,7 @@ import pytest
 
 from gateway import config as configuration
 from gateway.errors import MalformedCalendar
-from gateway.flows.explain import explain
+from gateway.flows.explain import Calendars, explain
 from gateway.ical import tree
 from gateway.ical.address import Address, is_mail
 from gateway.ical.event import CalendarObject, parse_object
@@ -108,7 +108,7 @@ def told(content: bytes, stored: CalendarObject | None = None, account: str = ""
         policy=meaning.policy_of(config),
         now=NOW,
         as_address=account,
-        stored=stored,
+        calendars=Calendars(stored),
         certainty=Certainty.PROVEN,
     )
     found: list[dict[str, Any]] = story["messages"]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gateway import config as configuration
 from gateway.config.reader import QUIRKS
 from gateway.errors import MalformedCalendar
-from gateway.flows.explain import explain
+from gateway.flows.explain import Calendars, explain
 from gateway.flows.sorting import Addressed, owner_of, sort_out
 from gateway.ical.event import parse_object
 from gateway.ical.tree import DEFAULT_LIMITS
@@ -52,7 +52,7 @@ def told(family: Path, *off: str) -> dict[str, Any]:
         policy=meaning.policy_of(CONFIG),
         now=NOW,
         as_address="alice@example.org",
-        stored=parse_object(kept.read_bytes()) if kept.exists() else None,
+        calendars=Calendars(parse_object(kept.read_bytes()) if kept.exists() else None),
         certainty=Certainty.PROVEN,
     )
     (message,) = story["messages"]
