@@ -39,6 +39,9 @@ from gateway.policy.rules import govern
 from gateway.policy.sending import without_servers
 from gateway.ports import Clock, Held, Job, Ledger, Queue
 
+UNKNOWN = Decision(outcome=Outcome.IGNORED, reason=Reason.UNKNOWN_RECIPIENT)
+REFUSED = Decision(outcome=Outcome.REFUSED, reason=Reason.POLICY, notes=(Note(code="refused-by-person"),))
+
 
 class Messages:
     """Handles APPLY jobs whose source is a mail or an answer."""
@@ -79,8 +82,8 @@ class Messages:
             verdict=verdict,
         )
         account = self._accounts.find(job.account)
-        if account is None:
-            await self._end(job, story, Decision(outcome=Outcome.IGNORED, reason=Reason.UNKNOWN_RECIPIENT))
+        if account is None or facts.get("refused"):
+            await self._end(job, story, UNKNOWN if account is None else REFUSED, account=account)
             return
         message = Message(
             method=Method(facts["method"]), object=read_stored(await content(job)), sender=verdict.sender

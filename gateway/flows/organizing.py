@@ -1,13 +1,13 @@
 """The organizer's page of one meeting: who was written to, what came of it, who answers what, and what guests propose.
 
-His link stands in the letters to him alone. To look changes nothing; his word on a proposal is queued like that of the
-command `proposal`, and waits the undo time.
+His link stands in the letters to him alone. To look changes nothing; his word on a proposal, or on somebody who answered
+uninvited, is that of the commands `proposal` and `held`, and waits the undo time.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,10 +24,24 @@ from gateway.itip import summary
 from gateway.itip.answers import COMMENT
 from gateway.itip.model import Role, Summary
 from gateway.itip.roles import identities, role
-from gateway.ports import Clock, Letter, Links, Plans, Posted, Proposals, Queue, Shown, Undecided, Visit
+from gateway.ports import (
+    Clock,
+    Crasher,
+    Crashers,
+    Letter,
+    Links,
+    Plans,
+    Posted,
+    Proposals,
+    Queue,
+    Shown,
+    Undecided,
+    Visit,
+)
 from gateway.render.overview import Guest, Overview, Overviews
 
 ANSWERS = {"accept": "accepted", "keep": "declined"}
+WORDS = {"admit": "approved", "refuse": "refused"}
 REVOKE, ALL = "revoke", "*"
 _TOLD = frozenset(
     {"proposal", "message", "bounced", "answers", "stranger"}
@@ -43,6 +57,7 @@ class Meeting:
     account: Account
     stored: CalendarObject | None
     proposals: tuple[Undecided, ...]
+    crashers: tuple[Crasher, ...]
 
 
 class Organizing:
@@ -55,6 +70,7 @@ class Organizing:
         plans: Plans,
         revoking: Links,
         proposals: Proposals,
+        crashers: Crashers,
         queue: Queue,
         apply: Apply,
         links: LinkTokens,
@@ -66,6 +82,7 @@ class Organizing:
         self._plans = plans
         self._revoking = revoking
         self._proposals = proposals
+        self._crashers = crashers
         self._queue = queue
         self._apply = apply
         self._links = links
@@ -85,7 +102,7 @@ class Organizing:
         return None
 
     async def take(self, visit: Visit) -> Shown:
-        """His word on one proposal, or on the links of his guests."""
+        """His word on one proposal, on somebody who was not invited, or on the links of his guests."""
         found = await self._open(visit.token)
         if found is None:
             return Shown(status=404, html=self._pages.nothing(visit))
@@ -98,7 +115,8 @@ class Organizing:
         if visit.form.get("answer") == REVOKE:
             done = await self._revoked(visit.form.get("guest", ""), found)
             return Shown(status=303, location=f"n={done}")
-        done = await self._taken(visit.form, found, knows=nonce.seen == _digest(found))
+        decide = self._admitted if "crasher" in visit.form else self._taken
+        done = await decide(visit.form, found, knows=nonce.seen == _digest(found))
         return Shown(status=303, location=f"n={done}")
 
     async def _taken(self, form: Mapping[str, str], found: Meeting, *, knows: bool) -> str:
@@ -118,6 +136,32 @@ class Organizing:
             return "both"  # two words at once are those of a program that sends every form
         due = self._clock.now() + self._settings.undo
         return "given" if await self._proposals.answer(one.row.id, answer, due=due) else "late"
+
+    async def _admitted(self, form: Mapping[str, str], found: Meeting, *, knows: bool) -> str:
+        """All that this one has answered so far, like a proposal."""
+        his = [one for one in found.crashers if one.sender == form["crasher"]]
+        said = [one for one in his if one.word]
+        word = WORDS.get(form.get("answer", ""), "")
+        if not his:
+            return "late"
+        if form.get("answer") == "undo":
+            return "undone" if said and await self._withdrawn(said) else "late"
+        if not word:
+            return "choose"
+        if any(one.word != word for one in said):
+            if not await self._withdrawn(said):
+                return "late"
+            if not knows:
+                return "both"
+        due = self._clock.now() + self._settings.undo
+        say = self._crashers.approve if word == "approved" else self._crashers.refuse
+        for one in his:
+            if one.word != word:
+                await say(one.item, due=due)
+        return "given"
+
+    async def _withdrawn(self, said: Sequence[Crasher]) -> bool:
+        return all([await self._crashers.withdraw(one.item) for one in said])
 
     async def _revoked(self, whose: str, found: Meeting) -> str:
         """A form sent as it came says nobody, so that a program which sends every form takes no link from anybody."""
@@ -142,8 +186,14 @@ class Organizing:
         stored = await self._meeting(account, letter.letter.uid)
         if stored is not None and _over(stored, now - KEPT_OPEN):
             return None
-        proposals = await self._proposals.of_meeting(account.address, letter.letter.uid)
-        return Meeting(row=row, letter=letter, account=account, stored=stored, proposals=proposals)
+        return Meeting(
+            row=row,
+            letter=letter,
+            account=account,
+            stored=stored,
+            proposals=await self._proposals.of_meeting(account.address, letter.letter.uid),
+            crashers=await self._crashers.crashers(account.address, letter.letter.uid),
+        )
 
     async def _meeting(self, account: Account, uid: str) -> CalendarObject | None:
         try:
@@ -167,6 +217,7 @@ class Organizing:
             there=found.stored is not None,
             guests=_guests(found, posted),
             proposals=found.proposals,
+            crashers=found.crashers,
             problem=problem or visit.query.get("n", ""),
         )
         return self._pages.overview(overview, visit)
@@ -196,7 +247,8 @@ def _over(stored: CalendarObject, before: datetime) -> bool:
 
 
 def _digest(found: Meeting) -> str:
-    told = "\n".join(f"{one.row.id} {one.answer} {one.job}" for one in found.proposals)
+    words = [f"{one.row.id} {one.answer} {one.job}" for one in found.proposals]
+    told = "\n".join([*words, *(f"{one.item} {one.word}" for one in found.crashers)])
     return hashlib.sha256(told.encode()).hexdigest()[:16] if told else ""
 
 

@@ -13,6 +13,7 @@ from gateway.ports.calendars import (
     Resource,
     SyncResult,
 )
+from gateway.ports.crashers import Crasher, Crashers
 from gateway.ports.delivery import Clock, NextHop, OutgoingMail, PassedOn, Sent, Smarthost
 from gateway.ports.jobs import Entry, Held, Job, JobKind, JobState, Journal, NewJob, Queue, Stored
 from gateway.ports.mail import (
@@ -41,6 +42,8 @@ __all__ = [
     "Clock",
     "Collection",
     "CollectionState",
+    "Crasher",
+    "Crashers",
     "Draft",
     "Entry",
     "Envelope",

@@ -11,13 +11,13 @@ from gateway.imip.fields import Mailbox
 from gateway.imip.letter import Reader, Sheet
 from gateway.itip.model import Guest as Invited
 from gateway.itip.model import Summary, When
-from gateway.ports import Posted, Undecided, Visit
+from gateway.ports import Crasher, Posted, Undecided, Visit
 from gateway.render.changes import person
 from gateway.render.choices import as_chosen, languages, zones
 from gateway.render.dates import clock, short, span
 from gateway.render.question import Banner, Questions
 from gateway.render.templates import Templates
-from gateway.render.text import line, lines
+from gateway.render.text import isolate, line, lines
 from gateway.render.view import View, view
 from gateway.render.voice import Translations, Voice, zone_of
 
@@ -46,6 +46,7 @@ class Overview:
     there: bool
     guests: tuple[Guest, ...]
     proposals: tuple[Undecided, ...]
+    crashers: tuple[Crasher, ...]
     problem: str
 
 
@@ -77,6 +78,16 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Uninvited:
+    """Somebody who answered uninvited. His address alone: he chose his name and his words to be read here."""
+
+    address: str
+    who: str
+    since: str
+    pending: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OverviewView:
     """The page as the template sees it."""
 
@@ -86,6 +97,7 @@ class OverviewView:
     nonce: str
     guests: tuple[Row, ...]
     wishes: tuple[Wish, ...]
+    uninvited: tuple[Uninvited, ...]
 
 
 class Overviews:
@@ -127,6 +139,7 @@ def _view(overview: Overview, speaking: Voice, visit: Visit) -> OverviewView:
         nonce=overview.nonce,
         guests=tuple(_row(one, near) for one in overview.guests),
         wishes=tuple(_wish(one, overview, near) for one in overview.proposals),
+        uninvited=_uninvited(overview.crashers, near),
     )
 
 
@@ -139,7 +152,7 @@ def _banners(overview: Overview, speaking: Voice) -> tuple[Banner, ...]:
     words = {
         "undone": ("news", "↶", speaking.say("Taken back. Nobody was told.")),
         "given": ("yes", "✓", speaking.say("Noted. Until it takes effect you can take it back.")),
-        "late": ("change", "!", speaking.say("This proposal does not wait for an answer any more.")),
+        "late": ("change", "!", speaking.say("This no longer waits for your word.")),
         "both": (
             "change",
             "!",
@@ -243,6 +256,33 @@ def _wish(one: Undecided, overview: Overview, speaking: Voice) -> Wish:
         comment=lines(one.row.comment, limit=20),
         pending=pending,
     )
+
+
+def _uninvited(crashers: tuple[Crasher, ...], speaking: Voice) -> tuple[Uninvited, ...]:
+    """Each of them once, however often he has answered."""
+    found: dict[str, list[Crasher]] = {}
+    for one in crashers:
+        found.setdefault(one.sender, []).append(one)
+    return tuple(
+        Uninvited(
+            address=sender,
+            who=isolate(line(sender, 254), speaking.direction),
+            since=_at(his[0].since, speaking),
+            pending=_said(next((one for one in his if one.due is not None), his[0]), speaking),
+        )
+        for sender, his in found.items()
+    )
+
+
+def _said(one: Crasher, speaking: Voice) -> str:
+    if one.due is None:
+        return ""
+    at = clock(one.due.astimezone(speaking.zone or speaking.home), speaking)
+    words = {
+        "approved": speaking.say("This answer will count from %(time)s.", time=at),
+        "refused": speaking.say("This answer will be refused at %(time)s. Nobody is told.", time=at),
+    }
+    return words.get(one.word, "")
 
 
 def _range(start: str, end: str, speaking: Voice) -> str:

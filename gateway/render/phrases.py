@@ -224,8 +224,12 @@ def _stranger(sheet: Sheet, who: str, voice: Voice) -> _Made:
     address = isolate(line(guest.address, 254), voice.direction) if guest is not None else who
     known = voice.say("%(address)s has answered, but is not on the guest list.", address=address)
     kept = voice.say("The answer waits and changes nothing; the sender is told nothing.")
-    todo = voice.say(
-        "If you want this person there, add the address to the guests in your calendar; if not, there is nothing to do."
+    todo = (
+        ""
+        if sheet.links.page
+        else voice.say(
+            "If you want this person there, add the address to the guests in your calendar; if not, there is nothing to do."
+        )
     )
     return (
         voice.say("Not on the guest list"),
@@ -371,6 +375,8 @@ def _hint(sheet: Sheet, voice: Voice) -> str:
     """How to answer without the buttons of the letter."""
     if sheet.summary.kind == "proposal" and sheet.links.page:
         return voice.say("There you can agree, or keep the meeting as it is; whoever proposed it is told.")
+    if sheet.summary.kind == "stranger" and sheet.links.page:
+        return voice.say("There you can take this person in as a guest, or refuse the answer.")
     if sheet.summary.kind == "proposal":
         return voice.say(
             "To agree, change the meeting in your calendar; everybody is told. To keep it as it is, answer this mail."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, or_, select, update
 
-from gateway.ports import Entry, Held, JobState
+from gateway.ports import Crasher, Entry, Held, JobState
 from gateway.store import schema
 from gateway.store.db import Database
 from gateway.store.instants import rfc3339
@@ -15,6 +15,7 @@ from gateway.store.jobs import Jobs
 from gateway.store.mailq import unclaimed
 
 _T = schema.held
+CRASHERS = 20  # of one meeting that are listed at a time
 
 
 class HeldItems:
@@ -29,43 +30,71 @@ class HeldItems:
         statement = select(_T).where(_T.c.closed.is_(None)).order_by(_T.c.since, _T.c.id)
         return await self._db.read(lambda conn: [_line(row) for row in conn.execute(statement)])
 
-    async def approve(self, item: str) -> bool:
-        """Its job runs again, with the word of a person; False when nothing of that name is open."""
-        return await self._db.write(lambda conn: self._approve(conn, item))
+    async def crashers(self, account: str, uid: str) -> tuple[Crasher, ...]:
+        """The first of those that wait for the organizer of a meeting, or for his word to take effect."""
+        now = self._jobs.now()
+        waits = or_(_T.c.closed.is_(None), _T.c.closed > now)
+        mine = (_T.c.account == account, _T.c.uid == uid, _T.c.kind == "crasher", waits)
+        statement = select(_T).where(*mine).order_by(_T.c.since, _T.c.id).limit(CRASHERS)
+        rows = await self._db.read(lambda conn: conn.execute(statement).all())
+        return tuple(
+            Crasher(item=row.id, sender=row.sender, since=row.since, word=row.answer, due=row.closed)
+            for row in rows
+        )
 
-    async def refuse(self, item: str) -> bool:
-        """Its job ends: outcome refused, reason policy; False when nothing of that name is open.
+    async def approve(self, item: str, *, due: datetime | None = None) -> bool:
+        """Its job runs again, with the word of a person; False when nothing of that name is open."""
+        return await self._db.write(lambda conn: self._approve(conn, item, due))
+
+    async def refuse(self, item: str, *, due: datetime | None = None) -> bool:
+        """Its job ends, at once or when it is due: outcome refused, reason policy; False when nothing of that name is open.
 
         A change that was held in a burst runs once more, so that what is there now is known and not found again.
         """
-        return await self._db.write(lambda conn: self._refuse(conn, item))
+        return await self._db.write(lambda conn: self._refuse(conn, item, due))
 
-    def _approve(self, conn: Connection, item: str) -> bool:
-        held = self._close(conn, item, "approved")
+    async def withdraw(self, item: str) -> bool:
+        """Whoever approved or refused it has said nothing; False once that has taken effect."""
+        return await self._db.write(lambda conn: self._withdraw(conn, item))
+
+    def _approve(self, conn: Connection, item: str, due: datetime | None) -> bool:
+        held = self._close(conn, item, "approved", due=due)
         if held is None:
             return False
         end = unclaimed(conn, held.job)
         if end is not None:
-            self._run_again(conn, end[0], "approved")
+            self._run_again(conn, end[0], "approved", due=due)
         return True
 
-    def _run_again(self, conn: Connection, row: Row[Any], word: str) -> None:
+    def _withdraw(self, conn: Connection, item: str) -> bool:
+        mine = (_T.c.id == item, _T.c.closed > self._jobs.now())
+        held = conn.execute(select(_T).where(*mine).with_for_update()).first()
+        end = unclaimed(conn, held.job) if held is not None else None
+        if held is None or end is None:
+            return False
+        payload = {name: value for name, value in end[0].payload.items() if name != held.answer}
+        values = {"state": str(JobState.WAITING), "due": None, "payload": payload}
+        conn.execute(update(schema.job).where(schema.job.c.id == held.job).values(values))
+        conn.execute(update(_T).where(_T.c.id == item).values(answer="", closed=None))
+        return True
+
+    def _run_again(self, conn: Connection, row: Row[Any], word: str, *, due: datetime | None = None) -> None:
         values = {
             "state": str(JobState.DUE),
-            "due": self._jobs.now(),
+            "due": due or self._jobs.now(),
             "behind": 0,
             "payload": {**row.payload, word: True},
         }
         conn.execute(update(schema.job).where(schema.job.c.id == row.id).values(values))
         self._jobs.ring(conn)
 
-    def _refuse(self, conn: Connection, item: str) -> bool:
-        held = self._close(conn, item, "refused")
+    def _refuse(self, conn: Connection, item: str, due: datetime | None) -> bool:
+        held = self._close(conn, item, "refused", due=due)
         if held is None:
             return False
         end = unclaimed(conn, held.job)
-        if end is not None and held.kind == "burst":
-            self._run_again(conn, end[0], "refused")
+        if end is not None and (held.kind == "burst" or due is not None):
+            self._run_again(conn, end[0], "refused", due=due)
         elif end is not None:
             row, lease = end
             entry = Entry(
@@ -84,10 +113,12 @@ class HeldItems:
             self._jobs.remove(conn, lease)
         return True
 
-    def _close(self, conn: Connection, item: str, answer: str) -> Row[Any] | None:
+    def _close(self, conn: Connection, item: str, answer: str, *, due: datetime | None) -> Row[Any] | None:
         row = conn.execute(select(_T).where(_T.c.id == item, _T.c.closed.is_(None)).with_for_update()).first()
         if row is not None:
-            conn.execute(update(_T).where(_T.c.id == item).values(answer=answer, closed=self._jobs.now()))
+            conn.execute(
+                update(_T).where(_T.c.id == item).values(answer=answer, closed=due or self._jobs.now())
+            )
         return row
 
 

@@ -285,6 +285,7 @@ def _answers(common: _Common, tokens: Tokens, words: meaning.Words) -> tuple[dic
         plans=store.plans,
         revoking=store.links,
         proposals=store.proposals,
+        crashers=store.held,
         queue=store.queue,
         apply=common.apply,
         links=links,

@@ -515,6 +515,7 @@ class World:
             plans=plans,  # type: ignore[arg-type]
             revoking=self.store.links,
             proposals=self.store.proposals,
+            crashers=self.store.held,
             queue=queue,  # type: ignore[arg-type]
             apply=apply,
             links=LINKS,

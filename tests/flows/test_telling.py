@@ -144,7 +144,8 @@ async def test_the_organizer_hears_of_a_stranger_and_what_he_can_do(told, say):
     name = await crash(told, say, EVE)
     (letter,) = letters(told)
     assert "eve@example.net has answered, but is not on the guest list." in letter
-    assert "add the address to the guests in your calendar" in letter and "evil" not in letter
+    assert "Decide on the page\r\n  http://pages/o/" in letter and "refuse the answer." in letter
+    assert "add the address" not in letter and "evil" not in letter
     assert [one.recipient for one in told.outbox.mails if one.recipient not in (BOB, CAROL)] == [ALICE]
     assert told.text(HREF) == before
     assert await told.told(name) == [("held", "party-crasher"), ("applied", "stranger-told")]

@@ -21,7 +21,7 @@ from gateway.imip.read import read
 from gateway.itip.invited import Dated, Standing
 from gateway.itip.model import Booked, Declined, Facts, Guest, Said, Summary, Taken, When
 from gateway.itip.summary import facts
-from gateway.ports import Posted, ProposalRow, Undecided, Visit
+from gateway.ports import Crasher, Posted, ProposalRow, Undecided, Visit
 from gateway.render.letters import FILTERS, KINDS, Letters
 from gateway.render.overview import Guest as SeenGuest
 from gateway.render.overview import Overview, Overviews
@@ -183,13 +183,14 @@ def bookings(meeting: Facts) -> Iterator[Summary]:
     assert start and end
     room = Guest(address="d@example.net", name="ห้อง")
     many = (Taken(start=start, end=end), Taken(start=end, end=meeting.next_dates[1])) * 12
-    for reason in (None, *Declined):
-        booked = Booked(reason=reason, most=90, hours="Mo-Fr 08:00-18:00, Sa 09:00-12:00", zone="Asia/Tokyo")
-        some = replace(booked, busy=many, accepted=(start,) * 30, declined=(start,) * 2)
-        for now in (meeting, replace(meeting, rule=""), replace(meeting, rule="", recurrence=start)):
-            for partstat in ("ACCEPTED", "DECLINED", "TENTATIVE"):
-                for one in (booked, some):
-                    yield Summary(kind="booking", now=now, partstat=partstat, attendee=room, booked=one)
+    booked = Booked(most=90, hours="Mo-Fr 08:00-18:00, Sa 09:00-12:00", zone="Asia/Tokyo")
+    some = replace(booked, busy=many, accepted=(start,) * 30, declined=(start,) * 2)
+    said = [("DECLINED", replace(booked, reason=reason)) for reason in (None, *Declined)]
+    said += [("TENTATIVE", booked), ("ACCEPTED", some), ("ACCEPTED", booked)]
+    for partstat, one in said:
+        yield Summary(kind="booking", now=meeting, partstat=partstat, attendee=room, booked=one)
+    for now in (replace(meeting, rule=""), replace(meeting, rule="", recurrence=start)):
+        yield Summary(kind="booking", now=now, partstat="ACCEPTED", attendee=room, booked=booked)
 
 
 @pytest.mark.parametrize("locale", ["el", "he"])
@@ -351,6 +352,12 @@ def test_no_page_of_an_organizer_says_anything_untranslated_or_glued(
         old_end="2026-11-24",
         comment="วาระ",
     )
+    crashers = tuple(
+        Crasher(
+            item=word, sender=f"{word or 'x'}@example.net", since=now, word=word, due=now if word else None
+        )
+        for word in ("", "approved", "refused")
+    )
     pages = Overviews(pseudo._templates, {"el": Pseudo()}, pseudo)
     for there, answer in ((True, ""), (False, "accepted"), (True, "declined")):
         for problem in ("", "undone", "given", "late", "both", "again", "stale", "choose"):
@@ -362,6 +369,7 @@ def test_no_page_of_an_organizer_says_anything_untranslated_or_glued(
                 there=there,
                 guests=tuple(guests) if there else (),
                 proposals=(Undecided(row=row, answer=answer, due=now),),
+                crashers=crashers,
                 problem=problem,
             )
             said(pages.overview(overview, Visit(token="")))

@@ -3,7 +3,10 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from gateway.ports import CollectionState, Held
+from gateway.store.held import CRASHERS
 
 LEASE = timedelta(minutes=5)
 
@@ -68,6 +71,46 @@ async def test_a_refused_job_ends_in_the_journal(store, new_job) -> None:
     assert (line["outcome"], line["reason"], line["kind"]) == ("refused", "policy", "mail")
     assert (line["sender"], line["method"], line["uid"]) == ("bob@example.com", "REQUEST", "uid-1")
     assert not await store.held.refuse(name)
+
+
+async def test_a_word_with_a_time_takes_effect_then(store, new_job, clock) -> None:
+    job, name = await held_job(store, new_job, kind="crasher")
+    due = clock.now() + timedelta(minutes=1)
+    assert await store.held.approve(name, due=due)
+    (waiting,) = await store.held.crashers("alice@example.org", "uid-1")
+    assert (waiting.item, waiting.word, waiting.due) == (name, "approved", due)
+    assert await store.queue.claim("w", limit=9, lease=LEASE) == ()
+    clock.forward(minutes=1)
+    assert await store.held.crashers("alice@example.org", "uid-1") == ()
+    (again,) = await store.queue.claim("w", limit=9, lease=LEASE)
+    assert again.payload["approved"] and not await store.held.withdraw(name)
+
+
+@pytest.mark.parametrize("word", ["approve", "refuse"])
+async def test_a_word_that_is_taken_back_was_never_said(word, store, new_job, clock) -> None:
+    job, name = await held_job(store, new_job, kind="crasher")
+    before = await store.queue.show(job.id)
+    assert not await store.held.withdraw(name)
+    assert await getattr(store.held, word)(name, due=clock.now() + timedelta(minutes=1))
+    assert await store.held.withdraw(name) and not await store.held.withdraw(name)
+    assert await store.queue.show(job.id) == before
+    clock.forward(minutes=2)
+    assert await store.queue.claim("w", limit=9, lease=LEASE) == ()
+    (open_again,) = await store.held.crashers("alice@example.org", "uid-1")
+    assert (open_again.word, open_again.due) == ("", None)
+    assert await store.held.refuse(name)
+
+
+async def test_the_crashers_of_a_meeting_are_its_own_and_the_first_of_many(store, new_job, clock) -> None:
+    await held_job(store, new_job)  # a mail that is held for another reason
+    await held_job(store, new_job, kind="crasher", uid="another")
+    await held_job(store, new_job, kind="crasher", account="carol@example.org")
+    mine = []
+    for _ in range(CRASHERS + 1):
+        clock.forward(seconds=1)
+        mine.append((await held_job(store, new_job, kind="crasher"))[1])
+    found = await store.held.crashers("alice@example.org", "uid-1")
+    assert [one.item for one in found] == mine[:CRASHERS]
 
 
 async def test_an_answer_to_nothing_is_false(store) -> None:
