@@ -102,7 +102,7 @@ class Messages:
             if decision.outgoing:
                 decision = without_servers(decision, profile_sends=await self._apply.sends(account))
             if "page" in facts:
-                decision = confirmed(decision, message, context)
+                decision = confirmed(decision, message, context, stored=seen.stored)
             known = identity.note(seen.stored, context.owner)
             return replace(decision, notes=(*noted, *known, *decision.notes))
 

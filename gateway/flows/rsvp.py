@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.errors import LimitExceeded, MalformedCalendar
@@ -28,13 +28,14 @@ from gateway.imip.write import with_method
 from gateway.itip import answers, invited
 from gateway.itip.model import Method, Outcome, Reason
 from gateway.log import Event, Log
-from gateway.ports import Clock, Entry, Job, JobKind, Languages, NewJob, Plans, Queue, Shown, Visit
+from gateway.ports import Clock, Entry, Job, JobKind, Languages, Links, NewJob, Plans, Queue, Shown, Visit
 from gateway.render.question import Pending, Question, Questions
 from gateway.render.text import line, lines
 from gateway.render.voice import zone_of
 
 ANSWERS = {"accepted": "ACCEPTED", "tentative": "TENTATIVE", "declined": "DECLINED"}
-COUNTER, DELEGATE, UNDO = "counter", "delegate", "undo"
+COUNTER, DELEGATE, UNDO, DISOWN = "counter", "delegate", "undo", "disown"
+DISOWNED = "n=disowned"
 OPEN_FOR = timedelta(days=1)  # a form that was fetched longer ago is asked for again
 COMMENT = 500
 ADDRESS = 254  # RFC 5321 4.5.3.1.3
@@ -119,6 +120,8 @@ class Rsvp:
             status = 403 if refused.problem == "stale" else 409 if refused.problem == "closed" else 422
             kept = visit.form if refused.problem != "sure" else _unanswered(visit.form)
             return Shown(status=status, html=self._page(visit, opened, kept, problem=refused.problem))
+        if done == DISOWNED:
+            return Shown(status=200, html=self._pages.disowned(visit, opened.who))
         await self._remember(visit, opened.letter.letter.recipient)
         return Shown(status=303, location=done)
 
@@ -151,6 +154,8 @@ class Rsvp:
             return "n=undone" if live else "n=late"
         if now - nonce.made < self._settings.dwell:
             return f"n=again&a={_short(form.get('answer', ''))}"
+        if form.get("answer") == DISOWN:
+            return await self._disowned(form, opened)
         said = _said(form, opened)
         if _untouched(form) and (visit.roams or nonce.made < self._in_hand(opened)):
             raise _Refused("sure")
@@ -163,6 +168,26 @@ class Rsvp:
             return ""
         self._log.emit(Event.ANSWER_GIVEN, uid=opened.letter.letter.uid, method=str(said.method))
         return "n=proposed" if said.method is Method.COUNTER else "n=given"
+
+    async def _disowned(self, form: Mapping[str, str], opened: Opened) -> str:
+        """It was not he: what waits never takes effect, what has is open again, and whoever has his links has nothing."""
+        if opened.stored is None or opened.closed:
+            raise _Refused("closed")
+        if form.get("not-me") != "yes":
+            raise _Refused("mine")
+        message = invited.withdrawal(opened.stored, opened.who, context=opened.context)
+        if message is None:
+            raise _Refused("closed")
+        said = Said(method=Method.REPLY, answer=invited.OPEN, key="", message=message)
+        job = self._job(opened, said, form)
+        job = replace(
+            job,
+            payload={**job.payload, "revokes": opened.letter.letter.recipient},
+            due=None,
+            key=f"{job.key}:{DISOWN}",
+        )
+        await self._queue.add([*(_void(one, Reason.WITHDRAWN, None) for one in opened.waiting), job])
+        return DISOWNED
 
     def _in_hand(self, opened: Opened) -> datetime:
         """From when on its reader, and not what looks at his mail before him, opens the letter."""
@@ -224,13 +249,18 @@ class Rsvp:
 class Given:
     """Handles the APPLY jobs that answers on pages became."""
 
-    def __init__(self, *, queue: Queue, plans: Plans, messages: Messages) -> None:
+    def __init__(self, *, queue: Queue, plans: Plans, revoking: Links, messages: Messages) -> None:
         self._queue = queue
         self._plans = plans
+        self._revoking = revoking
         self._messages = messages
 
     async def run(self, job: Job) -> None:
         """The undo time is over: what was said takes the road of every message."""
+        if revokes := job.payload.get("revokes"):
+            await self._revoking.revoke(job.account, job.uid, {revokes})
+            await self._messages.run(job)
+            return
         letter = await self._plans.letter_of_row(job.payload["page"])
         revoked = Reason.LINKS_REVOKED if letter is not None and letter.revoked else ""
         void = job.payload.get("void") or revoked

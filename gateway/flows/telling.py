@@ -126,11 +126,19 @@ def _waits(job: Job) -> bool:
 
 def _words(job: Job) -> tuple[Word, ...]:
     told: list[Mapping[str, Any]] = job.payload["answers"]
-    return tuple(Word(who=Address(one["who"]), key=one["key"], comment=one["comment"]) for one in told)
+    return tuple(
+        Word(
+            who=Address(one["who"]),
+            key=one["key"],
+            comment=one["comment"],
+            taken_back=bool(one.get("taken_back")),
+        )
+        for one in told
+    )
 
 
-def _packed(word: Word) -> dict[str, str]:
-    return {"who": word.who, "key": word.key, "comment": word.comment}
+def _packed(word: Word) -> dict[str, Any]:
+    return {"who": word.who, "key": word.key, "comment": word.comment, "taken_back": word.taken_back}
 
 
 __all__ = ["SOURCE", "Telling", "hearing", "noticing"]

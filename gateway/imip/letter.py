@@ -39,6 +39,7 @@ class Links:
     decline: str = ""
     page: str = ""
     mail: str = ""
+    disown: str = ""  # where he says that it was not he who answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,16 +211,18 @@ def _notice(
     sender = Mailbox(address=new.sender, name=_name(summary, new.sender))
     recipient = Mailbox(address=new.recipient, name=new.recipient_name)
     site = mail_domain(tokens.service)
-    page = ""
+    page = disown = ""
     if signed is not None and summary.kind in _PAGES and not _is_of_a_guest(summary, new.recipient):
         page = signed.link(_PAGES[summary.kind], letter.sequence, moment)
+        if summary.kind == "answered" and summary.partstat != "NEEDS-ACTION":
+            disown = f"{page}?answer=disown"
     worded = renderer.render(
         Sheet(
             summary=summary,
             sender=sender,
             recipient=recipient,
             reader=reader,
-            links=Links(page=page),
+            links=Links(page=page, disown=disown),
             site=site,
         )
     )

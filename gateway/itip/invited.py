@@ -25,6 +25,7 @@ from gateway.itip.significance import components_by_key, instance
 from gateway.itip.summary import when_of
 from gateway.itip.views import is_cancelled, leaving
 
+OPEN: Final = "NEEDS-ACTION"
 DATES: Final = 12  # of a series that a page offers
 _LOOKED_AT: Final = 60
 
@@ -93,6 +94,22 @@ def reply(
         return message
     said = {name: one.add(text_prop("COMMENT", comment)) for name, one in components_by_key(message)}
     return message.with_components(said)
+
+
+def withdrawal(stored: CalendarObject, who: Address, *, context: Context) -> CalendarObject | None:
+    """RFC 5546 3.2.3: whatever was answered in his name, to all of it or to single dates, he has not decided. None where he is
+    not invited."""
+    lines = [(key, one, roles.line_in(one, frozenset({who}))) for key, one in components_by_key(stored)]
+    his = [(key, one, line) for key, one, line in lines if line is not None]
+    answered = [(key, one, line) for key, one, line in his if partstat(line) != OPEN]
+    taken = []
+    for key, component, line in answered or his[:1]:
+        clean = leaving(Component(component.name, (line,))).properties[0]
+        open_ = clean.with_params(PARTSTAT=OPEN, DELEGATED_TO=None)
+        taken.append((_current(stored, key, component, context), open_))
+    return (
+        compose.reply(taken, stored, compose.Stamp(now=context.now, prodid=context.prodid)) if taken else None
+    )
 
 
 def delegation(
@@ -205,6 +222,7 @@ def _last(stored: CalendarObject) -> datetime | None:
 
 __all__ = [
     "DATES",
+    "OPEN",
     "Dated",
     "Standing",
     "counter",
@@ -213,5 +231,6 @@ __all__ = [
     "key_of",
     "reply",
     "standing",
+    "withdrawal",
     "zone_at",
 ]

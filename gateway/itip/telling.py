@@ -11,6 +11,7 @@ from gateway.ical.address import Address, is_mail
 from gateway.ical.event import CalendarObject, partstat
 from gateway.itip.answers import comment_of
 from gateway.itip.circle import speaking_as
+from gateway.itip.invited import OPEN
 from gateway.itip.model import Context, Guest, Mark, MarkKey, Message, Method, Notice, Said, Summary
 from gateway.itip.roles import line_in
 from gateway.itip.significance import components_by_key, instance
@@ -27,6 +28,7 @@ class Word:
     who: Address
     key: str
     comment: str = ""
+    taken_back: bool = False
 
 
 def heard(message: Message) -> tuple[Word, ...]:
@@ -36,7 +38,9 @@ def heard(message: Message) -> tuple[Word, ...]:
         return ()
     found = ((key, one, line_in(one, frozenset({who}))) for key, one in components_by_key(message.object))
     return tuple(
-        Word(who=who, key=key, comment=comment_of(one, line)) for key, one, line in found if line is not None
+        Word(who=who, key=key, comment=comment_of(one, line), taken_back=partstat(line) == OPEN)
+        for key, one, line in found
+        if line is not None
     )
 
 
@@ -72,7 +76,7 @@ def _said(stored: CalendarObject, word: Word, context: Context) -> Said | None:
     key = onward.anchor(word.key)
     component = instance(stored, key) or stored.master
     line = line_in(component, frozenset({word.who}))
-    if component is None or line is None or partstat(line) == "NEEDS-ACTION":
+    if component is None or line is None or (partstat(line) == OPEN and not word.taken_back):
         return None  # he was struck off, or the meeting has moved since and he is asked anew
     date = facts(stored, key, viewer=None, guest_list="self", now=context.now).start if word.key else None
     return Said(guest=guest(line), comment=word.comment, date=date)

@@ -286,6 +286,13 @@ def _answered(sheet: Sheet, who: str, voice: Voice) -> _Made:
         "ACCEPTED": ("✓", "yes", voice.say("You have accepted.")),
         "DECLINED": ("✕", "no", voice.say("You have declined.")),
         "TENTATIVE": ("?", "maybe", voice.say("You have answered: maybe.")),
+        "NEEDS-ACTION": (
+            "↶",
+            "news",
+            voice.say(
+                "The answer in your name is taken back. The links of earlier mails lead nowhere any more."
+            ),
+        ),
     }
     status = sheet.summary.partstat.upper()
     symbol, tone, sentence = known.get(status, ("●", "news", voice.say("Your answer has arrived.")))
@@ -294,6 +301,8 @@ def _answered(sheet: Sheet, who: str, voice: Voice) -> _Made:
     told = voice.say(
         "%(who)s knows. If it was not you, or if you have changed your mind, answer anew.", who=who
     )
+    if status == "NEEDS-ACTION":
+        told = voice.say("%(who)s knows. Please answer with the link of this mail.", who=who)
     return _band(status, voice), symbol, tone, voice.say("Your answer: %(title)s"), (sentence, scope, told)
 
 

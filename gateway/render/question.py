@@ -88,6 +88,8 @@ class QuestionView:
     counters: bool
     proposing: bool
     sending: bool
+    answered: bool  # something counts, or will, that was said in his name
+    disowning: bool
     deputy: str
     name: str
     all_day: bool
@@ -122,6 +124,13 @@ class Questions:
         speaking = self.voice(visit, Reader())
         return self._templates.render(
             "web/nothing.html", speaking, lang=speaking.language, direction=speaking.direction
+        )
+
+    def disowned(self, visit: Visit, who: str) -> str:
+        """It was not he who answered: all links of his have ended, this one too."""
+        speaking = self.voice(visit, Reader())
+        return self._templates.render(
+            "web/disowned.html", speaking, lang=speaking.language, direction=speaking.direction, who=who
         )
 
     def question(self, question: Question, visit: Visit) -> str:
@@ -185,6 +194,8 @@ def _view(question: Question, speaking: Voice, visit: Visit) -> QuestionView:
         counters=question.standing.counters and not question.closed,
         proposing=values.get("answer") == "counter",
         sending=values.get("answer") == "delegate",
+        answered=_is_answered(question),
+        disowning=values.get("answer") == "disown",
         deputy=line(values.get("deputy", ""), 254),
         name=line(values.get("name", ""), 80),
         all_day=question.summary.now.start is not None and question.summary.now.start.form == "date",
@@ -197,6 +208,12 @@ def _view(question: Question, speaking: Voice, visit: Visit) -> QuestionView:
         asked=values.get("a", "") if values.get("a") in _ASKED else "",
         ics=question.action + "/event.ics" if question.closed != "removed" else "",
     )
+
+
+def _is_answered(question: Question) -> bool:
+    standing = question.standing
+    said = {standing.partstat, *(one.partstat for one in standing.dates)} - {"", "NEEDS-ACTION"}
+    return bool(said or any(not one.void for one in question.pending))
 
 
 def _answers(question: Question, speaking: Voice) -> tuple[Choice, ...]:
@@ -356,6 +373,7 @@ def _problem(problem: str, speaking: Voice) -> str:
         "one": speaking.say("Please choose one date for which you propose another time."),
         "time": speaking.say("Please give a beginning and an end that comes after it."),
         "closed": speaking.say("This cannot be answered any more."),
+        "mine": speaking.say("Please say that you did not give this answer."),
         "deputy": speaking.say("Please give the e-mail address of somebody who can come in your place."),
     }
     return words.get(problem, "")

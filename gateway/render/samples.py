@@ -45,7 +45,8 @@ def sample(kind: str, *, language: str, now: datetime, zone: str = ZONE) -> Shee
         )
     alice, bob = _mailbox(_ALICE), _mailbox(_BOB)
     home = kind in _HOME
-    links = _LINKS if kind in ASKING else Links(page=_PAGE) if kind in _PAGED else Links()
+    disown = f"{_PAGE}?answer=disown" if kind == "answered" else ""
+    links = _LINKS if kind in ASKING else Links(page=_PAGE, disown=disown) if kind in _PAGED else Links()
     return Sheet(
         summary=_summary(kind, facts),
         sender=bob if home else alice,

@@ -376,7 +376,7 @@ def _journeys(
 ) -> dict[str, Run]:
     messages, changed, decided = _messages(common), _changed(common, calendars), _decided(common, calendars)
     queue, accounts = common.store.queue, common.accounts
-    given = Given(queue=queue, plans=common.store.plans, messages=messages)
+    given = Given(queue=queue, plans=common.store.plans, revoking=common.store.links, messages=messages)
     bounced = endings.bounced(common, tokens)
     witness = _witness(common)
     by_source: dict[object, Run] = {

@@ -80,6 +80,7 @@ async def test_a_form_that_comes_back_with_all_that_can_be_said(weekly, tab):
     await tab.click(".answers label:has([value=accepted])")
     await tab.click("form.card > button.main", loads=True)
     await nothing_wrong(tab, weekly.link(query="?lang={language}&n=deputy&answer=delegate"))
+    await nothing_wrong(tab, weekly.link(query="?lang={language}&n=mine&answer=disown"))
 
 
 async def test_a_meeting_that_is_cancelled(weekly, tab):

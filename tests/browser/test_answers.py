@@ -109,6 +109,22 @@ async def test_enter_sends_the_form_in_which_one_is(invited, tab):
     assert "PARTSTAT=DELEGATED" in invited.line() and "eve@example.net" in invited.line("mailto:eve")
 
 
+async def test_a_guest_who_never_answered_takes_it_back_by_keyboard(invited, tab):
+    await answer(tab, invited, "declined")
+    await invited.undo_time_is_over()
+    await tab.go(invited.link(query="?answer=disown"))
+    invited.world.clock.forward(seconds=5)
+    await tab.click("[value=disown]", loads=True)
+    assert "Please say that you did not give this answer." in (await tab.focus())[1]
+    invited.world.clock.forward(seconds=5)
+    await tab.click("label:has([name=not-me])")
+    await tab.press("Tab")
+    await tab.press("Enter", loads=True)
+    assert "The answer is taken back" in (await tab.focus())[1]
+    await invited.world.work()
+    assert "NEEDS-ACTION" in invited.line()
+
+
 async def test_one_date_of_a_series_is_declined(weekly, tab):
     await tab.go(weekly.link(query=""))
     weekly.world.clock.forward(seconds=5)
@@ -175,7 +191,7 @@ async def test_the_keyboard_alone_answers(weekly, tab):
         name, _, seen = await tab.focus()
         assert seen, f"nobody sees where {name} is"
         order.append(name)
-    assert order == ["answer", "scope", "instance", "comment", "button", "summary", "summary", "a", "lang"]
+    assert order == ["answer", "scope", "instance", "comment", "button", "summary", "summary", "summary", "a"]
     await tab.go(weekly.link(query=""))
     weekly.world.clock.forward(seconds=5)
     await tab.press("Tab")
@@ -235,7 +251,7 @@ async def test_another_language_and_clock_keep_what_the_letter_preselects_and_ou
 ):
     await tab.without_script()
     await tab.go(invited.link())
-    await tab.press("Tab", times=7)
+    await tab.press("Tab", times=8)
     await tab.press("ArrowUp")  # Deutsch stands before English
     await tab.press("Tab", times=2)
     await tab.press("Enter", loads=True)

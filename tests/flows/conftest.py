@@ -508,7 +508,7 @@ class World:
             answers=self.answers,
         )
         telling = Telling(accounts=accounts, queue=queue, apply=apply, clock=clock)  # type: ignore[arg-type]
-        given = Given(queue=queue, plans=plans, messages=messages)  # type: ignore[arg-type]
+        given = Given(queue=queue, plans=plans, revoking=self.store.links, messages=messages)  # type: ignore[arg-type]
         self.rsvp = self._rsvp(queue, opener)
         self.organizing = Organizing(
             accounts=accounts,

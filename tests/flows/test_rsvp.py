@@ -607,3 +607,89 @@ async def test_the_page_is_no_cannon(invited):
         await after_undo(invited)
     await invited.drain()
     assert len([one for one in invited.outbox.mails if one.recipient != BOB]) <= 20
+
+
+async def disowned(guest: Guest, **form: str) -> Shown:
+    return await guest.answer(answer="disown", **({"not-me": "yes"} | form))
+
+
+async def test_an_answer_that_was_not_his_is_taken_back_and_only_his_mailbox_gets_a_link(invited):
+    stolen = Guest(invited, invited.bob.token)
+    await stolen.answer(answer="declined")
+    await after_undo(invited)
+    assert "PARTSTAT=DECLINED" in line(invited, BOB)
+    told = Guest(invited, re.search(r"/r/([^?\s]+)\?answer=3Ddisown", letter_to(invited))[1])
+    invited.outbox.mails.clear()
+    page = await told.look(answer="disown")
+    assert "<details open>\n<summary>Not you?" in page
+    shown = await disowned(told)
+    assert shown.status == 200 and "The answer is taken back" in shown.html and BOB in shown.html
+    await invited.work()
+    assert "PARTSTAT=NEEDS-ACTION" in line(invited, BOB) and "NEEDS-ACTION" in line(invited, CAROL)
+    for one in (stolen, told):
+        assert (await one.rsvp.show(Visit(token=one.token))).status == 404
+    assert ("applied", "answer-recorded") in await journal(invited)
+    (mail,) = invited.outbox.mails
+    assert mail.recipient == BOB and "answer=3Ddisown" not in letter_to(invited)
+    assert "The answer in your name is taken back." in letter_to(invited)
+    new = Guest(invited, re.search(r"/r/([^?\s]+)", letter_to(invited))[1])
+    assert (await new.answer(answer="accepted")).location == "n=given"
+    await after_undo(invited)
+    assert "PARTSTAT=ACCEPTED" in line(invited, BOB)
+
+
+def letter_to(world) -> str:
+    mail = next(one for one in reversed(world.outbox.mails) if one.recipient == BOB)
+    return mail.content.decode().replace("=\r\n", "").replace("\r\n", " ")
+
+
+async def test_what_waits_never_takes_effect_once_it_was_not_his(invited):
+    await invited.bob.answer(answer="declined")
+    assert (await disowned(invited.bob)).status == 200
+    await after_undo(invited)
+    assert "NEEDS-ACTION" in line(invited, BOB)
+    assert ("ignored", "withdrawn") in await journal(invited)
+    assert "The answer in your name is taken back." in letter_to(invited), "and brings the only link there is"
+
+
+async def test_of_a_series_all_is_taken_back_that_was_answered(weekly):
+    await weekly.bob.answer(answer="accepted")
+    await after_undo(weekly)
+    await weekly.bob.answer(answer="declined", scope="instance", instance="20261117T100000Z")
+    await after_undo(weekly)
+    assert "PARTSTAT=DECLINED" in weekly.text(HREF)
+    await disowned(weekly.bob)
+    await weekly.work()
+    his = [one for one in weekly.text(HREF).splitlines() if one.endswith(BOB)]
+    assert len(his) == 2 and all("PARTSTAT=NEEDS-ACTION" in one for one in his)
+
+
+async def test_who_is_not_asked_whether_it_was_he_has_nothing_to_take_back(invited):
+    page = await invited.bob.look()
+    assert "Not you?" in page and 'value="disown"' not in page
+
+
+async def test_a_form_that_is_sent_as_it_comes_takes_nothing_back(invited):
+    await invited.bob.answer(answer="accepted")
+    await after_undo(invited)
+    shown = await disowned(invited.bob, **{"not-me": ""})
+    assert shown.status == 422 and "Please say that you did not give this answer." in shown.html
+    assert re.search('name="not-me"[^>]* aria-invalid="true" aria-describedby="result ended"', shown.html)
+    await after_undo(invited)
+    assert "PARTSTAT=ACCEPTED" in line(invited, BOB)
+    assert (await invited.rsvp.show(Visit(token=invited.bob.token))).status == 200
+
+
+async def test_while_the_calendar_is_away_the_links_end_all_the_same(invited, say):
+    await invited.bob.answer(answer="declined")
+    await after_undo(invited)
+    await disowned(invited.bob)
+    invited.calendars.fail("find", say.unavailable, times=50)
+    await invited.work()
+    assert "PARTSTAT=DECLINED" in line(invited, BOB)
+    assert (await invited.rsvp.show(Visit(token=invited.bob.token))).status == 404
+    invited.calendars.faults.clear()
+    for _ in range(5):
+        invited.clock.forward(minutes=10)
+        await invited.work()
+    assert "PARTSTAT=NEEDS-ACTION" in line(invited, BOB)

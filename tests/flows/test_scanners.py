@@ -51,7 +51,7 @@ class Page(HTMLParser):
             fields[self._select] = facts["value"]
         elif tag == "textarea":
             fields[facts["name"]] = ""
-        elif tag == "input" and (facts.get("type") != "radio" or "checked" in facts):
+        elif tag == "input" and (facts.get("type") not in ("radio", "checkbox") or "checked" in facts):
             fields[facts["name"]] = facts.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
@@ -227,6 +227,23 @@ async def test_who_thinks_better_of_it_on_the_page_is_no_machine(invited):
     method, action, fields = next(one for one in page.forms if "comment" in one[2])
     found = await invited.client.post(action, data=fields | {"answer": "declined"})
     assert method == "post" and "n=given" in str(found.url)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+async def test_no_machine_takes_back_what_a_guest_has_answered(machine, invited):
+    """Its links are those of the letter that confirms the answer."""
+    page = await invited.render(next(one for one in invited.links(BOB) if one.endswith("a=yes")))
+    await given(invited, page, comment="I bring cake")
+    invited.world.clock.forward(seconds=61)
+    await invited.world.drain()
+    links = invited.links(BOB)
+    assert any(one.endswith("?answer=disown") for one in links)
+    await machine(invited, links)
+    invited.world.clock.forward(seconds=125)
+    await invited.world.drain()
+    line = next(one for one in invited.world.text(HREF).splitlines() if BOB in one and one.startswith("ATT"))
+    assert "PARTSTAT=ACCEPTED" in line
+    assert (await invited.client.get(links[0])).status_code == 200
 
 
 async def given(scanner: Scanner, page: Page, **form: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from gateway.ical.address import Address
-from gateway.ical.event import CalendarObject, parse_object
+from gateway.ical.event import CalendarObject, parse_object, partstat
 from gateway.itip import invited
 from gateway.itip.decide import decide
 from gateway.itip.model import Certainty, Context, Mark, MarkKey, Message, Method, Outcome, Store, Verdict
@@ -74,6 +74,30 @@ def test_an_answer_is_a_lawful_reply_that_is_applied(stored: CalendarObject, key
     decision = decide(stored, Message(method=Method.REPLY, object=message, sender=BOB), CONTEXT)
     assert decision.outcome is Outcome.APPLIED and isinstance(decision.change, Store)
     assert f"PARTSTAT={answer}".encode() in decision.change.object.data.replace(b"\r\n ", b"")
+
+
+def test_what_was_answered_in_his_name_is_taken_back_wherever_it_was() -> None:
+    stored = meeting(*WEEKLY)
+    for key, answer in (("", "ACCEPTED"), ("20261116T090000Z", "DECLINED")):
+        message = invited.reply(stored, BOB, key, answer=answer, comment="cake", context=CONTEXT)
+        assert message is not None
+        decision = decide(stored, Message(method=Method.REPLY, object=message, sender=BOB), CONTEXT)
+        assert isinstance(decision.change, Store)
+        stored = decision.change.object
+    later = replace(CONTEXT, now=NOW + timedelta(minutes=1))
+    message = invited.withdrawal(stored, BOB, context=later)
+    assert message is not None and violations(message, Method.REPLY) == ()
+    assert set(message.overrides) == {"20261116T090000Z"} and b"COMMENT" not in message.data
+    decision = decide(stored, Message(method=Method.REPLY, object=message, sender=BOB), later)
+    assert isinstance(decision.change, Store)
+    lines = [
+        line
+        for one in decision.change.object.components
+        for line in one.all("ATTENDEE")
+        if line.address == BOB
+    ]
+    assert [partstat(one) for one in lines] == ["NEEDS-ACTION", "NEEDS-ACTION"]
+    assert invited.withdrawal(stored, EVE, context=later) is None
 
 
 def test_the_reply_names_the_sequence_that_guests_were_told() -> None:

@@ -51,6 +51,12 @@ def test_what_no_longer_counts_or_has_nobody_to_be_told_is_not_told(stored: Cale
     assert answers(stored, (Word(who=BOB, key=""),), CONTEXT) is None
 
 
+def test_that_an_answer_was_taken_back_is_told_while_it_is_so() -> None:
+    word = Word(who=BOB, key="", taken_back=True)
+    notice = answers(meeting(guest="PARTSTAT=NEEDS-ACTION"), (word,), CONTEXT)
+    assert notice is not None and notice.summary.answers[0].guest.partstat == "NEEDS-ACTION"
+
+
 def test_one_who_is_no_longer_a_guest_is_not_told_of() -> None:
     assert answers(meeting(), (Word(who=EVE, key=""),), CONTEXT) is None
 
