@@ -22,7 +22,7 @@ NAME = 80
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # Controls, line and paragraph separators, bidi embeddings, overrides and isolates, byte order marks, lone surrogates.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _BREAKS = re.compile("[\\s\u2028\u2029]+")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+")  # RFC 2045 5.1
 _PAIR = re.compile("\u2068([^\u2066-\u2069]*)\u2069")
@@ -44,7 +44,7 @@ class Mailbox:
 
 def plain(text: str) -> str:
     """One line of text without control and bidi characters."""
-    return _UNSAFE.sub("", _BREAKS.sub(" ", text)).strip()
+    return UNSAFE.sub("", _BREAKS.sub(" ", text)).strip()
 
 
 def cut(text: str, limit: int) -> str:
@@ -174,6 +174,7 @@ def _folded(name: str, words: Iterable[str]) -> bytes:
 
 
 __all__ = [
+    "UNSAFE",
     "Mailbox",
     "addr_spec",
     "bare_id",

@@ -17,7 +17,7 @@ from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
 from gateway.ical.times import Period
-from gateway.itip.told import Booked, Declined, Facts, Guest, Said, Summary, Taken, When
+from gateway.itip.told import Attached, Booked, Declined, Facts, Guest, Said, Summary, Taken, When
 
 
 class Method(StrEnum):
@@ -363,6 +363,7 @@ class Decision:
 
 
 __all__ = [
+    "Attached",
     "Booked",
     "Busy",
     "Certainty",

@@ -7,16 +7,20 @@ from dataclasses import fields
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
+from urllib.parse import unquote
 
 from gateway.ical import recur, times
 from gateway.ical.address import Address, address
 from gateway.ical.event import CalendarObject, partstat, person, sequence_of
 from gateway.ical.times import Form, Moment, Zones
 from gateway.ical.tree import Component, Property
-from gateway.itip.model import Booked, Declined, Facts, Guest, Said, Summary, Taken, When
+from gateway.itip.model import Attached, Booked, Declined, Facts, Guest, Said, Summary, Taken, When
+from gateway.itip.roles import sent_by
 from gateway.itip.significance import components_by_key, instance
 
 NEXT_DATES: Final = 3
+ATTACHED: Final = 20
+STYLED: Final = 32_768  # characters: what is longer is told by its plain text
 _CONFERENCE: Final = ("CONFERENCE", "X-GOOGLE-CONFERENCE", "X-MICROSOFT-SKYPETEAMSMEETINGURL")
 _COMPARED: Final = (
     "title",
@@ -40,6 +44,7 @@ def facts(
     component = instance(meeting, key) or next(found for _, found in components_by_key(meeting))
     zones = meeting.zones
     recurrence = component.first("RECURRENCE-ID")
+    joined = _conferences(component)
     return Facts(
         kind=component.name,
         uid=meeting.uid,
@@ -48,7 +53,10 @@ def facts(
         description=component.text("DESCRIPTION") or "",
         location=component.text("LOCATION") or "",
         url=component.value("URL") or "",
-        conference=tuple(dict.fromkeys(one.value for name in _CONFERENCE for one in component.all(name))),
+        styled=_styled(component),
+        conference=tuple(joined),
+        labels=tuple(joined.values()),
+        attached=tuple(_attached(component))[:ATTACHED],
         start=when_of(times.start(component, zones), zones),
         end=when_of(times.end(component, zones), zones),
         rule=_rule(meeting, component),
@@ -175,6 +183,35 @@ def _rule(meeting: CalendarObject, component: Component) -> str:
     return "\n".join([first.value, *sorted(lines)])
 
 
+def _conferences(component: Component) -> dict[str, str]:
+    """RFC 7986 5.11: where to join, and how its LABEL calls it."""
+    found: dict[str, str] = {}
+    for name in _CONFERENCE:
+        for one in component.all(name):
+            found.setdefault(one.value, one.param("LABEL") or "")
+    return found
+
+
+def _attached(component: Component) -> Iterable[Attached]:
+    """RFC 5545 3.8.1.1: documents that lie on the web; what is inside of the calendar text is in it."""
+    for one in component.all("ATTACH"):
+        if one.value.lower().startswith(("https://", "http://")):
+            yield Attached(url=one.value, name=one.param("FILENAME") or one.param("X-FILENAME") or "")
+
+
+def _styled(component: Component) -> str:
+    """RFC 9073 6.5: STYLED-DESCRIPTION; before there was one, ALTREP (RFC 5545 3.2.1) and X-ALT-DESC held the same."""
+    for name in ("STYLED-DESCRIPTION", "X-ALT-DESC"):
+        for one in component.all(name):
+            if (one.param("FMTTYPE") or "").lower() == "text/html":
+                return one.text if len(one.value) <= STYLED else ""
+    plain = component.first("DESCRIPTION")
+    kind, _, data = ((plain.param("ALTREP") if plain is not None else "") or "").partition(",")
+    if kind.lower().partition(";")[0] != "data:text/html" or ";base64" in kind.lower():
+        return ""
+    return unquote(data) if len(data) <= 3 * STYLED else ""
+
+
 def _moved(override: Component, zones: Zones) -> bool:
     """Whether a date of the series is not where its rule has it."""
     named = override.first("RECURRENCE-ID")
@@ -202,6 +239,7 @@ def _organizer(component: Component, meeting: CalendarObject) -> Guest | None:
         name=(found.param("CN") or (own.param("CN") if own else "") or "").strip(),
         partstat=partstat(own) if own is not None else "ACCEPTED",
         role="CHAIR",
+        deputy=sent_by(found) or "",
     )
 
 
@@ -293,7 +331,9 @@ def _dump_facts(told: Facts) -> dict[str, Any]:
             value = _dump_guest(value) if value else None
         elif item.name == "guests":
             value = [_dump_guest(one) for one in value]
-        elif item.name == "conference":
+        elif item.name == "attached":
+            value = [[one.url, one.name] for one in value]
+        elif item.name in ("conference", "labels"):
             value = list(value)
         out[item.name] = value
     return out
@@ -309,6 +349,8 @@ def _load_facts(data: Mapping[str, Any]) -> Facts:
             "organizer": Guest(**data["organizer"]) if data["organizer"] else None,
             "guests": tuple(Guest(**one) for one in data["guests"]),
             "conference": tuple(data["conference"]),
+            "labels": tuple(data.get("labels", ())),
+            "attached": tuple(Attached(url=url, name=name) for url, name in data.get("attached", ())),
         }
     )
 

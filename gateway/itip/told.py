@@ -26,6 +26,15 @@ class Guest:
     cutype: str = "INDIVIDUAL"
     stands_for: str = ""  # DELEGATED-FROM
     sends: str = ""  # DELEGATED-TO
+    deputy: str = ""  # SENT-BY of an organizer: who writes for him
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """A document of a meeting that lies on the web."""
+
+    url: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +48,10 @@ class Facts:
     description: str = ""
     location: str = ""
     url: str = ""
+    styled: str = ""  # the description as HTML, as it came
     conference: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()  # of the conferences, in their order; "" for one without
+    attached: tuple[Attached, ...] = ()
     start: When | None = None
     end: When | None = None
     rule: str = ""  # RRULE value, as text; a line each for EXDATE, RDATE, EXRULE and further RRULEs
@@ -111,4 +123,4 @@ class Summary:
     booked: Booked | None = None  # of a room or resource
 
 
-__all__ = ["Booked", "Declined", "Facts", "Guest", "Said", "Summary", "Taken", "When"]
+__all__ = ["Attached", "Booked", "Declined", "Facts", "Guest", "Said", "Summary", "Taken", "When"]

@@ -117,7 +117,8 @@ def _update(sheet: Sheet, who: str, voice: Voice) -> _Made:
     else:
         band = voice.say("New time") if changed & {"start", "end"} else voice.say("The meeting has changed")
         sentence = voice.say("%(who)s has changed this meeting.", who=who)
-    return band, "↻", "change", voice.say("Updated: %(title)s"), (sentence, _again(sheet, voice))
+    role = _role(_own(now, sheet.recipient.address), voice)
+    return band, "↻", "change", voice.say("Updated: %(title)s"), (sentence, _again(sheet, voice), role)
 
 
 def _cancellation(sheet: Sheet, who: str, voice: Voice) -> _Made:
@@ -377,7 +378,13 @@ def _again(sheet: Sheet, voice: Voice) -> str:
         return ""
     if old.partstat.upper() in {"", "NEEDS-ACTION"}:
         return ""
-    return voice.say("Your earlier answer no longer counts: please answer again.")
+    known = {
+        "ACCEPTED": voice.say("You had accepted. That no longer counts: please answer again."),
+        "DECLINED": voice.say("You had declined. That no longer counts: please answer again."),
+    }
+    return known.get(
+        old.partstat.upper(), voice.say("Your earlier answer no longer counts: please answer again.")
+    )
 
 
 def _hint(sheet: Sheet, voice: Voice) -> str:

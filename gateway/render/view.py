@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+
+from markupsafe import Markup
 
 from gateway.imip.fields import Mailbox
 from gateway.imip.letter import Links, Sheet
@@ -11,6 +14,8 @@ from gateway.render.booking import Reservation, reservation
 from gateway.render.changes import Row, listed, person, repeats, rows
 from gateway.render.dates import Span, short, span
 from gateway.render.phrases import Phrases, given, phrases
+from gateway.render.repetition import moves
+from gateway.render.styled import styled, words
 from gateway.render.text import isolate, line, lines, place, web_address
 from gateway.render.voice import Voice
 
@@ -32,10 +37,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A place or a link; `url` is "" for what is no web address."""
+    """A place or a link; `url` is "" for what is no web address, `label` what it is called, if anything."""
 
     text: str
     url: str = ""
+    label: str = ""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.label, self.text)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +70,7 @@ class View:
     when: Span | None = None
     due: bool = False  # `when` is a task's due date
     repeats: str = ""
+    moves: str = ""  # when a series begins at another time of his day
     dates: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
     changes: tuple[Row, ...] = ()
@@ -67,9 +78,12 @@ class View:
     joins: tuple[Place, ...] = ()
     link: Place | None = None
     description: tuple[str, ...] = ()
+    styled: Markup = field(default_factory=Markup)
+    attached: tuple[Place, ...] = ()
     comment: tuple[str, ...] = ()
     organizer: str = ""
     organizer_address: str = ""
+    deputy: str = ""  # who writes for the organizer
     guests: tuple[Answer, ...] = ()
     more_guests: int = 0
     tally: str = ""
@@ -98,18 +112,22 @@ def view(sheet: Sheet, voice: Voice, *, aside: str = "") -> View:
         when=_when(now, voice),
         due=now.start is None,
         repeats="" if now.recurrence else repeats(now, voice),
+        moves="" if now.recurrence else moves(now, voice),
         dates=() if now.recurrence else tuple(short(one, voice) for one in now.next_dates[:DATES]),
         instances=_instances(summary.instances, voice)
         if summary.kind != "freebusy"
         else _taken(summary, voice),
         changes=changes,
         place=_place(now.location, voice),
-        joins=tuple(one for one in (_place(text, voice) for text in now.conference) if one),
+        joins=_joins(now, voice),
         link=_link(now),
-        description=lines(now.description),
+        description=lines(now.description) or words(now.styled),
+        styled=styled(now.styled) if now.styled else Markup(),
+        attached=_attached(now, voice),
         comment=lines(_comment(summary), limit=40),
         organizer=person(now.organizer, voice),
         organizer_address=line(now.organizer.address, 254) if now.organizer else "",
+        deputy=_deputy(now, voice),
         guests=guests[:GUESTS],
         more_guests=max(0, len(guests) - GUESTS),
         tally=_tally(now, voice),
@@ -181,6 +199,32 @@ def _place(text: str, voice: Voice) -> Place | None:
         return None
     url = web_address(shown)
     return Place(text=shown if url else isolate(shown, voice.direction), url=url)
+
+
+def _joins(facts: Facts, voice: Voice) -> tuple[Place, ...]:
+    """Where to join, each by its name."""
+    found = zip_longest(facts.conference, facts.labels[: len(facts.conference)], fillvalue="")
+    places = ((_place(text, voice), _called(label, voice)) for text, label in found)
+    return tuple(replace(one, label=label) for one, label in places if one is not None)
+
+
+def _attached(facts: Facts, voice: Voice) -> tuple[Place, ...]:
+    found = ((web_address(one.url), _called(one.name, voice)) for one in facts.attached)
+    return tuple(Place(text=url, url=url, label=name) for url, name in found if url)
+
+
+def _called(name: str, voice: Voice) -> str:
+    name = line(name, 80)
+    return isolate(name, voice.direction) if name else ""
+
+
+def _deputy(facts: Facts, voice: Voice) -> str:
+    """SENT-BY: whoever writes for the organizer is said to."""
+    organizer = facts.organizer
+    if organizer is None or not organizer.deputy or organizer.deputy == organizer.address:
+        return ""
+    deputy = person(Guest(address=organizer.deputy), voice)
+    return voice.say("%(deputy)s on behalf of %(who)s", deputy=deputy, who=person(organizer, voice))
 
 
 def _link(facts: Facts) -> Place | None:

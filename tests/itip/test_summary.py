@@ -9,7 +9,7 @@ import pytest
 
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject, parse_object
-from gateway.itip.model import Booked, Declined, Facts, Guest, Summary, Taken, When
+from gateway.itip.model import Attached, Booked, Declined, Facts, Guest, Summary, Taken, When
 from gateway.itip.summary import changed, dump, facts, load, summarize
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -159,3 +159,41 @@ def test_what_a_room_answers_survives_json() -> None:
     for one in (booked, Booked()):
         told = Summary(kind="booking", now=Facts(kind="VEVENT", uid="1", sequence=0), booked=one)
         assert load(json.loads(json.dumps(dump(told)))) == told
+
+
+STYLED = "<p>One<br>two</p>"
+
+
+@pytest.mark.parametrize(
+    ("lines", "styled"),
+    [
+        (f"STYLED-DESCRIPTION;FMTTYPE=text/html:{STYLED}", STYLED),
+        ("STYLED-DESCRIPTION:https://example.org/agenda.pdf", ""),
+        (f"X-ALT-DESC;FMTTYPE=text/html:<b>old</b>\nSTYLED-DESCRIPTION;FMTTYPE=text/html:{STYLED}", STYLED),
+        ("X-ALT-DESC;FMTTYPE=text/html:a\\, b\\nc", "a, b\nc"),
+        ('DESCRIPTION;ALTREP="data:text/html,%3Cb%3Ehi%3C/b%3E":hi', "<b>hi</b>"),
+        ('DESCRIPTION;ALTREP="data:text/html;base64,PGI+":hi', ""),
+        ('DESCRIPTION;ALTREP="cid:part1@example.org":hi', ""),
+        (f"X-ALT-DESC;FMTTYPE=text/html:{'x' * 40_000}", ""),
+    ],
+)
+def test_a_description_as_its_author_laid_it_out(lines: str, styled: str) -> None:
+    assert told(meeting(f"{SERIES}{lines}\n")).styled == styled
+
+
+def test_conferences_have_their_labels_and_documents_their_names() -> None:
+    lines = """CONFERENCE;VALUE=URI;FEATURE=PHONE;LABEL="Dial-in, Berlin":tel:+49-30-1
+ATTACH;FILENAME=plan.pdf;FMTTYPE=application/pdf:https://files.example.org/1
+ATTACH:file:///etc/passwd
+ATTACH;VALUE=BINARY;ENCODING=BASE64:aGVsbG8="""
+    found = told(meeting(f"{SERIES}{lines}\n"))
+    assert found.conference[1:2] == ("tel:+49-30-1",) and found.labels == ("", "Dial-in, Berlin", "")
+    assert found.attached == (Attached(url="https://files.example.org/1", name="plan.pdf"),)
+    summary = Summary(kind="invitation", now=found)
+    assert load(json.loads(json.dumps(dump(summary)))) == summary
+
+
+def test_whoever_writes_for_the_organizer_is_known() -> None:
+    line = SERIES.replace("ORGANIZER;", 'ORGANIZER;SENT-BY="mailto:eva@example.org";')
+    found = told(meeting(line)).organizer
+    assert found is not None and (found.address, found.deputy) == ("alice@example.org", "eva@example.org")

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.imip.fields import Mailbox
 from gateway.imip.letter import Links, Reader, Sheet
-from gateway.itip.model import Facts, Guest, Said, Summary, When
+from gateway.itip.model import Attached, Facts, Guest, Said, Summary, When
 from gateway.render.catalog import catalogues
 from gateway.render.letters import FILTERS, KINDS, Letters
 from gateway.render.templates import Templates
@@ -242,6 +242,33 @@ def test_german_speaks_german(meeting: Facts, sheet: MakeSheet, letters: Letters
         "Geändert: Quarterly planning (Mo., 23. Nov. 2026"
     )
     assert '<html lang="de" dir="ltr">' in worded.html and worded.author == "Alice Liddell über Kalender"
+
+
+def test_a_laid_out_description_is_shown_and_its_words_where_there_is_no_other(
+    meeting: Facts, sheet: MakeSheet, letters: Letters
+) -> None:
+    laid_out = replace(
+        meeting, styled="<p>Bring <b>keys</b></p><img src=https://spy.example>", description=""
+    )
+    worded = letters.render(sheet(summary("invitation", laid_out)))
+    assert "<p>Bring <b>keys</b></p>" in worded.html and "spy" not in worded.html + worded.text
+    assert "Description\n  Bring keys\n" in worded.text
+
+
+def test_documents_conferences_and_a_deputy_are_named(
+    meeting: Facts, sheet: MakeSheet, letters: Letters
+) -> None:
+    told = replace(
+        meeting,
+        labels=("Video <room>", ""),
+        attached=(Attached(url="https://files.example.org/1", name="plan.pdf"), Attached(url="ftp://a/b")),
+        organizer=replace(meeting.organizer, deputy="eva@example.org"),
+    )
+    worded = letters.render(sheet(summary("invitation", told)))
+    assert "Join\n  Video <room>\n  https://video.example.org/j/83424\n  tel:" in worded.text
+    assert "Attachments\n  plan.pdf\n  https://files.example.org/1\n" in worded.text
+    assert "eva@example.org on behalf of Alice Liddell" in worded.text
+    assert "Video &lt;room&gt;" in worded.html and 'href="https://files.example.org/1"' in worded.html
 
 
 # --- HTML ------------------------------------------------------------------------------------------------------------

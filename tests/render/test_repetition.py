@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.itip.model import When
-from gateway.render.repetition import words
+from gateway.itip.model import Facts, When
+from gateway.render.repetition import moves, words
 from gateway.render.voice import Voice
 
 Speak = Callable[..., Voice]
@@ -57,3 +58,41 @@ def test_an_end_in_utc_needs_a_zone_that_is_known(speak: Speak, at: At) -> None:
 @given(rule=st.text(alphabet="FREQ=WKLYDAIMONTHBSPUVC;,-0123456789", max_size=60))
 def test_any_rule_has_words_or_none(rule: str, speak: Speak, at: At) -> None:
     words(rule, at("2026-11-23 15:00"), speak())
+
+
+@pytest.mark.parametrize(
+    ("rule", "zone", "says"),
+    [
+        ("FREQ=WEEKLY", "America/Toronto", "From Sunday, March 14, 2027 on it begins at 10:00\u00a0a.m."),
+        ("FREQ=WEEKLY;UNTIL=20270401T000000Z", "America/Toronto", "From Sunday, March 14, 2027"),
+        ("FREQ=WEEKLY;UNTIL=20270301T000000Z", "America/Toronto", ""),
+        ("FREQ=WEEKLY;COUNT=5", "America/Toronto", ""),
+        ("FREQ=DAILY;BYHOUR=9,15", "America/Toronto", ""),
+        ("FREQ=WEEKLY", "Asia/Tokyo", "From Sunday, 28 March 2027 on it begins at 22:00"),
+        ("FREQ=WEEKLY", "Europe/Paris", ""),
+        ("FREQ=WEEKLY", "Europe/Berlin", ""),
+        ("FREQ=WEEKLY", "", ""),
+        ("", "America/Toronto", ""),
+    ],
+)
+def test_a_reader_far_away_hears_when_a_series_moves_on_his_clock(
+    rule: str, zone: str, says: str, meeting: Facts, speak: Speak
+) -> None:
+    told = moves(replace(meeting, rule=rule, next_dates=()), speak("en", zone))
+    assert says in told if says else told == ""
+
+
+def test_a_counted_series_that_reaches_the_change_of_clocks_says_so(
+    meeting: Facts, at: At, speak: Speak
+) -> None:
+    last = replace(
+        meeting, rule="FREQ=WEEKLY;COUNT=20", next_dates=(at("2027-03-08 15:00"), at("2027-03-15 15:00"))
+    )
+    assert moves(last, speak("en", "America/Toronto"))
+    assert not moves(replace(last, next_dates=last.next_dates[:1]), speak("en", "America/Toronto"))
+
+
+def test_a_meeting_that_keeps_no_zone_does_not_move(meeting: Facts, at: At, speak: Speak) -> None:
+    for start in (at("2026-11-23"), at("2026-11-23 15:00", ""), at("2026-11-23 15:00", "UTC"), None):
+        told = replace(meeting, rule="FREQ=WEEKLY", start=start)
+        assert moves(told, speak("en", "America/Toronto")) == ""
