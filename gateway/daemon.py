@@ -194,6 +194,7 @@ class Daemon:
         await asyncio.wait([worker], timeout=GRACE)
         worker.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await parts.worker.leave()
 
     def _signals(self) -> None:
         loop = asyncio.get_running_loop()

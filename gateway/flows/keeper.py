@@ -27,6 +27,7 @@ class Keeper:
         self._until = began + self._seconds
         self._runs = asyncio.current_task()
         self._lost = False
+        self.cut_off = False  # the store has not answered since it was last prolonged
         self._task: asyncio.Task[None] | None = None
         self._timer = self._loop.call_at(began + self._seconds / 3, self._begin)
 
@@ -61,10 +62,13 @@ class Keeper:
             async with asyncio.timeout_at(self._until):
                 kept = await self._extend()
         except GatewayError:  # the lease may yet outlive the trouble
+            self.cut_off = True
             return self._loop.time() < self._until
         except TimeoutError:
+            self.cut_off = self.cut_off or asked < self._until  # else we were not there to ask
             return False
-        self._until = asked + self._seconds
+        if kept:
+            self._until, self.cut_off = asked + self._seconds, False
         return kept
 
 

@@ -73,6 +73,9 @@ class Worker:
         self._running: set[asyncio.Task[None]] = set()
         self._at_once: set[asyncio.Task[None]] = set()
         self._reserved, self._octets, self._ran = 0, 0, 0
+        self._outlived: list[
+            Job
+        ] = []  # leases that ended otherwise than by our death, which the queue cannot know
         self._open = False
         self._stopping = asyncio.Event()
 
@@ -107,6 +110,17 @@ class Worker:
         self._open = False
         self._stopping.set()
 
+    async def leave(self) -> None:
+        """After `run`: give back what is still in hand; others go on with it at once, and nobody died with it."""
+        tasks = self._running | self._at_once
+        for one in tasks:
+            one.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            await self._report()
+        except GatewayError as error:
+            logging.getLogger("imip-gateway").warning("jobs could not be given back: %s", error.detail)
+
     def reserve(self, size: int) -> bool:
         """Room for one more mail that goes on from memory; a mail that finds none waits its turn in the queue."""
         full = self._reserved >= self._settings.at_once or (
@@ -135,6 +149,7 @@ class Worker:
             await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
             free = 1
         try:
+            await self._report()
             jobs = await self._queue.claim(self.name, limit=free, lease=LEASE)
         except GatewayError as error:
             logging.getLogger("imip-gateway").warning("the queue does not answer: %s", error.detail)
@@ -146,6 +161,16 @@ class Worker:
         if any(job.alone for job in jobs):
             await asyncio.wait(self._running)
         return len(jobs)
+
+    async def _report(self) -> None:
+        """Before anything is claimed: those of others may be among what is counted."""
+        told, self._outlived = self._outlived, []
+        try:
+            if told:
+                await self._queue.outlived(told)
+        except BaseException:
+            self._outlived += told
+            raise
 
     async def _handle(self, job: Job) -> None:
         """A job, and what goes on from it: nothing that they do may end the worker."""
@@ -159,7 +184,7 @@ class Worker:
         try:
             return await self._journey(job)
         except LeaseLost:
-            self._log.emit(Event.JOB_RETRIED, job=job.id, reason="lease-lost")
+            self._lost(job, keeper)
         except GatewayError as error:
             await self._again(
                 job, error.code, error.detail, hopeless=isinstance(error, (PeerError, ObjectRefused))
@@ -169,11 +194,18 @@ class Worker:
             await self._again(job, str(Reason.INTERNAL_ERROR), type(error).__name__)
         except asyncio.CancelledError:
             if not keeper.has_lost():  # we are being stopped
+                self._outlived.append(job)
                 raise
-            self._log.emit(Event.JOB_RETRIED, job=job.id, reason="lease-lost")
+            self._lost(job, keeper)
         finally:
             keeper.close()
         return None
+
+    def _lost(self, job: Job, keeper: Keeper) -> None:
+        """Who kept the whole process from prolonging its lease is as bad as one that killed it; a silent store is not his fault."""
+        self._log.emit(Event.JOB_RETRIED, job=job.id, reason="lease-lost")
+        if keeper.cut_off:
+            self._outlived.append(job)
 
     async def _journey(self, job: Job) -> Job | None:
         onward = await self._journeys[str(job.kind)](job)
@@ -205,6 +237,8 @@ class Worker:
             await self._queue.bury(job, reason, entries=(entry,), spawn=spawn)
             self._log.emit(Event.JOB_BURIED, job=job.id, reason=reason)
         except GatewayError as error:  # the lease runs out and the job comes back
+            if not isinstance(error, LeaseLost):
+                self._outlived.append(job)
             logging.getLogger("imip-gateway").warning(
                 "job %s could not be put back: %s", job.id, error.detail
             )

@@ -151,6 +151,9 @@ class Queue(Protocol):
         ...
 
     async def retry(self, job: Job, *, due: datetime, reason: str) -> None: ...
+    async def outlived(self, jobs: Sequence[Job]) -> None:
+        """Who held these could not say so when their leases ended, and lives: no worker has died with them."""
+        ...
 
     async def hold(
         self, job: Job, held: Held, *, entries: Sequence[Entry] = (), spawn: Sequence[NewJob] = ()

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from gateway.errors import LeaseLost
 from gateway.ports import Entry, Held, Job, JobKind, JobState, NewJob, Stored
 from gateway.store import claims, lanes, mailq, schema
 from gateway.store import held as held_items
@@ -26,6 +27,7 @@ POLL = 1.0  # seconds: other processes ring no bell here
 SETTLING = "settling"
 
 _T = schema.job
+_ALIVE = update(_T).where(_T.c.deaths > 0).values(deaths=_T.c.deaths - 1)
 
 
 class Queue:
@@ -138,15 +140,26 @@ class Queue:
 
     async def retry(self, job: Job, *, due: datetime, reason: str) -> None:
         """Try again at `due`; a newer job with the same key makes that needless."""
+        await self._db.write(lambda conn: self._again(conn, job, due=due, reason=reason))
+
+    def _again(self, conn: Connection, job: Job, *, due: datetime, reason: str) -> None:
+        lease = self._jobs.lease(conn, job)
+        if self._jobs.successor(conn, lease):
+            self._jobs.remove(conn, lease)
+            return
+        self._jobs.put_back(
+            conn, lease, state=str(JobState.DUE), due=due, reason=reason, attempts=job.attempts + 1
+        )
+
+    async def outlived(self, jobs: Sequence[Job]) -> None:
+        """Who held these lives: what nobody has taken over is free at once, and for the rest his death was counted wrongly."""
 
         def change(conn: Connection) -> None:
-            lease = self._jobs.lease(conn, job)
-            if self._jobs.successor(conn, lease):
-                self._jobs.remove(conn, lease)
-                return
-            self._jobs.put_back(
-                conn, lease, state=str(JobState.DUE), due=due, reason=reason, attempts=job.attempts + 1
-            )
+            for job in jobs:
+                try:
+                    self._again(conn, job, due=self._jobs.now(), reason="lease-lost")
+                except LeaseLost:
+                    conn.execute(_ALIVE.where(_T.c.id == job.id))
 
         await self._db.write(change)
 

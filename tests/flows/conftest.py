@@ -388,6 +388,7 @@ LASTING = frozenset(
         "extend",
         "finish",
         "retry",
+        "outlived",
         "hold",
         "park",
         "bury",

@@ -28,6 +28,7 @@ async def test_a_lease_is_kept_through_trouble_until_it_is_lost() -> None:
         await asyncio.Event().wait()
     assert asked == said
     assert keeper.has_lost()
+    assert not keeper.cut_off  # it was told
     await asyncio.sleep(0)  # the task goes on
     keeper.close()
 
@@ -43,6 +44,20 @@ async def test_a_lease_that_cannot_be_prolonged_is_lost_when_it_ends(silent: boo
     with pytest.raises(asyncio.CancelledError):
         await asyncio.Event().wait()
     assert keeper.has_lost()
+    assert keeper.cut_off
+    keeper.close()
+
+
+async def test_who_kept_the_process_from_asking_in_time_was_not_cut_off() -> None:
+    async def extend() -> bool:
+        await asyncio.Event().wait()
+        return True
+
+    keeper = Keeper(extend, SHORT, since=asyncio.get_running_loop().time() - 1)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.Event().wait()
+    assert keeper.has_lost()
+    assert not keeper.cut_off
     keeper.close()
 
 

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
+from sqlalchemy import select
 
 from gateway.errors import BackendUnavailable, LeaseLost, MalformedCalendar
 from gateway.flows.worker import LEASE, Worker, WorkerSettings, delay
 from gateway.log import Log
 from gateway.ports import Clock, Job, JobKind, JobState, NewJob, Queue
+from gateway.store import schema
 from gateway.store.claims import ALONE
 
 
@@ -86,6 +88,68 @@ async def test_a_job_whose_lease_is_lost_is_left_to_its_new_owner(world, queued)
     await queued(robbed)
     assert await world.work() == 1
     assert await world.waiting() == [("apply", "leased", "")]
+
+
+async def test_a_job_that_could_not_be_put_back_is_reported_before_the_next_is_claimed(
+    world, queued, monkeypatch
+):
+    lives = []
+
+    async def run(job):
+        lives.append(job.attempts)
+        if len(lives) == 1:
+            raise BackendUnavailable("the calendar")
+        await ended(world, job)
+
+    async def retry(*args, **kwargs):
+        raise BackendUnavailable("the database")
+
+    await queued(run)
+    monkeypatch.setattr(world.store.queue, "retry", retry)
+    assert await world.work() == 2  # without it the lease would have to run out
+    assert lives == [0, 1]
+
+
+@pytest.mark.parametrize(("trouble", "deaths"), [(True, 0), (False, 1)])
+async def test_who_lost_the_lease_while_the_database_was_silent_has_not_died(
+    world, queued, monkeypatch, trouble, deaths
+):
+    """But who lost it though it answered has kept the process from asking in time, and may be what kills processes."""
+
+    async def extend(*args, **kwargs):
+        if trouble:
+            raise BackendUnavailable("no route to host")
+        return False
+
+    async def run(job):
+        world.clock.forward(seconds=1)
+        await world.store.queue.claim("another", limit=1, lease=LEASE)
+        await asyncio.Event().wait()
+
+    await queued(run)
+    monkeypatch.setattr("gateway.flows.worker.LEASE", timedelta(seconds=0.03))
+    monkeypatch.setattr(world.store.queue, "extend", extend)
+    await world.work()
+    counted = await world.store.db.read(lambda conn: conn.execute(select(schema.job.c.deaths)).scalar())
+    assert counted == deaths
+
+
+async def test_what_is_in_hand_at_the_end_is_given_back(world, queued):
+    begun = asyncio.Event()
+
+    async def run(job):
+        begun.set()
+        await asyncio.Event().wait()
+
+    await queued(run)
+    working = asyncio.create_task(world.process.worker.run())
+    await begun.wait()
+    working.cancel()
+    await asyncio.wait([working])
+    await world.process.worker.leave()
+    assert await world.waiting() == [("apply", "due", "lease-lost")]
+    (again,) = await world.store.queue.claim("next", limit=1, lease=LEASE)
+    assert not again.alone
 
 
 async def test_a_job_of_a_dead_process_runs_when_its_lease_has_run_out(world, queued):

@@ -218,6 +218,28 @@ class Queues(RuleBasedStateMachine):
             self.loop.run(queue.finish(job, spawn=[NewJob(kind=JobKind.APPLY, lane="x", payload={})]))
         assert not self.loop.run(queue.extend(job, LEASE))
 
+    @precondition(lambda self: self.ghosts)
+    @rule(who=some.integers(0, 1))
+    def somebody_lives_who_was_taken_for_dead(self, who: int) -> None:
+        job = self.ghosts.pop()
+        self.loop.run(self.stores[who].queue.outlived([job]))
+        if job.id in self.jobs:
+            one = self.jobs[job.id]
+            one.deaths = max(0, one.deaths - 1)
+
+    @precondition(lambda self: self._leased())
+    @rule(who=some.integers(0, 1))
+    def somebody_who_was_cut_off_gives_back(self, who: int) -> None:
+        one = self._leased()
+        newer = any(two.key == one.key for two in self.jobs.values() if one.key and two.state in FREE)
+        self.loop.run(self.stores[who].queue.outlived([one.lease]))
+        self.ghosts.append(one.lease)
+        if newer:
+            del self.jobs[one.id]
+            return
+        one.state, one.due, one.until, one.lease = "due", self.now, None, None
+        one.attempts += 1
+
     # --- what is always so ---
 
     @invariant()

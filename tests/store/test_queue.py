@@ -643,3 +643,41 @@ async def test_what_goes_on_comes_back_when_its_holder_dies(store, new_job, cloc
     (again,) = await store.queue.claim("v", limit=9, lease=LEASE)
     assert again.id == onward.id
     assert not await store.queue.extend(onward, LEASE)
+
+
+async def test_who_was_cut_off_and_lives_counts_as_nobodys_death(open_store, new_job, clock) -> None:
+    """Of two nodes each loses the database in turn, and the other takes the job over."""
+    here, there = (await open_store()).queue, (await open_store()).queue
+    await here.add([new_job()])
+    (held,) = await here.claim("here", limit=1, lease=LEASE)
+    for _ in range(claims.MOST_DEATHS):
+        here, there = there, here
+        clock.forward(minutes=6)
+        lost, (held,) = held, await here.claim("one of them", limit=1, lease=LEASE)
+        await there.outlived([lost])
+    assert not held.alone
+    await here.finish(held)
+
+
+async def test_what_nobody_took_over_from_who_was_cut_off_is_free_at_once(open_store, new_job, clock) -> None:
+    store = await open_store()
+    queue = store.queue
+    name, gone = await queue.add([new_job(), new_job(lane="alice|uid-2")])
+    held = {one.id: one for one in await queue.claim("w", limit=2, lease=LEASE)}
+    await queue.finish(held[gone])
+    await queue.outlived(tuple(held.values()))
+    (again,) = await queue.claim("w", limit=2, lease=LEASE)
+    assert (again.id, again.attempts, again.alone) == (name, 1, False)
+    with pytest.raises(LeaseLost):
+        await queue.finish(held[name])
+
+
+async def test_who_really_died_still_counts_beside_who_lives(store, new_job, clock) -> None:
+    await store.queue.add([new_job()])
+    (lost,) = await store.queue.claim("w", limit=1, lease=LEASE)
+    for _ in range(claims.MOST_DEATHS):
+        clock.forward(minutes=6)
+        await store.queue.claim("w", limit=1, lease=LEASE)
+    await store.queue.outlived([lost])
+    clock.forward(minutes=6)
+    assert await store.queue.claim("w", limit=1, lease=LEASE) == ()
