@@ -30,6 +30,10 @@ _T = schema.job
 _ALIVE = update(_T).where(_T.c.deaths > 0).values(deaths=_T.c.deaths - 1)
 
 
+class _Outrun(Exception):
+    """What was to be queued anew has taken the place of another process's job; nothing of that may stand."""
+
+
 class Queue:
     """Implements `ports.Queue`, and what the commands ask of a queue."""
 
@@ -52,12 +56,14 @@ class Queue:
             now = conn.execute(select(_T.c.payload).where(*there).with_for_update()).scalar()
             if now != (None if over is None else over.payload):
                 return False
-            self._jobs.queue(conn, laid)
+            names = self._jobs.queue(conn, laid)
+            if over is None and names != (laid[0].id,):
+                raise _Outrun  # between the two statements
             return True
 
         try:
             return await self._db.write(change)
-        except IntegrityError:  # another process was first by a moment
+        except (IntegrityError, _Outrun):  # another process was first by a moment
             return False
 
     async def claim(

@@ -645,6 +645,28 @@ async def test_what_goes_on_comes_back_when_its_holder_dies(store, new_job, cloc
     assert not await store.queue.extend(onward, LEASE)
 
 
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+async def test_a_word_that_another_node_was_first_with_is_not_overwritten_between_two_statements(
+    open_store, new_job, clock, monkeypatch
+) -> None:
+    late, early = await open_store(), await open_store()
+    due = clock.now() + timedelta(minutes=1)
+    jobs = [new_job(key="page", payload={"answer": word}, due=due) for word in ("late", "early")]
+    queued = late.queue._jobs.queue
+    laid = await early.queue._jobs.lay(jobs[1:])
+
+    def queue(conn, *args, **kwargs):
+        early.db.write_now(lambda other: early.queue._jobs.queue(other, laid))
+        monkeypatch.undo()
+        return queued(conn, *args, **kwargs)
+
+    monkeypatch.setattr(late.queue._jobs, "queue", queue)
+    assert not await late.queue.replace(jobs[0], over=None)
+    clock.forward(minutes=2)
+    (held,) = await claim(early)
+    assert held.payload == {"answer": "early"}
+
+
 async def test_who_was_cut_off_and_lives_counts_as_nobodys_death(open_store, new_job, clock) -> None:
     """Of two nodes each loses the database in turn, and the other takes the job over."""
     here, there = (await open_store()).queue, (await open_store()).queue
