@@ -243,12 +243,12 @@ def refuse_growth(of: CalendarObject, keys: Iterable[RecurrenceKey]) -> None:
     """SPEC 11: a line that names an occurrence makes a whole component of it. Raise LimitExceeded before there are so many
     that nobody could read the meeting any more."""
     new = {anchor(key) for key in keys} - of.overrides.keys() - {""}
-    if of.master is not None and len(new) * len(write(of.master)) + _size(of, new) > _OCTETS:
+    if new and of.master is not None and len(new) * len(write(of.master)) + _size(of) > _OCTETS:
         raise LimitExceeded("too many occurrences of a large meeting", code="expansion-limit")
 
 
-def _size(of: CalendarObject, new: Iterable[RecurrenceKey]) -> int:
-    return sum(len(write(one)) for one in of.components) if new else 0
+def _size(of: CalendarObject) -> int:
+    return sum(len(write(one)) for one in of.components)
 
 
 def _refuse_bulk(count: int, like: tuple[Component, ...]) -> None:

@@ -94,9 +94,19 @@ def read(content: bytes, limits: MailLimits = MailLimits()) -> Mail:
     return _mail(headers, parts, refusals)
 
 
+class _Part(MimePart):
+    """A part of a mail, as read: its type, which its parser asks for five times, is taken out of the header once."""
+
+    _kind = ""
+
+    def get_content_type(self) -> str:
+        self._kind = self._kind or super().get_content_type()
+        return self._kind
+
+
 def _parsed(content: bytes) -> MimePart:
     """Fed piece by piece: `message_from_bytes` holds a large mail three times more, four octets for each of its own."""
-    parser = BytesFeedParser(policy=compat32)
+    parser = BytesFeedParser(_Part, policy=compat32)
     for start in range(0, len(content), _PIECE):
         parser.feed(content[start : start + _PIECE])
     return parser.close()

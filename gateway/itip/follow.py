@@ -118,16 +118,16 @@ def _merge_all(
     out: Components = {}
     again = _is_on_again(told, now)
     excluded = {key: one for key, one in _excluded(scene).items() if not again or key in scene.answered}
-    had = version.telling(scene.stored or frame, ours)
-    said = version.telling(scene.context.base or frame, told)
+    had = version.deriving(scene.stored or frame, ours)
+    said = version.deriving(scene.context.base or frame, told)
     alone = version.assemble(frame, {"": now[""]} if "" in now else {})
     for key, new in now.items():
-        old = ours.get(key) or version.derived(had, key)
+        old = ours.get(key) or had(key)
         if old is None and key in excluded and key not in moved:
             continue  # the owner took this occurrence out of his calendar, and it is as it was
         if key not in ours and key in told and onward.is_onward(key) and key not in moved:
             continue  # and so with a rest that only its tail told
-        was = told.get(key) or version.derived(said, key)
+        was = told.get(key) or said(key)
         out[key] = merge(was, old, _in_masters_terms(new, alone, key), mine=_mine(scene, key in moved))
         if old is None:
             out[key] = _with_alarm(out[key], scene)
@@ -181,15 +181,15 @@ def _personal(
 ) -> Components:
     """Overrides that the organizer does not know, or took back: what of them is the owner's own stays."""
     kept: Components = {}
-    ours = version.telling(frame, out)
-    plainly = version.telling(frame, version.components(frame))
-    said = version.telling(scene.context.base or frame, told)
+    ours = version.deriving(frame, out)
+    plainly = version.deriving(frame, version.components(frame))
+    said = version.deriving(scene.context.base or frame, told)
     for key, old in left.items():
-        new = version.derived(ours, key)
-        plain = version.derived(plainly, key)
+        new = ours(key)
+        plain = plainly(key)
         if new is None or plain is None or key in moved:
             continue
-        was = told.get(key) or version.derived(said, key)
+        was = told.get(key) or said(key)
         mine = merge(was, old, plain, mine=_mine(scene, again and key not in scene.answered))
         if _canonical(mine, scene) != _canonical(new, scene):
             kept[key] = mine
@@ -306,9 +306,9 @@ def _excluding(
         if not _left_out_since(scene, after.cancel(key), key)
     }
     master = _readmitted(master, there.keys() & out.keys(), frame)
-    told = version.telling(frame, out)
+    told = version.deriving(frame, out)
     for key, moment in excluded.items():
-        if key not in there and key not in out and key not in back and version.derived(told, key):
+        if key not in there and key not in out and key not in back and told(key):
             master = master.add(times.moment_prop("EXDATE", moment))
     if scene.deletes:
         for key, _ in after.cancels_above(after.floor()):

@@ -114,10 +114,10 @@ def rescheduled(before: CalendarObject | None, after: CalendarObject) -> frozens
 
     Occurrences that a longer UNTIL or COUNT adds keep the series' answer: they have no component that could be reset.
     """
+    if before is None:
+        return frozenset(key for key, one in components_by_key(after) if _status(one) != "CANCELLED")
     now = facts_by_key(after)
     living = frozenset(key for key, facts in now.items() if not facts.cancelled)
-    if before is None:
-        return living
     was = facts_by_key(before)
     first = _begun_later(before, was.get(""), now.get(""))
     if first is None and _series_moved(was.get(""), now.get("")):
@@ -176,11 +176,15 @@ def read_facts(component: Component, meeting: CalendarObject) -> InstanceFacts:
         clock=_clock(start) if rule or rdates else "",
         rdates=rdates,
         exdates=_dates(component, "EXDATE", start, meeting.zones),
-        status=(component.value("STATUS") or _STATUS.get(component.name, "")).strip().upper(),
+        status=_status(component),
         told=frozenset(_told(component)),
         answers=frozenset(_answers(component, meeting.organizer)),
         progress=tasks.fact(component) if component.name == "VTODO" else "",
     )
+
+
+def _status(component: Component) -> str:
+    return (component.value("STATUS") or _STATUS.get(component.name, "")).strip().upper()
 
 
 def _series_moved(was: InstanceFacts | None, now: InstanceFacts | None) -> bool:

@@ -6,8 +6,9 @@ version is a function of both: a REQUEST that arrives after the CANCEL that over
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from gateway.ical import linked, onward, recur, times
 from gateway.ical.address import Address
@@ -135,6 +136,12 @@ def derived(told: CalendarObject, key: str) -> Component | None:
     return onward.instance(told.without_component(key), key)
 
 
+def deriving(frame: CalendarObject, found: Mapping[str, Component]) -> Callable[[str], Component | None]:
+    """`derived` from what tells the others, put together once an occurrence is asked for: most messages have none."""
+    whole = cache(lambda: telling(frame, found))
+    return lambda key: derived(whole(), key) if key else None
+
+
 def dated(frame: CalendarObject, found: Mapping[str, Component], keys: Iterable[str]) -> Components:
     """RFC 5546 3.2.4: what the series has besides its dates is a date of it, told by an RDATE of its master.
 
@@ -143,11 +150,11 @@ def dated(frame: CalendarObject, found: Mapping[str, Component], keys: Iterable[
     """
     out = dict(found)
     master = out.get("")
-    if master is None:
+    single = [key for key in keys if key in out and key and not onward.is_onward(key)]
+    if master is None or not single:
         return out
     alone = assemble(frame, {"": master.without("EXDATE")})
     begin = times.start(master, alone.zones)
-    single = [key for key in keys if key in out and key and not onward.is_onward(key)]
     onward.refuse_growth(alone, (key for key in single if out[key].first("ATTENDEE") is None))
     named = {key: times.read_key(key, begin) for key in _beside(alone, single)}
     lines = [times.moment_prop("RDATE", at) for at in named.values() if at is not None]
@@ -197,8 +204,9 @@ def _strike(out: Components, standing: Standing, frame: CalendarObject) -> None:
     """Take off what the ledger says is called off or uninvited, and no later REQUEST has brought back."""
     floor = standing.floor()
     off, gone = standing.cancels_above(floor), standing.removals_above(floor)
-    onward.refuse_growth(assemble(frame, out), (key for key, _ in (*off, *gone)))
-    told = telling(frame, out)
+    if off or gone:
+        onward.refuse_growth(assemble(frame, out), (key for key, _ in (*off, *gone)))
+    told = telling(frame, out) if off else frame
     for key, cancel in off:
         component = out.get(key) or derived(told, key)
         if component is not None:
@@ -208,7 +216,7 @@ def _strike(out: Components, standing: Standing, frame: CalendarObject) -> None:
     for key, component in list(out.items()):
         if whole is not None and (not key or not standing.said_after(key, whole)):
             out[key] = cancelled(component, sequence=whole.sequence)
-    told = telling(frame, out)
+    told = telling(frame, out) if gone else frame
     for key, guest in gone:
         _uninvite(out, key, guest, standing, told=told)
         told = telling(frame, out) if not key or onward.is_onward(key) else told
@@ -258,6 +266,7 @@ __all__ = [
     "components",
     "dated",
     "derived",
+    "deriving",
     "fold",
     "in_full",
     "overtaken",
