@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.accounts import Account, Accounts
@@ -17,7 +17,7 @@ from gateway.ical.event import CalendarObject
 from gateway.imip.links import LinkTokens, Purpose
 from gateway.itip import invited, summary
 from gateway.itip.invited import Standing
-from gateway.itip.model import Certainty, Context, Facts, Method, Role, Summary, Verdict
+from gateway.itip.model import Certainty, Context, Facts, MarkKey, Method, Role, Summary, Verdict
 from gateway.itip.roles import role
 from gateway.itip.views import shareable, view
 from gateway.ports import Clock, Job, Ledger, Letter, Plans, Queue, Snapshots
@@ -58,6 +58,15 @@ class Opened:
         """SPEC 7.1, D3: a link lives no longer than a month behind the end of the meeting as it is now."""
         last = self.standing.last
         return last is not None and last + KEPT_OPEN < self.context.now
+
+    @property
+    def answered(self) -> datetime | None:
+        """When he gave the answer that counts."""
+        key = MarkKey(recurrence_id=self.letter.letter.recurrence_id, party=self.who)
+        mark = self.context.marks.get(key) or self.context.marks.get(replace(key, recurrence_id=""))
+        if mark is None or mark.dtstamp is None or mark.partstat != self.standing.partstat:
+            return None
+        return min(mark.dtstamp, mark.arrived or mark.dtstamp)
 
     def told(self) -> Summary:
         """What he may read of the meeting, against what the letter told him."""

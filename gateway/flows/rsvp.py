@@ -238,6 +238,8 @@ class Rsvp:
             closed=opened.closed,
             reachable=opened.reachable,
             standing=opened.standing,
+            answered=opened.answered,
+            feed=self._links.link(Purpose.CALENDAR, opened.row, now),
             date=new.recurrence_id,
             pending=tuple(_pending(one) for one in opened.waiting),
             problem=problem or visit.query.get("n", ""),

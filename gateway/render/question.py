@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from gateway.accounts import Account
 from gateway.imip.fields import Mailbox
 from gateway.imip.letter import Reader, Sheet
 from gateway.itip.invited import Standing
-from gateway.itip.model import Summary
+from gateway.itip.model import Summary, When
 from gateway.ports import Visit
 from gateway.render.choices import Choice, accepted, as_chosen, city, languages, zones
 from gateway.render.dates import clock, short, shown
+from gateway.render.elsewhere import Elsewhere, elsewhere
 from gateway.render.templates import Templates
 from gateway.render.text import isolate, line, lines
 from gateway.render.view import View, named, view
@@ -59,6 +60,8 @@ class Question:
     problem: str
     values: Mapping[str, str] = field(default_factory=dict)
     language: str = ""  # that the guest has answered in
+    answered: datetime | None = None  # when he gave the answer that counts
+    feed: str = ""  # where his calendar program may come back for the meeting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,7 @@ class Banner:
     symbol: str
     text: str
     urgent: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,9 @@ class QuestionView:
     problem: str
     asked: str  # what the link preselects, as it says it
     ics: str
+    feed: str
+    elsewhere: tuple[Elsewhere, ...]
+    coming: bool
 
 
 class Questions:
@@ -207,7 +214,22 @@ def _view(question: Question, speaking: Voice, visit: Visit) -> QuestionView:
         problem=_problem(question.problem, speaking),
         asked=values.get("a", "") if values.get("a") in _ASKED else "",
         ics=question.action + "/event.ics" if question.closed != "removed" else "",
+        feed=_feed(question),
+        elsewhere=() if question.closed else elsewhere(question.summary.now),
+        coming=not question.closed and _comes(question),
     )
+
+
+def _feed(question: Question) -> str:
+    """As calendar programs know what to subscribe to."""
+    _, found, place = question.feed.partition("://")
+    return f"webcal://{place}/event.ics" if found and not question.closed else ""
+
+
+def _comes(question: Question) -> bool:
+    """Then he will want it in his calendar."""
+    waits = [one.answer for one in question.pending if one.answer and not one.void]
+    return (waits or [question.standing.partstat])[-1] in ("ACCEPTED", "TENTATIVE")
 
 
 def _is_answered(question: Question) -> bool:
@@ -308,8 +330,17 @@ def _banners(question: Question, speaking: Voice) -> tuple[Banner, ...]:
             "DECLINED": speaking.say("You have declined."),
             "DELEGATED": speaking.say("You have sent somebody in your place."),
         }
-        found.append(Banner(tone=tone, symbol=symbol, text=held[status]))
+        found.append(Banner(tone=tone, symbol=symbol, text=held[status], note=_since(question, speaking)))
     return tuple(found)
+
+
+def _since(question: Question, speaking: Voice) -> str:
+    if question.answered is None:
+        return ""
+    at = question.answered.astimezone(UTC)
+    near = replace(speaking, zone=speaking.zone or zone_of(_event_zone(question)))
+    when = short(When(form="utc", local=at.replace(tzinfo=None), utc=at), near)
+    return speaking.say("Answered on %(when)s.", when=when)
 
 
 def _done(question: Question, speaking: Voice) -> list[Banner]:

@@ -22,6 +22,7 @@ from gateway.flows.deliver import Compose, Deliver, DeliverSettings
 from gateway.flows.doctor import Doctor
 from gateway.flows.domains import Domains
 from gateway.flows.expiry import SOURCE, Expiry
+from gateway.flows.feed import Feed
 from gateway.flows.mailed import WORDS, Mailed
 from gateway.flows.messages import Messages
 from gateway.flows.naming import Naming
@@ -293,7 +294,8 @@ def _answers(common: _Common, tokens: Tokens, words: meaning.Words) -> tuple[dic
         clock=common.clock,
         settings=settings,
     )
-    return {str(Purpose.ANSWER): guests, str(Purpose.ORGANIZER): organizers}, mailed
+    feed = Feed(opener=opener, pages=pages)
+    return {Purpose.ANSWER: guests, Purpose.ORGANIZER: organizers, Purpose.CALENDAR: feed}, mailed
 
 
 def _changed(common: _Common, calendars: Calendars) -> Changed:

@@ -189,6 +189,29 @@ def line(world, who: str) -> str:
     return next(one for one in world.text(HREF).splitlines() if who in one and one.startswith("ATTENDEE"))
 
 
+async def test_who_comes_is_offered_ways_into_his_calendar_first(invited):
+    page = await invited.bob.look()
+    assert '<h2 id="adding">' not in page and "<summary>Add to your calendar</summary>" in page
+    await invited.bob.answer(answer="accepted")
+    page = await invited.bob.look()
+    assert page.index('<h2 id="adding">') < page.index('<h2 id="answer">')
+    assert page.count("/event.ics") == 2 and page.count('rel="external noopener noreferrer"') == 3
+    await after_undo(invited)
+    assert '<h2 id="adding">' in await invited.bob.look()
+    await invited.bob.answer(answer="declined")
+    assert '<h2 id="adding">' not in await invited.bob.look(), "what waits counts before what holds"
+
+
+async def test_the_page_says_when_the_answer_was_given(invited):
+    await invited.bob.answer(answer="accepted")
+    await after_undo(invited)
+    assert "Answered on Mon, 2 Nov 2026, 08:00." in await invited.bob.look()
+    assert "Answered on Mon, 2 Nov 2026, 17:00." in await invited.bob.look(tz="Asia/Tokyo")
+    his = line(invited, BOB)
+    invited.edit(HREF, (his, his.replace("ACCEPTED", "TENTATIVE")))
+    assert "Answered on" not in await invited.bob.look(), "another one is there that we know nothing of"
+
+
 async def test_one_may_change_ones_mind_while_it_waits_and_after(invited):
     for answer, partstat in (("accepted", None), ("declined", "DECLINED"), ("tentative", "TENTATIVE")):
         assert (await invited.bob.answer(answer=answer)).location == "n=given"
