@@ -88,7 +88,11 @@ def answer_links(
 ) -> Links:
     """The ways to answer an invitation of our own user; there are none to what somebody else organizes."""
     new = letter.letter
-    if new.method != "REQUEST" or summary.kind not in ASKING or not _organizes(summary, new.sender):
+    if new.method != "REQUEST" or not _organizes(summary, new.sender):
+        return Links()
+    if summary.kind == "answered" and signed is not None:
+        return Links(page=signed.link(Purpose.ANSWER, letter.sequence, moment))
+    if summary.kind not in ASKING:
         return Links()
     mail = tokens.answer(letter.sequence)
     if signed is None:

@@ -48,7 +48,7 @@ def answer(stored: CalendarObject | None, message: Message, context: Context) ->
     if reason is not None:
         return Decision(outcome=Outcome.IGNORED, reason=reason)
     key = version.parts(message, stored, context)[0].key
-    whole = _with_instance(stored, key)
+    whole = with_instance(stored, key)
     if whole is None:
         return Decision(outcome=Outcome.REFUSED, reason=Reason.NO_SUCH_INSTANCE)
     organizer = speaking_as((whole,), context.owner)
@@ -56,7 +56,7 @@ def answer(stored: CalendarObject | None, message: Message, context: Context) ->
     if who not in circle.guests:
         reason = Reason.SCHEDULE_AGENT if circle.notes else Reason.NOTHING_TO_SEND
         return Decision(outcome=Outcome.IGNORED, reason=reason, notes=circle.notes)
-    letter = _current(circle, whole, who, key)
+    letter = current(circle, whole, who, key=key)
     if letter is None:
         return Decision(outcome=Outcome.REFUSED, reason=Reason.SENDER_NOT_ATTENDEE)
     return _finish(letter, circle, key)
@@ -75,7 +75,7 @@ def _asker(stored: CalendarObject, message: Message) -> Property | None:
     return known if not named or any(roles.identities(line) & his for line in named) else None
 
 
-def _with_instance(stored: CalendarObject, key: str) -> CalendarObject | None:
+def with_instance(stored: CalendarObject, key: str) -> CalendarObject | None:
     """The meeting with a component for the instance in question; None when it has no such instance."""
     if not key or stored.component(key) is not None:
         return stored
@@ -83,7 +83,7 @@ def _with_instance(stored: CalendarObject, key: str) -> CalendarObject | None:
     return stored.with_component(key, derived) if derived is not None else None
 
 
-def _current(circle: Circle, whole: CalendarObject, who: Address, key: str) -> Outgoing | None:
+def current(circle: Circle, whole: CalendarObject, who: Address, *, key: str) -> Outgoing | None:
     """His REQUEST; where all that he asks about is off, his CANCEL with the SEQUENCE that it had."""
     mine = instances_of(whole, who)
     wanted = mine if not key else mine & {key}
@@ -218,4 +218,4 @@ def _bare(message: Message, organizer: Property, sender: Address, context: Conte
     )
 
 
-__all__ = ["ANSWERING", "answer", "with_question"]
+__all__ = ["ANSWERING", "answer", "current", "with_instance", "with_question"]

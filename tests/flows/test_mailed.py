@@ -64,10 +64,11 @@ async def test_the_guest_hears_what_was_understood_and_nobody_answers_that(invit
     await write(invited, "accept")
     (mail,) = invited.outbox.mails
     text = mail.content.decode()
-    assert (mail.sender, mail.recipient) == ("", BOB)
-    assert "Auto-Submitted: auto-generated" in text and "You have accepted." in text
-    assert "http://pages/r/" in text and "text/calendar" not in text
+    assert mail.recipient == BOB and "Auto-Submitted: auto-replied" in text and "You have accepted." in text
+    assert "http://pages/r/" in text and "method=REQUEST" in text
     await write(invited, "decline")
+    declined = invited.outbox.mails[-1]
+    assert declined.sender == "" and b"text/calendar" not in declined.content
     await write(invited, "accept again")
     assert [one.recipient for one in invited.outbox.mails] == [BOB, BOB], "one a day for each answer"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from datetime import timedelta
+from email import message_from_bytes
 from itertools import permutations
 
 import pytest
@@ -178,6 +179,25 @@ async def test_an_answer_takes_effect_when_the_undo_time_is_over(invited):
     assert "You have accepted." in await invited.bob.look()
     (mail,) = invited.outbox.mails
     assert mail.recipient == BOB and b"in your name" in mail.content, "SPEC 7.1: it may not have been he"
+
+
+async def test_who_comes_gets_the_meeting_with_his_answer_in_it(invited):
+    """So that his calendar shows it, though no program of his has answered."""
+    await invited.bob.answer(answer="tentative")
+    await after_undo(invited)
+    (mail,) = invited.outbox.mails
+    part = next(
+        one for one in message_from_bytes(mail.content).walk() if one.get_content_type() == "text/calendar"
+    )
+    text = part.get_payload(decode=True).decode().replace("\r\n ", "")
+    assert "METHOD:REQUEST" in text and "SEQUENCE:0" in text and text.count("UID:m1") == 1
+    assert re.search(r"ATTENDEE[^:\n]*;PARTSTAT=TENTATIVE[^:\n]*;RSVP=FALSE[^:\n]*:mailto:bob@", text)
+    assert re.search(r"ATTENDEE[^:\n]*PARTSTAT=NEEDS-ACTION[^:\n]*:mailto:carol@", text)
+    assert b"Auto-Submitted: auto-replied" in mail.content
+    line_of_bob = line(invited, BOB)
+    assert "PARTSTAT=TENTATIVE" in line_of_bob and "RSVP=FALSE" not in line_of_bob, (
+        "the calendar is not ours to change"
+    )
 
 
 def dates_of(page: str) -> int:

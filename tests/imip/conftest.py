@@ -289,6 +289,20 @@ for name, (partstat, booked) in BOOKINGS.items():
     )
 
 
+CASES["answered-coming"] = stored(
+    new_letter(
+        Summary(
+            kind="answered", now=ANSWERED, partstat="ACCEPTED", attendee=replace(BOB, partstat="ACCEPTED")
+        ),
+        calendar=calendar(
+            MEETING, attendees=ACCEPTED.replace("PARTSTAT=ACCEPTED", "PARTSTAT=ACCEPTED;RSVP=FALSE")
+        ),
+        automatic=True,
+    ),
+    **LATER,
+)
+
+
 def notice(summary: Summary, *, home: bool = True, **changes: Any) -> Letter:
     """What the gateway tells Alice about Bob; with `home=False`, Bob about Alice."""
     alice, bob = ("alice@example.org", "Alice Liddell"), ("bob@example.net", "Bob Müller")
@@ -334,7 +348,7 @@ NOTICES: dict[str, Letter] = {
     "stranger": notice(
         Summary(kind="stranger", now=MEETING, attendee=Guest(address="eve@example.net", partstat="ACCEPTED"))
     ),
-    "answered": notice(Summary(kind="answered", now=ANSWERED, partstat="ACCEPTED", attendee=BOB), home=False),
+    "answered": notice(Summary(kind="answered", now=ANSWERED, partstat="DECLINED", attendee=BOB), home=False),
     "bounced": notice(
         Summary(
             kind="bounced",

@@ -34,7 +34,11 @@ METHODS = {
     "DECLINECOUNTER": "proposal-declined",
     "REFRESH": "refresh",
 }
-LETTERS = (*KINDS, *(f"booking-{one}" for one in ("accepted", "partly", "waits", "hours", "duration")))
+LETTERS = (
+    *KINDS,
+    "answered-coming",
+    *(f"booking-{one}" for one in ("accepted", "partly", "waits", "hours", "duration")),
+)
 NEVER_SENT = {Method.ADD, Method.COUNTER, Method.PUBLISH}  # SPEC 4.6; a proposal is made on our page
 SIGNED = LinkTokens(keys=(b"a secret of the tests",), url="https://cal.example.org")
 
