@@ -1,8 +1,7 @@
 """Before a job is given up: whether it may be, and who hears of it (SPEC 9.3).
 
 A copy that was deleted to be written anew (`flows/anew`) must not be left so: that job goes on until the object is there.
-Who mailed a meeting that was to be rendered learns that nobody was invited; once, also where the job is released and
-given up again.
+Who mailed what was to be rendered learns that nobody got it; once, also where the job is released and given up again.
 """
 
 from __future__ import annotations
@@ -12,9 +11,10 @@ from gateway.errors import GatewayError
 from gateway.flows import anew
 from gateway.flows.relay import Relay
 from gateway.flows.rendering import RENDER
-from gateway.ports import Calendars, Job, NewJob, Plan, Plans, unpack_mail
+from gateway.ports import Calendars, Job, JobKind, NewJob, Plan, Plans, unpack_mail
 
 UNTAKEN = "5.3.0 the calendar of the sender did not take the meeting; nobody was invited"
+UNREAD = "5.3.0 the mail could not be read, and was not passed on"
 
 
 class Burial:
@@ -33,9 +33,13 @@ class Burial:
 
     def begins(self, job: Job) -> tuple[NewJob, ...]:
         """What is to be done when it is buried."""
-        if job.payload.get("source") != RENDER or job.payload.get("told"):
+        if job.payload.get("told"):
             return ()
-        return self._relay.undelivered(unpack_mail(job.payload["mail"], job.body), UNTAKEN)
+        if job.payload.get("source") == RENDER:
+            return self._relay.undelivered(unpack_mail(job.payload["mail"], job.body), UNTAKEN)
+        if job.kind is JobKind.MAIL and job.payload["peer"]["after"] == RENDER:
+            return self._relay.undelivered(unpack_mail(job.payload, job.body), UNREAD)
+        return ()
 
     async def _is_there(self, plan: Plan) -> bool:
         account = self._accounts.find(plan.account)
@@ -47,4 +51,4 @@ class Burial:
             return False
 
 
-__all__ = ["UNTAKEN", "Burial"]
+__all__ = ["UNREAD", "UNTAKEN", "Burial"]

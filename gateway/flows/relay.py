@@ -108,7 +108,9 @@ class Relay:
         self._log.emit(Event.MAIL_REFUSED, job=job.id, reason=reason, code=failed[0][1].code)
 
     def undelivered(self, mail: ReceivedMail, text: str) -> tuple[NewJob, ...]:
-        """What tells the sender that none of his recipients got the mail."""
+        """What tells the sender that none of his recipients got the mail; who is nobody (RFC 5321 4.5.5) hears nothing."""
+        if not mail.envelope.sender:
+            return ()
         sent = Sent(state="failed", text=text)
         return self._reports(mail, [(one, sent) for one in mail.envelope.recipients])
 

@@ -208,6 +208,10 @@ class Worker:
             self._outlived.append(job)
 
     async def _journey(self, job: Job) -> Job | None:
+        if job.doomed:
+            detail = f"the process that worked on it died {job.doomed} times"
+            await self._bury(job, str(Reason.INTERNAL_ERROR), detail)
+            return None
         onward = await self._journeys[str(job.kind)](job)
         arrived = job.payload.get("arrived")
         if arrived:  # from the door to the end of what the mail asked for
@@ -223,25 +227,35 @@ class Worker:
                 await self._queue.retry(job, due=due, reason=reason)
                 self._log.emit(Event.JOB_RETRIED, job=job.id, reason=reason, detail=detail)
                 return
-            entry = Entry(
-                job=job.id,
-                kind=str(job.payload.get("source", job.kind)),
-                outcome=str(Outcome.FAILED),
-                reason=reason,
-                message_id=job.message_id,
-                uid=job.uid,
-                account=job.account,
-                notes=({"code": "detail", "text": detail},),
-            )
-            spawn = self._burial.begins(job) if self._burial is not None else ()
-            await self._queue.bury(job, reason, entries=(entry,), spawn=spawn)
-            self._log.emit(Event.JOB_BURIED, job=job.id, reason=reason)
+            await self._bury(job, reason, detail)
         except GatewayError as error:  # the lease runs out and the job comes back
             if not isinstance(error, LeaseLost):
                 self._outlived.append(job)
             logging.getLogger("imip-gateway").warning(
                 "job %s could not be put back: %s", job.id, error.detail
             )
+
+    async def _bury(self, job: Job, reason: str, detail: str) -> None:
+        entry = Entry(
+            job=job.id,
+            kind=str(job.payload.get("source", job.kind)),
+            outcome=str(Outcome.FAILED),
+            reason=reason,
+            message_id=job.message_id,
+            uid=job.uid,
+            account=job.account,
+            notes=({"code": "detail", "text": detail},),
+        )
+        await self._queue.bury(job, reason, entries=(entry,), spawn=self._farewell(job))
+        self._log.emit(Event.JOB_BURIED, job=job.id, reason=reason)
+
+    def _farewell(self, job: Job) -> Sequence[NewJob]:
+        """What is to be done at its burial; who cannot say keeps nobody from it."""
+        try:
+            return self._burial.begins(job) if self._burial is not None else ()
+        except Exception:
+            logging.getLogger("imip-gateway").exception("of job %s nobody can be told", job.id)
+            return ()
 
 
 def _begun(job: Job) -> datetime:

@@ -78,7 +78,8 @@ class Job:
     reason: str
     token: str = ""
     file: Stored | None = None  # of mails alone: a large body that was not read
-    alone: bool = False  # too many workers died with it: nothing may run beside it
+    alone: bool = False  # several workers died with it: nothing may run beside it
+    doomed: int = 0  # so many that it is to be buried, and not to be run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

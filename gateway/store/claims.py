@@ -23,7 +23,7 @@ from gateway.store.prepared import Prepared, plain
 from gateway.store.schema import AHEAD, LEASED
 
 Kinds = tuple[JobKind, ...]
-MOST_DEATHS = 5  # workers that may die with a job before a person must look at it
+MOST_DEATHS = 5  # workers that may die with a job; to the next one it is given to be buried
 ALONE = 3  # after so many it runs with no other beside it, so that it does not take the innocent along
 
 _T = schema.job
@@ -37,7 +37,7 @@ _EXPIRED = (
 )
 _POISON = (
     select(_T)
-    .where(_T.c.state == LEASED, _T.c.lease_until <= bindparam("now"), _T.c.deaths >= MOST_DEATHS - 1)
+    .where(_T.c.state == LEASED, _T.c.lease_until <= bindparam("now"), _T.c.deaths >= MOST_DEATHS)
     .with_for_update(skip_locked=True)
 )
 _IN_HAND = select(_T.c.id).where(
@@ -113,7 +113,7 @@ class Turns:
 
 
 def poison(conn: Connection, now: datetime) -> Sequence[Row[Any]]:
-    """Jobs whose worker died once too often: whatever they do to a process, they shall not do it for ever (SPEC 9.3)."""
+    """Jobs that even killed who was to bury them: whatever they do to a process, they shall not do it for ever (SPEC 9.3)."""
     return _prepared(_POISON, ()).ask(conn, {"now": now})
 
 

@@ -18,7 +18,7 @@ from gateway.ports import Entry, Job, JobKind, JobState, NewJob
 from gateway.store import lanes, schema
 from gateway.store.bell import Bell
 from gateway.store.bodies import Bodies
-from gateway.store.claims import ALONE
+from gateway.store.claims import ALONE, MOST_DEATHS
 from gateway.store.ear import tell_others
 from gateway.store.ids import Ids, bounded, token
 from gateway.store.prepared import Prepared
@@ -271,6 +271,7 @@ def job_of(row: Row[Any] | Mapping[str, Any], body: bytes = b"") -> Job:
         reason=facts["reason"],
         token=facts["lease_token"],
         alone=facts["deaths"] > ALONE,
+        doomed=facts["deaths"] if facts["deaths"] >= MOST_DEATHS else 0,
     )
 
 

@@ -350,7 +350,9 @@ def _lost(job: Job, error: OSError) -> Entry:
 
 
 def _deadly(row: Row[Any]) -> Entry:
-    return _failed(job_of(row), f"the process that worked on it died {row.deaths + 1} times")
+    return _failed(
+        job_of(row), f"the process that worked on it died {row.deaths + 1} times, at last to bury it"
+    )
 
 
 def _failed(job: Job, text: str) -> Entry:

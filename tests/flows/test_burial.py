@@ -6,7 +6,9 @@ from email import message_from_bytes
 
 import pytest
 
+from gateway.flows.worker import LEASE
 from gateway.ports import Peer
+from gateway.store.claims import MOST_DEATHS
 
 ALICE, BOB, DAVE = "alice@example.org", "bob@example.net", "dave@example.com"
 HREF = "/alice/calendar/m1.ics"
@@ -20,12 +22,12 @@ PEER = Peer(
 )
 
 
-async def mails(world, say, peer=PEER) -> None:
+async def mails(world, say, peer=PEER, sender=ALICE) -> None:
     """Alice mails a meeting to Bob, with a blind copy for Dave."""
     content = say.raw_mail(
         say.calendar(say.meeting(), "REQUEST"), "REQUEST", sender=ALICE, to=BOB, message_id="<d@example.org>"
     )
-    await world.deliver(content, to=f"{BOB},{DAVE}", sender=ALICE, peer=peer)
+    await world.deliver(content, to=f"{BOB},{DAVE}", sender=sender, peer=peer)
 
 
 async def goes_by(world, days: int = 3) -> None:
@@ -69,6 +71,63 @@ async def test_who_mailed_a_meeting_that_no_calendar_took_gets_a_report_once(wor
     await world.drain()
     assert [(one.method, one.to) for one in world.got()] == [("REQUEST", BOB)]
     assert [to for to, _ in reports(world)] == [[DAVE]]
+
+
+async def dies_with_everything(world) -> None:
+    """Five processes, until nothing is left that another may run."""
+    for _ in range(MOST_DEATHS):
+        await world.store.queue.claim("dead", limit=1, lease=LEASE)
+        world.clock.forward(minutes=5)
+
+
+async def test_who_mailed_a_meeting_that_killed_every_process_gets_a_report_once(world, say):
+    world.calendars.fail("put", say.unavailable)  # so that the mail has been read
+    await mails(world, say)
+    await world.work()
+    for told in (1, 0):  # the second time she knows
+        world.clock.forward(minutes=5)
+        await dies_with_everything(world)
+        await world.drain()
+        found = reports(world)
+        assert len(found) == told
+        assert all(to == [ALICE] and "nobody was invited" in text for to, text in found)
+        assert world.got() == [] and world.calendars.objects["/alice/calendar/"] == {}
+        await release(world)
+    await world.drain()
+    assert [(one.method, one.to) for one in world.got()] == [("REQUEST", BOB)]
+
+
+async def test_who_mailed_what_killed_every_process_that_read_it_gets_a_report(world, say):
+    await mails(world, say)
+    await dies_with_everything(world)
+    await world.drain()
+    ((to, text),) = reports(world)
+    assert to == [ALICE] and "was not passed on" in text
+    assert f"Final-Recipient: rfc822; {BOB}" in text and f"Final-Recipient: rfc822; {DAVE}" in text
+    (job,) = await world.store.queue.list_jobs()
+    (line,) = await world.store.journal.story(job["id"])
+    assert (line["outcome"], line["reason"]) == ("failed", "internal-error")
+    assert line["notes"] == [{"code": "detail", "text": "the process that worked on it died 5 times"}]
+
+
+async def test_who_mailed_as_nobody_hears_nothing(world, say):
+    await mails(world, say, sender="")
+    await dies_with_everything(world)
+    await world.drain()
+    assert [state for _, state, _ in await world.waiting()] == ["buried"]
+    assert reports(world) == []
+
+
+async def test_what_cannot_be_told_of_is_buried_all_the_same(world, say, monkeypatch):
+    def broken(*_):
+        raise ValueError("no mail")
+
+    await mails(world, say)
+    await dies_with_everything(world)
+    monkeypatch.setattr("gateway.flows.burial.unpack_mail", broken)
+    await world.drain()
+    assert [state for _, state, _ in await world.waiting()] == ["buried"]
+    assert reports(world) == []
 
 
 async def test_a_released_mail_whose_meeting_had_been_written_is_told_once(world, say):

@@ -101,7 +101,7 @@ class Queues(RuleBasedStateMachine):
     @rule(who=some.integers(0, 1), limit=some.integers(1, 3))
     def claim(self, who: int, limit: int) -> None:
         for one in self._expired():
-            if one.deaths >= MOST_DEATHS - 1:
+            if one.deaths >= MOST_DEATHS:
                 self.ghosts.append(one.lease)
                 one.state, one.due, one.until, one.lease = "buried", None, None, None
         expected = self._claimable(who, limit)
@@ -114,6 +114,7 @@ class Queues(RuleBasedStateMachine):
                 one.deaths += 1
             one.state, one.until, one.lease, one.owner = "leased", self.now + LEASE, job, who
             assert job.alone is (one.deaths > ALONE)
+            assert job.doomed == (one.deaths if one.deaths >= MOST_DEATHS else 0)
             assert (job.lane, job.attempts) == (one.lane, one.attempts)
 
     def _expired(self) -> list[Known]:

@@ -461,7 +461,26 @@ async def test_claims_go_by_the_indexes(store) -> None:
     assert "TEMP B-TREE" not in steps
 
 
-async def test_a_job_that_kills_its_worker_is_buried_and_its_lane_goes_on(store, new_job, clock) -> None:
+async def test_a_job_that_kills_its_workers_is_given_out_once_more_to_be_buried(
+    store, new_job, clock
+) -> None:
+    await store.queue.add([new_job()])
+    for _ in range(claims.MOST_DEATHS):
+        (job,) = await claim(store)
+        assert not job.doomed
+        clock.forward(minutes=10)
+    (job,) = await claim(store)
+    assert (job.doomed, job.alone) == (claims.MOST_DEATHS, True)
+    await store.queue.outlived([job])  # who was to bury it was cut off
+    (job,) = await claim(store)
+    assert job.doomed == claims.MOST_DEATHS
+    await store.queue.bury(job, "internal-error")
+    assert await claim(store) == ()
+
+
+async def test_a_job_that_kills_even_who_buries_it_is_buried_and_its_lane_goes_on(
+    store, new_job, clock
+) -> None:
     deadly, after = await store.queue.add([new_job("a", uid="u"), new_job("a")])
     seen = []
     while jobs := await claim(store):
@@ -470,7 +489,7 @@ async def test_a_job_that_kills_its_worker_is_buried_and_its_lane_goes_on(store,
         if job.id == after:
             break
         clock.forward(minutes=10)  # no word of its worker
-    assert seen == [deadly] * claims.MOST_DEATHS + [after]
+    assert seen == [deadly] * (claims.MOST_DEATHS + 1) + [after]
     shown = await store.queue.show(deadly)
     assert (shown["state"], shown["reason"], shown["lease_owner"]) == ("buried", "internal-error", None)
     (line,) = await store.journal.story(deadly)
@@ -696,10 +715,12 @@ async def test_what_nobody_took_over_from_who_was_cut_off_is_free_at_once(open_s
 
 async def test_who_really_died_still_counts_beside_who_lives(store, new_job, clock) -> None:
     await store.queue.add([new_job()])
-    (lost,) = await store.queue.claim("w", limit=1, lease=LEASE)
-    for _ in range(claims.MOST_DEATHS):
+    (lost,) = await claim(store)
+    doomed = []
+    for count in range(claims.MOST_DEATHS + 1):
         clock.forward(minutes=6)
-        await store.queue.claim("w", limit=1, lease=LEASE)
-    await store.queue.outlived([lost])
-    clock.forward(minutes=6)
-    assert await store.queue.claim("w", limit=1, lease=LEASE) == ()
+        (job,) = await claim(store)
+        doomed.append(bool(job.doomed))
+        if count == 1:
+            await store.queue.outlived([lost])
+    assert doomed == [False] * claims.MOST_DEATHS + [True]
