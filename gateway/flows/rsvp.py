@@ -29,6 +29,7 @@ from gateway.itip import answers, invited
 from gateway.itip.model import Method, Outcome, Reason
 from gateway.log import Event, Log
 from gateway.ports import Clock, Entry, Job, JobKind, Languages, Links, NewJob, Plans, Queue, Shown, Visit
+from gateway.render.choices import clock_of
 from gateway.render.question import Pending, Question, Questions
 from gateway.render.text import line, lines
 from gateway.render.voice import zone_of
@@ -135,11 +136,11 @@ class Rsvp:
         return "n=both"
 
     async def _remember(self, visit: Visit, address: str) -> None:
-        """SPEC 6.1: who sends a form says in which language he reads; a link alone changes nothing (SPEC 7.1)."""
-        chosen = self._pages.chosen(visit)
+        """SPEC 6.1: who sends a form says in which language and by which clock he reads; a link alone changes nothing (SPEC 7.1)."""
+        chosen, zone = self._pages.chosen(visit), clock_of(visit)
         language = chosen or self._pages.asked(visit)
-        if language:
-            await self._languages.reads(address, language, chosen=bool(chosen))
+        if language or zone is not None:
+            await self._languages.reads(address, language, chosen=bool(chosen), zone=zone)
 
     async def _taken(self, visit: Visit, opened: Opened) -> str:
         """What the page is to show; "" when another form was first by a moment."""
@@ -232,6 +233,7 @@ class Rsvp:
             recipient=opened.who,
             recipient_name=new.recipient_name,
             language=opened.letter.language,
+            zone=opened.letter.zone,
             account=opened.account,
             action=f"/{Purpose.ANSWER}/{visit.token}",
             nonce=self._links.nonce(Purpose.ANSWER, opened.row, now, seen=_digest(opened)),

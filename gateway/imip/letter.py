@@ -196,7 +196,7 @@ def outsider(letter: Letter, *, by_domain: Mapping[str, str], organizer: str) ->
     """One who is no account of ours: `by_domain` has languages, `organizer` speaks the one that is guessed."""
     new = letter.letter
     known = letter.language or spoken_to(new) or by_domain.get(mail_domain(new.recipient), "")
-    return Reader(language=known or organizer, guessed=not known)
+    return Reader(language=known or organizer, zone=letter.zone, guessed=not known)
 
 
 def _notice(

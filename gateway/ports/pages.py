@@ -36,10 +36,11 @@ class Links(Protocol):
 
 
 class Languages(Protocol):
-    """What those read who are no accounts."""
+    """What those read who are no accounts, and by which clock."""
 
-    async def reads(self, address: str, language: str, *, chosen: bool) -> None:
-        """Whoever has this address reads this language; where he has not chosen it, only if nothing is known of him."""
+    async def reads(self, address: str, language: str, *, chosen: bool, zone: str | None = None) -> None:
+        """Whoever has this address reads this language, where he has not chosen it only if none is known of him, and this clock
+        ("": that of each meeting; None: as before)."""
         ...
 
 

@@ -46,6 +46,7 @@ class Letter:
     changed: datetime  # when its state became what it is; of one that is sent, when it left
     job: str = ""  # that planned it, and the others of the same change
     language: str = ""  # that its reader chose on a page
+    zone: str = ""  # the clock that he chose there
     revoked: bool = False  # its links and its address for answers lead nowhere
 
 

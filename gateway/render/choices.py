@@ -29,8 +29,14 @@ class Choice:
 
 def as_chosen(action: str, visit: Visit) -> str:
     """Where a form goes, so that the page that follows speaks as this one does."""
-    chosen = {name: visit.query[name] for name in ("lang", "tz") if visit.query.get(name)}
+    chosen = {name: visit.query[name] for name in ("lang", "tz") if name in visit.query}
     return action + (f"?{urlencode(chosen)}" if chosen else "")
+
+
+def clock_of(visit: Visit) -> str | None:
+    """The clock that he chose on the page, "" for that of the meeting; None where he has chosen none."""
+    name = visit.query.get("tz")
+    return name if name is None or name == "" or zone_of(name) else None
 
 
 def accepted(header: str) -> tuple[str, ...]:
@@ -95,4 +101,4 @@ def _former() -> dict[str, list[str]]:
     return found
 
 
-__all__ = ["Choice", "accepted", "as_chosen", "city", "languages", "zones"]
+__all__ = ["Choice", "accepted", "as_chosen", "city", "clock_of", "languages", "zones"]

@@ -12,7 +12,7 @@ from gateway.imip.letter import Reader, Sheet
 from gateway.itip.invited import Standing
 from gateway.itip.model import Summary, When
 from gateway.ports import Visit
-from gateway.render.choices import Choice, accepted, as_chosen, city, languages, zones
+from gateway.render.choices import Choice, accepted, as_chosen, city, clock_of, languages, zones
 from gateway.render.dates import clock, short, shown
 from gateway.render.elsewhere import Elsewhere, elsewhere
 from gateway.render.templates import Templates
@@ -60,6 +60,7 @@ class Question:
     problem: str
     values: Mapping[str, str] = field(default_factory=dict)
     language: str = ""  # that the guest has answered in
+    zone: str = ""  # the clock that he has answered by
     answered: datetime | None = None  # when he gave the answer that counts
     feed: str = ""  # where his calendar program may come back for the meeting
 
@@ -146,7 +147,7 @@ class Questions:
         known = Reader(language="", zone="")
         if question.recipient in (account.address, *account.aliases):
             known = Reader(language=account.language, zone=account.timezone)
-        known = replace(known, language=known.language or question.language)
+        known = replace(known, language=known.language or question.language, zone=known.zone or question.zone)
         speaking = self.voice(visit, known)
         return self._templates.render(
             "web/question.html",
@@ -173,7 +174,8 @@ class Questions:
         the gateway's."""
         wanted = (visit.query.get("lang", ""), known.language, *accepted(visit.languages), self._language)
         spoken = (one for one in wanted if catalogue(one, self._translations))
-        zone = next((one for one in (visit.query.get("tz", ""), known.zone) if one and zone_of(one)), "")
+        chosen = clock_of(visit)
+        zone = chosen if chosen is not None else known.zone if zone_of(known.zone) else ""
         return voice(next(spoken, "en"), zone, available=self._translations, home=self._zone)
 
 

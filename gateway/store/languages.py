@@ -1,4 +1,4 @@
-"""The languages in which guests read our pages: their next letters speak them."""
+"""The languages and clocks by which guests read our pages: their next letters speak them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,22 @@ class Languages:
         self._db = db
         self._jobs = jobs
 
-    async def reads(self, address: str, language: str, *, chosen: bool) -> None:
-        """Whoever has this address reads this language; where he has not chosen it, only if nothing is known of him."""
-        values = {"address": address, "tag": language, "changed": self._jobs.now()}
+    async def reads(self, address: str, language: str, *, chosen: bool, zone: str | None = None) -> None:
+        """Whoever has this address reads this language, where he has not chosen it only if none is known of him, and this clock
+        (None: as before)."""
 
         def change(conn: Connection) -> None:
-            here = _T.c.address == address
-            if chosen:
-                conn.execute(delete(_T).where(here))
-            if chosen or conn.execute(select(_T.c.tag).where(here)).first() is None:
-                conn.execute(insert(_T).values(values))
+            known = conn.execute(select(_T.c.tag, _T.c.zone).where(_T.c.address == address)).first()
+            before = ("", "") if known is None else (known.tag, known.zone)
+            after = (
+                (language or before[0]) if chosen else (before[0] or language),
+                before[1] if zone is None else zone,
+            )
+            if after == before:
+                return
+            conn.execute(delete(_T).where(_T.c.address == address))
+            values = {"address": address, "tag": after[0], "zone": after[1], "changed": self._jobs.now()}
+            conn.execute(insert(_T).values(values))
 
         await self._db.write(change)
 

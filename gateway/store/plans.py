@@ -51,8 +51,8 @@ _RELEASE = Prepared(
     .where(_L.c.plan == bindparam("of_plan"))
     .values(state="ready", plan=None, changed=bindparam("now"))
 )
-_READ = select(
-    _L, select(_TAG.c.tag).where(_TAG.c.address == _L.c.recipient).scalar_subquery().label("chosen")
+_READ = select(_L, _TAG.c.tag.label("chosen"), _TAG.c.zone.label("clock")).select_from(
+    _L.outerjoin(_TAG, _TAG.c.address == _L.c.recipient)
 )
 _LETTER = Prepared(_READ.where(_L.c.id == bindparam("letter_id")))
 _OF_ROW = Prepared(_READ.where(_L.c.number == bindparam("row")))
@@ -197,7 +197,9 @@ class Plans:
 
     async def _one(self, asked: Prepared, values: Mapping[str, Any]) -> Letter | None:
         row = await self._db.read(lambda conn: asked.first(conn, values))
-        return None if row is None else replace(letters.letter_of(row), language=row.chosen or "")
+        if row is None:
+            return None
+        return replace(letters.letter_of(row), language=row.chosen or "", zone=row.clock or "")
 
     async def letter_done(
         self,

@@ -4,7 +4,7 @@
      |
      +--------- plan ------- letter, proposal (planned)    vanish with the job; what is ready or open stands alone
 
-    language     the language that somebody chose on a page
+    language     the language and the clock that somebody chose on a page
     principal    what the calendar servers call the accounts; never forgotten, or a guest would seem to have been removed
     writing      the objects of shared calendars that a process writes at this moment
 
@@ -37,7 +37,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from gateway.store.instants import Instant
 from gateway.store.texts import Key, Plain
 
-REVISION = "0010"  # the newest of migrations/versions; a test compares
+REVISION = "0011"  # the newest of migrations/versions; a test compares
 
 LEASED: ColumnElement[str] = literal_column("'leased'")
 NOTHING: ColumnElement[str] = literal_column("''")
@@ -304,7 +304,8 @@ language = Table(
     "language",
     metadata,
     _key("address", primary_key=True),
-    Column("tag", String(32), nullable=False),
+    Column("tag", String(32), nullable=False),  # "": he has chosen a clock only
+    Column("zone", String(64), nullable=False, server_default=""),
     Column("changed", Instant, nullable=False, index=True),
 )
 

@@ -184,7 +184,7 @@ def _answer(request: Request, shown: Shown, *, status: int = 0) -> Response:
     kept = "".join(
         f"&{name}={_plain(request.query_params[name])}"
         for name in ("lang", "tz")
-        if request.query_params.get(name)
+        if name in request.query_params
     )
     return RedirectResponse(f"{request.url.path}?{shown.location}{kept}", status_code=shown.status)
 

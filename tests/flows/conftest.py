@@ -925,7 +925,7 @@ def composing() -> Callable[[Letter, datetime], OutgoingMail | Reason]:
         parts = compose_letter(
             letter,
             moment,
-            reader=Reader(),
+            reader=Reader(zone=letter.zone),
             settings=settings,
             tokens=TOKENS,
             renderer=renderer,

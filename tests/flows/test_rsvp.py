@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from datetime import timedelta
-from email import message_from_bytes
+from email import message_from_bytes, policy
 from itertools import permutations
 
 import pytest
@@ -149,6 +149,41 @@ async def test_what_the_browser_of_a_guest_asks_for_is_kept_until_he_chooses(inv
             Visit(token=invited.bob.token, query={"lang": lang}, form=form, languages=browser)
         )
         assert (await invited.store.plans.letter(letter.id)).language == kept
+
+
+async def test_the_clock_that_was_chosen_is_that_of_the_page_and_of_the_next_letter(invited):
+    await invited.bob.look(tz="Asia/Tokyo")
+    assert "19:00 – 20:00" not in await invited.bob.look(), "a look keeps nothing"
+    for clock, hours in (
+        ("Asia/Tokyo", "19:00 – 20:00"),
+        ("nowhere", "19:00 – 20:00"),
+        ("", "10:00 – 11:00"),
+    ):
+        await invited.bob.look(tz=clock)
+        invited.clock.forward(seconds=5)
+        visit = Visit(
+            token=invited.bob.token,
+            query={"tz": clock},
+            form={"csrf": invited.bob.nonce, "answer": "tentative"},
+        )
+        assert (await invited.rsvp.take(visit)).location == "n=given"
+        assert hours in await invited.bob.look()
+    await invited.bob.look(tz="Asia/Tokyo")
+    form = {"csrf": invited.bob.nonce, "answer": "accepted"}
+    invited.clock.forward(seconds=5)
+    await invited.rsvp.take(Visit(token=invited.bob.token, query={"tz": "Asia/Tokyo"}, form=form))
+    await after_undo(invited)
+    invited.outbox.mails.clear()
+    invited.edit(HREF, ("SUMMARY:Lunch", "SUMMARY:Dinner"))
+    await invited.drain()
+    texts = {one.recipient: words(one.content) for one in invited.outbox.mails}
+    assert "19:00 – 20:00" in texts[BOB] and "10:00 – 11:00" in texts[CAROL]
+
+
+def words(content: bytes) -> str:
+    body = message_from_bytes(content, policy=policy.default).get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
 
 
 async def test_the_link_of_the_letter_preselects_and_no_more(invited):

@@ -114,14 +114,25 @@ def _held(moment) -> dict[str, object]:
     return {**dict.fromkeys(words, "x"), "since": moment, "closed": moment}
 
 
+async def test_a_clock_that_was_chosen_leaves_the_language_open(store, new_job) -> None:
+    await store.languages.reads("bob", "", chosen=False, zone="Asia/Tokyo")
+    await store.languages.reads("bob", "ja", chosen=False)
+    await store.languages.reads("bob", "de", chosen=False, zone="")
+    his = await store.plans.letter(await sent(store, new_job, "bob"))
+    assert (his.language, his.zone) == ("ja", "")
+
+
 async def test_a_chosen_language_is_known_to_each_letter_until_none_goes_there_any_more(
     store, new_job, clock
 ) -> None:
     await store.languages.reads("bob", "de", chosen=False)
     await store.languages.reads("bob", "pl", chosen=True)
     await store.languages.reads("bob", "ja", chosen=False)
-    assert (await store.plans.letter(await sent(store, new_job, "bob"))).language == "pl"
-    assert (await store.plans.letter(await sent(store, new_job, "carol"))).language == ""
+    await store.languages.reads("bob", "", chosen=False, zone="Asia/Tokyo")
+    await store.languages.reads("bob", "ja", chosen=False)
+    his, hers = [await store.plans.letter(await sent(store, new_job, one)) for one in ("bob", "carol")]
+    assert (his.language, his.zone) == ("pl", "Asia/Tokyo")
+    assert (hers.language, hers.zone) == ("", "")
     clock.forward(days=60)
     await sent(store, new_job, "bob")
     clock.forward(days=60)
