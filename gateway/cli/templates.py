@@ -102,6 +102,7 @@ def _preview(config: Config, arguments: argparse.Namespace) -> int:
     import webbrowser
 
     from gateway.render.samples import NAMES, ZONE, sample
+    from gateway.render.voice import catalogue
     from gateway.wiring import meaning
 
     name = arguments.name.removeprefix("mail/").partition(".")[0]
@@ -109,7 +110,7 @@ def _preview(config: Config, arguments: argparse.Namespace) -> int:
         return _no_template(arguments.name, NAMES)
     words = meaning.words_of(config)
     language = arguments.language or config.gateway.language
-    if arguments.language and arguments.language not in words.translations:
+    if arguments.language and not catalogue(arguments.language, words.translations):
         known = ", ".join(words.translations)
         sys.stderr.write(f"imip-gateway templates: no language {arguments.language!r}; there are {known}\n")
         return USAGE

@@ -147,8 +147,10 @@ def _taken(busy: tuple[Taken, ...], voice: Voice) -> tuple[str, ...]:
 
 def _stretch(one: Taken, first: date, voice: Voice) -> str:
     start, end = shown(one.start, voice).local, shown(one.end, voice).local
-    until = clock(end, voice) if end.date() == first else short(one.end, voice)
-    return voice.say("%(start)s – %(end)s", start=clock(start, voice), end=until)
+    if end.date() != first:
+        return voice.say("%(start)s – %(end)s", start=clock(start, voice), end=short(one.end, voice))
+    whole = voice.say("%(start)s – %(end)s", start=clock(start, voice), end=clock(end, voice))
+    return whole.replace(" ", "\u00a0")
 
 
 def _dates(dates: Iterable[When], voice: Voice) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from gateway.itip.model import When
 from gateway.render.voice import Voice, zone_of
 
 _THIN = str.maketrans({"\u202f": "\u00a0", "\u2009": "\u00a0"})
+_BETWEEN_UNITS = {"ja": "", "zh": " "}  # where 1 hour 30 minutes is no list of two things
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
 
 
@@ -153,6 +154,9 @@ def lasting(gap: timedelta, voice: Voice) -> str:
         amount, seconds = divmod(seconds, size)
         if amount:
             parts.append(_amount(name, amount, voice))
+    between = _BETWEEN_UNITS.get(voice.locale.language)
+    if between is not None:
+        return between.join(parts)
     # Not the style "unit": Babel has only parts of it for most languages, and fails on three items.
     return str(format_list(parts, locale=voice.locale))
 

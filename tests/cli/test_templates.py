@@ -55,6 +55,12 @@ def test_one_file_changes_one_letter(own: Path, capsys: pytest.CaptureFixture[st
     assert "mine" not in (shown / "update.de.txt").read_text()
 
 
+def test_a_language_is_named_as_mail_names_it(tmp_path: Path) -> None:
+    for language in ("pt-BR", "pt_BR"):
+        assert main(["templates", "preview", "reply", "--language", language, "--output", str(tmp_path)]) == 0
+    assert (tmp_path / "reply.pt-BR.html").exists()
+
+
 def test_a_broken_file_is_named_with_its_line(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (own.parent / "own" / "mail" / "reply.txt").write_text("fine\n{% if %}\n")
     assert main(["templates", "-c", str(own), "preview", "reply"]) == 78

@@ -65,7 +65,7 @@ def main(folder: Path, languages: list[str]) -> int:
                 for name, (width, height) in WIDTHS.items():
                     for dark in (False, True):
                         target = folder / f"{kind}.{language}.{name}.{'night' if dark else 'day'}.png"
-                        page = Path(place) / f"{kind}.{language}.html"
+                        page = Path(place) / f"{kind}.{language.replace('_', '-')}.html"
                         jobs.append(pool.submit(draw, page, target, width=width, height=height, dark=dark))
         for one in jobs:
             one.result()

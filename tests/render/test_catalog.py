@@ -86,6 +86,23 @@ def test_a_translation_names_the_values_of_its_source(language: str, locales: di
             assert found in ((named, named - {"n"}) if alone else (named,)), (message.id, text)
 
 
+@pytest.mark.parametrize(
+    ("language", "wrong"),
+    [
+        ("fr", "[^\u00a0][:;!?»](?: |$)|[^ ] ?«[^\u00a0]"),  # a no-break space before each of them
+        ("de", ": (?:bitte|leiten|antworten|geben)"),  # a sentence after a colon
+        ("ja", "[\u3040-\u30ff\u4e00-\u9fff][,.:;!?()]"),  # the full-width forms
+        ("zh_Hans", "[\u4e00-\u9fff][,.:;!?()]"),
+        ("ar", "[\u0621-\u064a][,;?]"),
+    ],
+)
+def test_punctuation_is_that_of_the_language(language: str, wrong: str, locales: dict[str, bytes]) -> None:
+    """But for the lists of words (those with a context), which commas divide."""
+    catalog = read_po(BytesIO(locales[language]), locale=language)
+    said = [text for one in catalog if one.id and not one.context for text in texts(one)]
+    assert [text for text in said if re.search(wrong, text)] == []
+
+
 def test_babel_takes_every_catalogue_as_it_stands(locales: dict[str, bytes]) -> None:
     assert set(catalogues(locales)) == {"en", *LANGUAGES}
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from babel.core import Locale
 
 from gateway.itip.model import When
-from gateway.render.dates import length, short, short_zone, span
+from gateway.render.dates import lasting, length, short, short_zone, span
 from gateway.render.voice import Voice
 
 Speak = Callable[..., Voice]
@@ -134,3 +135,16 @@ def test_the_ends_of_the_calendar_are_shown(edge: str, speak: Speak, at: At) -> 
     when = When(form="utc", local=at(edge, "").local, utc=at(edge, "UTC").utc)
     for zone in ("Pacific/Auckland", "America/Adak"):
         assert span(when, when, speak("en", zone)).lines
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "1 hour and 30 minutes"),
+        ("ja", "1時間30分"),
+        ("zh-Hans", "1 小时 30 分钟"),
+        ("ar", "ساعة واحدة و30 دقيقة"),
+    ],
+)
+def test_hours_and_minutes_are_one_length(language: str, said: str, speak: Speak) -> None:
+    assert lasting(timedelta(minutes=90), speak(language)) == said
