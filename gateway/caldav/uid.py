@@ -9,6 +9,8 @@ _LINE = re.compile(
     rb"^(BEGIN|END|UID)((?:;[^:\r\n\"]*(?:\"[^\"\r\n]*\"[^:\r\n\"]*)*)?):([^\r\n]*)",
     re.IGNORECASE | re.MULTILINE,
 )
+_LINE_END = re.compile(rb"\n(?![ \t])")
+_USUAL = 4096  # octets in which an object tells its UID
 _ESCAPED = re.compile(r"\\([\\;,nN])")
 _KINDS = frozenset({b"VEVENT", b"VTODO", b"VJOURNAL", b"VFREEBUSY"})
 
@@ -18,6 +20,11 @@ def uid_of(data: bytes) -> str:
 
     A UID may stand in a VALARM too (RFC 9074 4), hence the look at where it stands.
     """
+    end = _LINE_END.search(data, _USUAL)
+    return (_first(data[: end.end()]) if end is not None else "") or _first(data)
+
+
+def _first(data: bytes) -> str:
     inside: list[bytes] = []
     for match in _LINE.finditer(_FOLD.sub(b"", data)):
         name, value = match[1].upper(), match[3].strip()

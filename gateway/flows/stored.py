@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.ical.event import CalendarObject, parse_object
+from gateway.ical.lexer import unfolded
 from gateway.ical.tree import Limits
 from gateway.itip import momentary, partial
 from gateway.ports import ProfileFacts
@@ -28,8 +29,8 @@ def read_stored(data: bytes) -> CalendarObject:
 
 
 def says(data: bytes, word: bytes) -> bool:
-    """Whether this word, in capitals, stands anywhere in a text that `ical.tree` wrote, however it is folded."""
-    return word in data.replace(b"\r\n ", b"").replace(b"\r\n\t", b"").upper()
+    """Whether this word, in capitals, stands anywhere in a text, however it is folded."""
+    return word in unfolded(data).upper()
 
 
 def to_store(meeting: CalendarObject, profile: ProfileFacts) -> CalendarObject:

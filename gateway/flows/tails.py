@@ -63,7 +63,7 @@ class Tails:
 
     async def remove(self, account: Account, plan: Plan, seen: Seen) -> None:
         """Nothing is left of it where the meeting is one object again, or none."""
-        if not _ends(plan) or seen.tail is None or seen.tail.resource is None:
+        if seen.tail is None or seen.tail.resource is None or not _ends(plan):
             return
         there = await self._calendars.get(account, seen.tail.resource.href)
         if there is not None:
@@ -73,6 +73,8 @@ class Tails:
 def settled(plan: Plan, seen: Seen, written: Resource | None) -> tuple[tuple[Snapshot, ...], tuple[str, ...]]:
     """What is known of the tail from now on: its snapshot, and the places where it lies no more."""
     was = seen.tail
+    if was is None and written is None:
+        return (), ()
     known = () if was is None or was.snapshot is None else (was.snapshot.href, *was.ghosts)
     if _ends(plan):
         return (), known

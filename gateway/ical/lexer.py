@@ -56,6 +56,12 @@ def split_line(line: str) -> tuple[str, str, str] | None:
     return name, semicolon + params, line[end + 1 :]
 
 
+def unfolded(data: bytes) -> bytes:
+    """A whole text with each of its lines in one piece."""
+    data = data.replace(b"\r\n ", b"").replace(b"\n ", b"")
+    return data.replace(b"\r\n\t", b"").replace(b"\n\t", b"") if b"\t" in data else data
+
+
 def split_params(text: str) -> RawParams:
     """The parameters of `;A=b;C="d","e"`: names in upper case, values unquoted and decoded."""
     out: list[tuple[str, tuple[str, ...]]] = []
@@ -217,4 +223,5 @@ __all__ = [
     "split_line",
     "split_params",
     "unescape",
+    "unfolded",
 ]

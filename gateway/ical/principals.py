@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
 from gateway.ical.address import Address, is_mail, mailto
+from gateway.ical.lexer import unfolded
 from gateway.ical.tree import Component, Limits, Property, parse, write
 
 STORED_AS: Final = "X-IMIP-GATEWAY-STORED-AS"
@@ -20,7 +21,6 @@ STORED_CN: Final = "X-IMIP-GATEWAY-STORED-CN"
 _PEOPLE: Final = ("ORGANIZER", "ATTENDEE")
 _LINE = re.compile(rb"^(?:ORGANIZER|ATTENDEE)[;:].*$", re.IGNORECASE | re.MULTILINE)
 _MAIL = re.compile(rb":\s*mailto:[^:\s]+\s*$", re.IGNORECASE)
-_FOLD = re.compile(rb"\r?\n[ \t]")
 _PORTS: Final = {"http": 80, "https": 443}
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\"]")
 
@@ -70,7 +70,7 @@ def place(uri: str) -> Place | None:
 
 def strange(data: bytes) -> bool:
     """Whether a text has a person who does not stand there as mail address; costs microseconds where all do."""
-    return any(_MAIL.search(line) is None for line in _LINE.findall(_unfolded(data)))
+    return any(_MAIL.search(line) is None for line in _LINE.findall(unfolded(data)))
 
 
 def places(data: bytes, limits: Limits) -> frozenset[Place]:
@@ -97,7 +97,7 @@ def named(data: bytes, limits: Limits, who: Named) -> bytes:
 
 def marked(data: bytes) -> bool:
     """Whether a text may have lines that `named` rewrote."""
-    return STORED_AS.encode() in _unfolded(data).upper()
+    return STORED_AS.encode() in unfolded(data).upper()
 
 
 def spelled(data: bytes, limits: Limits, who: Named) -> bytes:
@@ -145,10 +145,6 @@ def _part(part: Component, told: Callable[[Property], Property]) -> Component:
     if all(id(line) == known for known, line in lines.items()):
         return part
     return part.with_children(lines.get(id(child), child) for child in part.children)
-
-
-def _unfolded(data: bytes) -> bytes:
-    return _FOLD.sub(b"", data) if b"\n " in data or b"\n\t" in data else data
 
 
 def _path(text: str) -> str:

@@ -22,6 +22,7 @@ from gateway.itip.model import Message, Method
 from gateway.itip.roles import find, identities, sent_by
 
 _PEOPLE = ("ATTENDEE", "ORGANIZER")
+_PLAIN = re.compile(r"mailto:[\w.+-]+@[a-z0-9.-]*[a-z0-9]\Z", re.ASCII)
 _ENCODED = re.compile(r"mailto:.*%[0-9a-f]{2}", re.IGNORECASE)
 _SHOWN = re.compile(r"\((?:UTC|GMT)(?:[+-]\d\d:\d\d)?\)", re.IGNORECASE)
 _DIGITS = re.compile(r"\s*\d+\s*", re.ASCII)
@@ -39,6 +40,7 @@ class Tolerance:
     found: Callable[[Component], bool]
     without: Change | None = None
     legal: bool = False  # no standard forbids it: it cannot be switched off
+    odd: bool = False  # where everybody stands as `mailto:` and a plain address it is not there
 
 
 def reply_without_organizer(calendar: Component) -> bool:
@@ -197,19 +199,22 @@ TOLERATED: Mapping[str, Tolerance] = {
     "recurrence-id-zero-time": Tolerance(found=recurrence_id_zero_time),
     "microsoft-sequence": Tolerance(found=microsoft_sequence, without=_without_microsoft_sequence),
     "google-response-comment": Tolerance(found=google_response_comment, without=_without_comments),
-    "percent-encoded-address": Tolerance(found=percent_encoded_address, legal=True),
-    "upper-case-mailto": Tolerance(found=upper_case_mailto, legal=True),
-    "principal-address": Tolerance(found=principal_address),
-    "email-parameter": Tolerance(found=email_parameter, without=_without_email),
-    "address-in-name": Tolerance(found=address_in_name, without=_without_name),
+    "percent-encoded-address": Tolerance(found=percent_encoded_address, legal=True, odd=True),
+    "upper-case-mailto": Tolerance(found=upper_case_mailto, legal=True, odd=True),
+    "principal-address": Tolerance(found=principal_address, odd=True),
+    "email-parameter": Tolerance(found=email_parameter, without=_without_email, odd=True),
+    "address-in-name": Tolerance(found=address_in_name, without=_without_name, odd=True),
 }
 
 
 def tolerate(calendar: Component, *, off: Set[str] = frozenset()) -> tuple[Component, tuple[str, ...]]:
     """The calendar, and the names of the quirks in it that are understood. Raise MalformedCalendar for one that is off."""
     names = []
+    odd = any(
+        _PLAIN.match(line.value) is None for line in _people(calendar)
+    )  # asked once of a thousand guests
     for name, rule in TOLERATED.items():
-        if not rule.found(calendar):
+        if (rule.odd and not odd) or not rule.found(calendar):
             continue
         if name not in off or rule.legal:
             names.append(name)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from gateway.ical.address import Address
 from gateway.ical.event import partstat
 from gateway.ical.tree import Component, Property, prop
-from gateway.itip.roles import identities, line_in, parameter_addresses, same_person
+from gateway.itip.roles import identities, is_one_of, line_in, parameter_addresses, same_person
 
 # The meeting itself; whatever a client did to these in the owner's copy, the organizer's word replaces it.
 _HIS = frozenset(
@@ -144,11 +144,11 @@ def _with_guests(new: Component, base: Component | None, ours: Component | None,
     old = line_in(ours, mine.owner, mine.invited_as)
     lines = [
         _own_line(line, line_in(ours, identities(line)) or old, mine)
-        if identities(line) & mine.owner
+        if is_one_of(line, mine.owner)
         else _without_server_params(line, None)
         for line in new.all("ATTENDEE")
     ]
-    listed = any(identities(line) & mine.owner for line in lines)
+    listed = any(is_one_of(line, mine.owner) for line in lines)
     if old is not None and not listed and line_in(base, mine.owner) is None:
         # invited through a list, and answered: the line is his own doing (SPEC 2.3)
         lines.append(_own_line(old, old, mine))

@@ -24,6 +24,13 @@ def identities(line: Property) -> frozenset[Address]:
     return frozenset({line.address, *(one for one in told if is_mail(one))})
 
 
+def is_one_of(line: Property, who: Set[Address]) -> bool:
+    """Whether the line gives its person one of these addresses; each of a thousand guests is asked."""
+    if line.address in who:
+        return True
+    return not is_mail(line.address) and not identities(line).isdisjoint(who)
+
+
 def sent_by(line: Property | None) -> Address | None:
     """RFC 5545 3.2.18: who acts on behalf of this person."""
     value = line.param("SENT-BY") if line is not None else None
@@ -35,7 +42,7 @@ def find(lines: Iterable[Property], who: Set[Address], preferred: Address | None
 
     RFC 5546 3.7.2: CUTYPE=INDIVIDUAL is searched first.
     """
-    mine = [line for line in lines if identities(line) & who]
+    mine = [line for line in lines if is_one_of(line, who)]
     if preferred is not None:
         mine.sort(key=lambda line: preferred not in identities(line))
         if mine and preferred in identities(mine[0]):
@@ -102,6 +109,7 @@ __all__ = [
     "find",
     "groups",
     "identities",
+    "is_one_of",
     "line_in",
     "parameter_addresses",
     "role",

@@ -27,6 +27,13 @@ def test_the_uid_is_that_of_the_event(text: str, uid: str):
     assert uid_of(text.encode()) == uid
 
 
+@pytest.mark.parametrize("before", [*range(4070, 4110), 10_000])
+def test_the_uid_is_found_wherever_it_stands(before: int):
+    head = b"BEGIN:VEVENT\r\nDESCRIPTION:"
+    folded = head + b"x" * (before - len(head)) + b"\r\nUID:on\r\n e\r\nSUMMARY:s\r\n t\r\nEND:VEVENT\r\n"
+    assert uid_of(folded) == "one"
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_have_a_uid_or_none(data: bytes):
     assert isinstance(uid_of(data), str)

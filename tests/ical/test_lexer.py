@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ical.lexer import escape, fold, join_params, mend, split_line, split_params, unescape
+from gateway.ical.lexer import (
+    escape,
+    fold,
+    join_params,
+    mend,
+    split_line,
+    split_params,
+    unescape,
+    unfolded,
+)
 
 LINES = [
     ("A:b:c", ("A", "", "b:c")),
@@ -62,6 +71,10 @@ def test_folded_lines_unfold(text: str) -> None:
     folded = fold(text)
     assert folded.replace("\r\n ", "") == text
     assert all(len(line.encode()) <= 75 for line in folded.split("\r\n"))
+
+
+def test_a_text_unfolds_whatever_its_line_ends() -> None:
+    assert unfolded(b"A:b\r\n c\r\n\td\r\nE:f\n g\n\th\n") == b"A:bcd\r\nE:fgh\n"
 
 
 def test_folding_never_lets_a_line_end_through() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.errors import MalformedCalendar
 from gateway.ical.address import Address
-from gateway.ical.tree import Component, parse
+from gateway.ical.tree import Component, Property, parse
 from gateway.imip import tolerated
 from gateway.imip.tolerated import TOLERATED, counter_as_request, tolerate
 from gateway.itip.model import Message
@@ -53,6 +55,13 @@ def calendar(*parts: str, method: str = "REQUEST") -> Component:
         "",
     ]
     return parse("\r\n".join("\n".join(lines).split("\n")).encode())
+
+
+@given(st.from_regex(tolerated._PLAIN, fullmatch=True))
+def test_a_plain_address_shows_none_of_the_quirks_that_are_not_asked_of_it(value: str) -> None:
+    people = Component("VEVENT", [Property("ATTENDEE", value), Property("ORGANIZER", value)])
+    whole = Component("VCALENDAR", [people])
+    assert not [name for name, rule in TOLERATED.items() if rule.odd and rule.found(whole)]
 
 
 def test_what_is_right_is_no_quirk() -> None:
