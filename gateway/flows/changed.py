@@ -22,8 +22,9 @@ from gateway.itip.model import Context, Decision, Mark, MarkKey, Method, Note, O
 from gateway.itip.significance import fingerprint
 from gateway.log import Event, Log
 from gateway.policy import sending
-from gateway.ports import Calendars, Clock, Held, Job, Queue, Snapshot, Snapshots
+from gateway.ports import Calendars, Clock, Held, Job, JobKind, NewJob, Queue, Snapshot, Snapshots
 
+ALARM = "alarm"
 MEMORY = timedelta(minutes=15)  # SPEC 12.15: how long before a change its mail may have passed by
 
 
@@ -94,9 +95,15 @@ class Changed:
                 kind="burst", account=account.address, reason=str(decision.reason), job=job.id, uid=job.uid
             )
             entries = (self._apply.entry(job, story, decision, account=account),)
-            if await self._queue.hold_burst(job, held, within=self._burst.within, entries=entries):
-                # two hundred lines of log would hide it, or everything else
-                self._log.emit(Event.WATCH_HELD, account=account.address, reason=str(decision.reason))
+            alarm = _alarm(job, account, decision.reason)
+            await self._queue.hold_burst(
+                job, held, within=self._burst.within, entries=entries, spawn=(alarm,)
+            )
+
+    async def alarm(self, job: Job) -> None:
+        """Said before it is noted to be said: who dies in between says it again."""
+        self._log.emit(Event.WATCH_HELD, account=job.account, reason=str(job.payload["reason"]))
+        await self._queue.finish(job)
 
     async def _insist(self, account: Account, snapshot: Snapshot) -> None:
         """SPEC 5.1: only a meeting whose own place says that it is gone is gone; 401, 403 and 5xx raise, and a calendar that
@@ -196,3 +203,15 @@ class Changed:
             return True
         gone = seen.stored is None and seen.snapshot is not None
         return gone and await self._snapshots.emptied(account.address, collection)
+
+
+def _alarm(job: Job, account: Account, reason: Reason) -> NewJob:
+    """Once for a burst: two hundred lines of log would hide it, or everything else."""
+    return NewJob(
+        kind=JobKind.APPLY,
+        lane=f"{ALARM}|{job.id}",
+        account=account.address,
+        payload={"source": ALARM, "reason": str(reason)},
+        due=job.due,
+        reason=ALARM,
+    )

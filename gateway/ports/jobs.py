@@ -163,9 +163,15 @@ class Queue(Protocol):
         ...
 
     async def hold_burst(
-        self, job: Job, held: Held, *, within: timedelta, entries: Sequence[Entry] = ()
-    ) -> bool:
-        """`hold` one of many; whether a person is to be told: it is the first that is held of its account for so long."""
+        self,
+        job: Job,
+        held: Held,
+        *,
+        within: timedelta,
+        entries: Sequence[Entry] = (),
+        spawn: Sequence[NewJob] = (),
+    ) -> None:
+        """`hold` one of many; what tells of it is queued where it is the first that is held of its account for so long."""
         ...
 
     async def park(self, job: Job, *, due: datetime, reason: str, entries: Sequence[Entry] = ()) -> None:

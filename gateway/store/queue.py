@@ -185,19 +185,27 @@ class Queue:
         return name
 
     async def hold_burst(
-        self, job: Job, held: Held, *, within: timedelta, entries: Sequence[Entry] = ()
-    ) -> bool:
-        """`hold` one of many; whether it is the first of its account for so long, across processes and restarts."""
+        self,
+        job: Job,
+        held: Held,
+        *,
+        within: timedelta,
+        entries: Sequence[Entry] = (),
+        spawn: Sequence[NewJob] = (),
+    ) -> None:
+        """`hold` one of many; only the first of its account for so long spawns, across processes and restarts."""
         name = self._jobs.name()
+        laid = await self._jobs.lay(spawn)
 
-        def change(conn: Connection) -> bool:
+        def change(conn: Connection) -> None:
             now = self._jobs.now()
             first = held_items.is_first(conn, held, since=now - within)
             lease = self._waiting(conn, job, entries, reason=held.reason, due=None)
             conn.execute(insert(schema.held).values(_held_row(name, held, lease, now)))
-            return first
+            if first:
+                self._jobs.queue(conn, laid, origin=lease.origin)
 
-        return await self._db.write(change)
+        await self._db.write(change)
 
     async def park(self, job: Job, *, due: datetime, reason: str, entries: Sequence[Entry] = ()) -> None:
         """Let the job wait until its meeting is settled, or `due`."""

@@ -17,7 +17,7 @@ from gateway.config import Config, accounts_of
 from gateway.flows.alone import Alone
 from gateway.flows.apply import Apply
 from gateway.flows.bounced import SOURCE as BOUNCE
-from gateway.flows.changed import Burst, Changed
+from gateway.flows.changed import ALARM, Burst, Changed
 from gateway.flows.deliver import Compose, Deliver, DeliverSettings
 from gateway.flows.doctor import Doctor
 from gateway.flows.domains import Domains
@@ -383,6 +383,7 @@ def _journeys(
     witness = _witness(common)
     by_source: dict[object, Run] = {
         "change": changed.run,
+        ALARM: changed.alarm,
         SOURCE: Expiry(accounts=accounts, queue=queue, apply=common.apply).run,
         STATUS: endings.statuses(common, calendars).run,
         TELLING: endings.telling(common).run,

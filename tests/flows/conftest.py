@@ -27,7 +27,7 @@ from gateway.flows.apply import Apply
 from gateway.flows.bounced import SOURCE as BOUNCE
 from gateway.flows.bounced import Bounced
 from gateway.flows.burial import Burial
-from gateway.flows.changed import Burst, Changed
+from gateway.flows.changed import ALARM, Burst, Changed
 from gateway.flows.deliver import Deliver, DeliverSettings
 from gateway.flows.expiry import SOURCE, Expiry
 from gateway.flows.mailed import WORDS, Mailed
@@ -390,6 +390,7 @@ LASTING = frozenset(
         "retry",
         "outlived",
         "hold",
+        "hold_burst",
         "park",
         "bury",
         "plan",
@@ -610,6 +611,8 @@ class World:
                 if job.payload.get("source") == BOUNCE
                 else changed.run(job)
                 if job.payload.get("source") == "change"
+                else changed.alarm(job)
+                if job.payload.get("source") == ALARM
                 else expiry.run(job)
                 if job.payload.get("source") == SOURCE
                 else statuses.run(job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from itertools import pairwise
 
@@ -246,6 +247,32 @@ async def test_a_burst_is_told_once_also_across_a_restart_and_the_next_one_again
     world.clock.forward(minutes=10)
     assert await imported("m6", "m7") == 1
     assert len(await world.store.held.list()) == 3
+
+
+async def test_the_alarm_of_a_burst_outlives_the_process_that_held_it(new_world, say, caplog):
+    """Killed at each step in turn; said twice at most, where it died before that was noted."""
+
+    async def held(world) -> None:
+        for uid in ("m1", "m2", "m3"):
+            world.save(say.meeting(uid), name=uid)
+        await world.settle()
+
+    async def fresh():
+        return await new_world(burst=Burst(events=1, within=timedelta(minutes=10)))
+
+    undisturbed = await fresh()
+    await held(undisturbed)
+    assert caplog.messages.count("watch.held") == 1
+    for fatal, step in enumerate(undisturbed.process.fate.names, 1):
+        world = await fresh()
+        world.process = world.begin(fatal)
+        caplog.clear()
+        with contextlib.suppress(say.Killed):
+            await held(world)
+        await world.restart()
+        await world.settle()
+        assert len(await world.store.held.list()) == 3, step
+        assert 1 <= caplog.messages.count("watch.held") <= 2, step
 
 
 async def test_a_burst_is_counted_over_the_time_that_the_setting_names(new_world, say):
