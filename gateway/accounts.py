@@ -14,6 +14,7 @@ from datetime import timedelta
 from functools import lru_cache
 
 DELIMITER = "+"
+BOOKABLE = ("room", "resource")  # the kinds of accounts that answer by themselves
 
 _QUOTED_ATOM = re.compile(r'"([^\s"\\@<>(),:;\[\]]+)"\Z')
 
@@ -195,4 +196,4 @@ def domain_name(text: str) -> str:
         return lower
 
 
-__all__ = ["DELIMITER", "Account", "Accounts", "Booking", "Freebusy", "domain_name", "mailbox"]
+__all__ = ["BOOKABLE", "DELIMITER", "Account", "Accounts", "Booking", "Freebusy", "domain_name", "mailbox"]

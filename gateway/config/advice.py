@@ -12,7 +12,7 @@ WORKING_ACTIONS = ("store", "hold", "ignore", "refuse")
 
 def warnings(config: Config) -> tuple[str, ...]:
     """One line for each thing that works, but perhaps not as meant."""
-    return tuple(_risks(config))
+    return (*_risks(config), *_idle(config))
 
 
 def _risks(config: Config) -> Iterator[str]:
@@ -45,6 +45,13 @@ def _risks(config: Config) -> Iterator[str]:
         yield f"{path}: holds a secret and can be read by everybody; chmod 640 or 600"
 
 
+def _idle(config: Config) -> Iterator[str]:
+    unsaid = Booking(who=tuple(f"@{domain}" for domain in config.gateway.domains))
+    for account in config.accounts:
+        if account.kind == "person" and account.booking != unsaid:
+            yield f'[[account]] {account.address} booking: is for kind "room" or "resource", without effect here'
+
+
 def later(config: Config) -> tuple[str, ...]:
     """One line for each key that is set away from its default but whose feature comes in a later version."""
     return tuple(f"{place}: comes in a later version, without effect for now" for place in _later(config))
@@ -53,7 +60,7 @@ def later(config: Config) -> tuple[str, ...]:
 def _later(config: Config) -> Iterator[str]:
     yield from _later_tables(config)
     for account in config.accounts:
-        for key in _later_account(account, config.gateway.domains):
+        for key in _later_account(account):
             yield f"[[account]] {account.address} {key}"
     for policy in config.policies:
         for count, rule in enumerate(policy.rules, 1):
@@ -73,11 +80,12 @@ def _later_tables(config: Config) -> Iterator[str]:
                 yield f"[{name}] {key}"
 
 
-def _later_account(one: Account, domains: tuple[str, ...]) -> Iterator[str]:
-    if one.kind != "person":
-        yield f'kind = "{one.kind}"'
-    if one.booking != Booking(who=tuple(f"@{domain}" for domain in domains)):
-        yield "booking"
+def _later_account(one: Account) -> Iterator[str]:
+    if one.kind == "collection":
+        yield 'kind = "collection"'
+    for key in ("owner", "members"):
+        if getattr(one.booking, key):
+            yield f"booking {key}"
 
 
 def _later_rule(rule: PolicyRule) -> Iterator[str]:

@@ -10,6 +10,11 @@ ACCOUNTS = (
     ("bob", "Bob Builder", "person"),
     ("room1", "Room 1", "room"),
 )
+ROOMS = """
+[[policy]]
+name  = "rooms"
+rules = [{ verdict = "likely", action = "store" }]  # who sends to the demo by hand may book; others must be proven
+"""
 HOOK_TOKEN = "hook.token"  # noqa: S105 - a file name
 PASSWORD = "demo"  # noqa: S105 - the demo's, printed on its first page
 
@@ -56,11 +61,11 @@ listen = {_quoted(web)}
 name = "main"
 url  = "embedded:radicale"
 """
-    return head + "".join(_account(*one, domain) for one in ACCOUNTS)
+    return head + "".join(_account(*one, domain) for one in ACCOUNTS) + ROOMS
 
 
 def _account(user: str, name: str, kind: str, domain: str) -> str:
-    booking = "# booking comes in a later version; until then a room only keeps a calendar\n"
+    booking = 'policy   = "rooms"  # it answers by itself\n'
     return f"""
 [[account]]
 address  = {_quoted(f"{user}@{domain}")}

@@ -27,9 +27,8 @@ from gateway.ical import linked
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject
 from gateway.ical.times import Period
-from gateway.itip import freebusy, order, splits
+from gateway.itip import order, splits
 from gateway.itip.model import (
-    Busy,
     Decision,
     Note,
     Outcome,
@@ -188,18 +187,9 @@ class Apply:
         """The meeting with this UID as it is now."""
         return await self._look.at(account, uid)
 
-    async def busy(
-        self, account: Account, owner: frozenset[Address], within: Period
-    ) -> tuple[tuple[Busy, ...], int]:
-        """When the account's calendars say that its owner is busy, and of how many events they cannot tell."""
-        found: list[Busy] = []
-        unread = 0
-        for text in await self._calendars.overlapping(account, within.start, within.end):
-            try:
-                found += freebusy.taken(read_stored(text), owner, within)
-            except MalformedCalendar:  # one odd event must not make the whole person unreachable
-                unread += 1
-        return freebusy.together(found), unread
+    async def overlapping(self, account: Account, within: Period) -> tuple[bytes, ...]:
+        """The text of what may take the account's time then."""
+        return await self._calendars.overlapping(account, within.start, within.end)
 
     async def has_written(self, account: Account, to: Address) -> bool:
         """Whether the account's owner has invited or answered this person, other than by declining or cancelling."""

@@ -75,7 +75,10 @@ class Bounced:
             await self._queue.finish(job, entries=(entry,))
             return
         failed = report.status != fate.DELIVERED
-        noting = statuses.noting(letter, report.status, now=self._clock.now()) if self._writes else ()
+        whose = self._accounts.find(letter.letter.account)
+        told = telling(letter, report.status, report.words, account=whose) if failed else ()
+        now = self._clock.now()
+        noting = statuses.noting(letter, report.status, account=whose, now=now) if self._writes else ()
         await self._plans.letter_done(
             job,
             letter.id,
@@ -83,7 +86,7 @@ class Bounced:
             reason=str(Reason.BOUNCED) if failed else "",
             entries=(_entry(job, letter, Outcome.APPLIED, Reason.BOUNCED, report=report),),
             status=report.status,
-            spawn=(*noting, *(telling(letter, report.status, report.words) if failed else ())),
+            spawn=(*noting, *told),
         )
 
     async def run(self, job: Job) -> None:
@@ -112,14 +115,14 @@ class Bounced:
         )
 
 
-def telling(letter: Letter, status: str, words: str) -> tuple[NewJob, ...]:
+def telling(letter: Letter, status: str, words: str, *, account: Account | None) -> tuple[NewJob, ...]:
     """The job that tells whose letter it was that it did not arrive; a notice or an automatic answer is missed by nobody."""
     one = letter.letter
     if not one.method or one.automatic:
         return ()
     job = NewJob(
         kind=JobKind.APPLY,
-        lane=lane(one.account, one.uid),
+        lane=lane(account or Account(address=one.account), one.uid),
         payload={"source": SOURCE, "letter": letter.id, "status": status},
         body=words.encode(),
         account=one.account,

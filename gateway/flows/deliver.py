@@ -60,7 +60,7 @@ class Deliver:
             return
         guest = self._guest(letter)
         spawn = (self._by_hand(letter, guest),) if guest is not None else ()
-        if spawn and not self._settings.mail_local:
+        if spawn and not self._settings.mail_local and not _explains(letter):
             await self._sent(job, letter, spawn, status=fate.DELIVERED)
             return
         mail = self._compose(letter, letter.created)
@@ -98,7 +98,12 @@ class Deliver:
         self._log.emit(Event.LETTER_SENT, job=job.id, letter=letter.id, method=letter.letter.method)
 
     def _noting(self, letter: Letter, status: str) -> tuple[NewJob, ...]:
-        return statuses.noting(letter, status, now=self._clock.now()) if self._settings.statuses else ()
+        if not self._settings.statuses:
+            return ()
+        return statuses.noting(letter, status, account=self._account(letter), now=self._clock.now())
+
+    def _account(self, letter: Letter) -> Account | None:
+        return self._accounts.find(letter.letter.account)
 
     def _guest(self, letter: Letter) -> Account | None:
         """The account of whom the letter is for, if it is another of ours: he is served from calendar to calendar (SPEC 5.6)."""
@@ -111,7 +116,7 @@ class Deliver:
         verdict = Verdict(sender=address(one.sender), certainty=Certainty.PROVEN, reasons=("local",))
         return NewJob(
             kind=JobKind.APPLY,
-            lane=lane(guest.address, one.uid),
+            lane=lane(guest, one.uid),
             account=guest.address,
             uid=one.uid,
             message_id=letter.message_id,
@@ -148,6 +153,15 @@ class Deliver:
             reason=str(reason),
             entries=(entry,),
             status=status,
-            spawn=(*self._noting(letter, status), *telling(letter, status, text)),
+            spawn=(
+                *self._noting(letter, status),
+                *telling(letter, status, text, account=self._account(letter)),
+            ),
         )
         self._log.emit(Event.LETTER_FAILED, job=job.id, letter=letter.id, reason=str(reason))
+
+
+def _explains(letter: Letter) -> bool:
+    """Whether it says what no calendar shows: why a room or resource was not booked, or not for all dates."""
+    told = letter.letter.summary.get("booked") or {}
+    return bool(told.get("reason"))

@@ -12,7 +12,6 @@ from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedCalendar
 from gateway.flows.apply import Apply, Story
 from gateway.flows.look import Seen
-from gateway.flows.receive import lane
 from gateway.flows.stored import read_stored
 from gateway.itip.model import Decision, Method, Outcome, Reason, Remove
 from gateway.itip.views import is_cancelled
@@ -54,7 +53,9 @@ class Expiry:
         await self._queue.finish(job, entries=(entry,))
 
 
-def leaving(plan: Plan, etags: tuple[str, str], *, method: Method, due: datetime) -> tuple[NewJob, ...]:
+def leaving(
+    plan: Plan, etags: tuple[str, str], *, method: Method, due: datetime, lane: str
+) -> tuple[NewJob, ...]:
     """The job that takes away what this plan of the organizer's message has left cancelled."""
     if (
         plan.action != "store"
@@ -65,12 +66,12 @@ def leaving(plan: Plan, etags: tuple[str, str], *, method: Method, due: datetime
         return ()
     job = NewJob(
         kind=JobKind.APPLY,
-        lane=lane(plan.account, plan.uid),
+        lane=lane,
         payload={"source": SOURCE, "etags": list(etags), "not_before": due.isoformat()},
         account=plan.account,
         uid=plan.uid,
         due=due,
-        key=f"{SOURCE}|{lane(plan.account, plan.uid)}",
+        key=f"{SOURCE}|{plan.account}|{plan.uid}",
         reason=SOURCE,
     )
     return (job,)

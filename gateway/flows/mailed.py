@@ -135,7 +135,7 @@ def _job(
     }
     return NewJob(
         kind=JobKind.APPLY,
-        lane=lane(opened.account.address, new.uid),
+        lane=lane(opened.account, new.uid),
         account=opened.account.address,
         uid=new.uid,
         message_id=mail.message_id,

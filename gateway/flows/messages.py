@@ -11,6 +11,7 @@ from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedCalendar, NoFittingCalendar
 from gateway.flows import expiry
 from gateway.flows.apply import Apply, FollowUp, Story
+from gateway.flows.busy import busy
 from gateway.flows.large import content
 from gateway.flows.look import Seen
 from gateway.flows.receive import unpack_verdict
@@ -18,6 +19,7 @@ from gateway.flows.rows import marks_of
 from gateway.flows.sorting import PolicyOf, owner_of
 from gateway.flows.stored import read_stored
 from gateway.flows.telling import hearing, noticing
+from gateway.ical import linked
 from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
@@ -35,6 +37,7 @@ from gateway.itip.model import (
     Reason,
     Verdict,
 )
+from gateway.policy import booking
 from gateway.policy.rules import govern
 from gateway.policy.sending import without_servers
 from gateway.ports import Clock, Held, Job, Ledger, Queue
@@ -99,6 +102,7 @@ class Messages:
             if seen.stored is None:
                 context = await self._with_kin(account, message, context)
             decision = govern(decide(seen.stored, message, context), context.policy)
+            decision = await self._answered(account, decision, seen, message, context=context)
             if decision.outgoing:
                 decision = without_servers(decision, profile_sends=await self._apply.sends(account))
             if "page" in facts:
@@ -132,15 +136,15 @@ class Messages:
         told = None
         if "page" in job.payload:
             told = await hearing(self._queue, job, message, after=self._answers, now=self._clock.now())
-        return told or self._leaving(account, verdict, message)
+        return told or self._leaving(job, account, verdict, message)
 
-    def _leaving(self, account: Account, verdict: Verdict, message: Message) -> FollowUp | None:
+    def _leaving(self, job: Job, account: Account, verdict: Verdict, message: Message) -> FollowUp | None:
         """What the message cancels leaves the calendar later, if the owner wants it so."""
         policy = self._policy(account, verdict, method=message.method, component=message.object.kind)
         if policy.cancel != "delete-after":
             return None
         due = self._clock.now() + policy.cancel_after
-        return lambda plan, etags: expiry.leaving(plan, etags, method=message.method, due=due)
+        return lambda plan, etags: expiry.leaving(plan, etags, method=message.method, due=due, lane=job.lane)
 
     async def _with_busy(self, account: Account, message: Message, context: Context) -> Context:
         """What a question about busy times needs to be answered, if it may be."""
@@ -151,8 +155,21 @@ class Messages:
         within = freebusy.window(message, context)
         if within is None:
             return context
-        times, unread = await self._apply.busy(account, context.owner, within)
-        return replace(context, free_busy=times, unread=unread)
+        texts = await self._apply.overlapping(account, within)
+        times, unread = busy(texts, context.owner, within)
+        return replace(context, free_busy=freebusy.together(times), unread=unread)
+
+    async def _answered(
+        self, account: Account, decision: Decision, seen: Seen, message: Message, *, context: Context
+    ) -> Decision:
+        """The answer of a room or resource. Its jobs run one after the other, so that nothing is booked beside this (SPEC 9.1)."""
+        wish = booking.asking(decision, seen.stored, message, context=context)
+        if isinstance(wish, Decision):
+            return wish
+        own = frozenset({message.object.uid, linked.tail_uid(message.object.uid)})
+        texts = await self._apply.overlapping(account, wish.within)
+        times, unread = busy(texts, context.owner, wish.within, without=own, floating=wish.zone)
+        return booking.answer(wish, (one.period for one in times), unread=unread)
 
     async def _with_kin(self, account: Account, message: Message, context: Context) -> Context:
         """The organizer's other series, where the message may bring the rest of one of them."""

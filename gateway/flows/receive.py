@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from gateway.accounts import Accounts
+from gateway.accounts import BOOKABLE, Account, Accounts
 from gateway.errors import MalformedMail
 from gateway.flows.large import Large, read
 from gateway.flows.sorting import Addressed, Turned, guests, organizers_meant, sort_out
@@ -211,9 +211,9 @@ class Receive:
         return onward
 
 
-def lane(account: str, uid: str) -> str:
-    """The lane of a person's meeting (SPEC 9.1); a room's lane will be its account alone."""
-    return f"{account}|{uid}"
+def lane(account: Account, uid: str) -> str:
+    """SPEC 9.1: a meeting of a person's; all of a room's or a resource's together, so that no two are booked at once."""
+    return account.address if account.kind in BOOKABLE else f"{account.address}|{uid}"
 
 
 def pack_verdict(verdict: Verdict) -> dict[str, Any]:
@@ -239,7 +239,7 @@ def unpack_verdict(packed: Mapping[str, Any]) -> Verdict:
 def _job(job: Job, received: ReceivedMail, mail: reading.Mail, verdict: Verdict, one: Addressed) -> NewJob:
     return NewJob(
         kind=JobKind.APPLY,
-        lane=lane(one.account.address, one.message.object.uid),
+        lane=lane(one.account, one.message.object.uid),
         account=one.account.address,
         uid=one.message.object.uid,
         message_id=mail.message_id,

@@ -127,7 +127,7 @@ def rendering_job(
     """The job of a mail that says what its sender's own meeting is to be. The mail itself is its body."""
     return NewJob(
         kind=JobKind.APPLY,
-        lane=lane(account.address, message.object.uid),
+        lane=lane(account, message.object.uid),
         account=account.address,
         uid=message.object.uid,
         message_id=str(facts["message_id"]),

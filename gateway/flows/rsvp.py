@@ -199,7 +199,7 @@ class Rsvp:
         verdict = opened.context.verdict
         return NewJob(
             kind=JobKind.APPLY,
-            lane=lane(opened.account.address, new.uid),
+            lane=lane(opened.account, new.uid),
             account=opened.account.address,
             uid=new.uid,
             message_id=opened.letter.message_id,

@@ -84,20 +84,19 @@ class Statuses:
         await self._queue.finish(job, entries=(self._apply.entry(job, story, decision, account=account),))
 
 
-def noting(letter: Letter, status: str, *, now: datetime) -> tuple[NewJob, ...]:
+def noting(letter: Letter, status: str, *, account: Account | None, now: datetime) -> tuple[NewJob, ...]:
     """The job that tells it in the calendar, if it is worth that."""
     one = letter.letter
     if not one.method or not statuses.worth(Method(one.method), status, automatic=one.automatic):
         return ()
-    where = lane(one.account, one.uid)
     job = NewJob(
         kind=JobKind.APPLY,
-        lane=where,
+        lane=lane(account or Account(address=one.account), one.uid),
         payload={"source": SOURCE, "change": letter.job, "not_before": (now + PAUSE).isoformat()},
         account=one.account,
         uid=one.uid,
         due=now + PAUSE,
-        key=f"{SOURCE}|{letter.job}|{where}",
+        key=f"{SOURCE}|{letter.job}|{one.account}|{one.uid}",
         reason=SOURCE,
     )
     return (job,)

@@ -16,7 +16,6 @@ from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedCalendar
 from gateway.flows.apply import Apply, FollowUp, Story
 from gateway.flows.look import Seen
-from gateway.flows.receive import lane
 from gateway.flows.sorting import owner_of
 from gateway.ical.address import Address
 from gateway.itip import telling
@@ -87,7 +86,7 @@ async def hearing(
     gathered = {(one.who, one.key): one for one in (*(_words(waiting) if waiting else ()), *words)}
     new = NewJob(
         kind=JobKind.APPLY,
-        lane=lane(job.account, job.uid),
+        lane=job.lane,
         account=job.account,
         uid=job.uid,
         payload={"source": SOURCE, "answers": [_packed(one) for one in gathered.values()]},
@@ -110,7 +109,7 @@ def noticing(job: Job, decision: Decision, verdict: Verdict) -> tuple[NewJob, ..
         return ()
     new = NewJob(
         kind=JobKind.APPLY,
-        lane=lane(job.account, job.uid),
+        lane=job.lane,
         account=job.account,
         uid=job.uid,
         payload={"source": SOURCE, "stranger": who},

@@ -283,7 +283,7 @@ class Watch:
         """The job says where to look, not what was seen: several saves collapse into the last (SPEC 5.3)."""
         return NewJob(
             kind=JobKind.APPLY,
-            lane=lane(account.address, uid),
+            lane=lane(account, uid),
             key=f"change|{account.address}|{uid}",
             account=account.address,
             uid=uid,

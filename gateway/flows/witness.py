@@ -202,7 +202,7 @@ def _verdict(sender: Address) -> Verdict:
 def _job(received: ReceivedMail, mail: reading.Mail, account: Account, message: Message) -> NewJob:
     return NewJob(
         kind=JobKind.APPLY,
-        lane=lane(account.address, message.object.uid),
+        lane=lane(account, message.object.uid),
         account=account.address,
         uid=message.object.uid,
         message_id=mail.message_id,

@@ -10,7 +10,7 @@ The server's own free-busy-query is not used: it knows nothing of PARTSTAT, so a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from gateway.ical import recur, times
@@ -83,14 +83,16 @@ def busy(objects: Iterable[CalendarObject], owner: frozenset[Address], within: P
     return together(part for meeting in objects for part in taken(meeting, owner, within))
 
 
-def taken(meeting: CalendarObject, owner: frozenset[Address], within: Period) -> tuple[Busy, ...]:
+def taken(
+    meeting: CalendarObject, owner: frozenset[Address], within: Period, *, floating: tzinfo = UTC
+) -> tuple[Busy, ...]:
     """The stretches of this window that one meeting takes. Raise MalformedCalendar for what cannot be expanded."""
     if meeting.kind != "VEVENT":
         return ()
     found = []
-    for one in recur.occurrences(meeting, after=within.start, before=within.end):
+    for one in recur.occurrences(meeting, after=within.start, before=within.end, floating=floating):
         kind = _kind(one.component, owner)
-        part = _clipped(stretch(one.start.instant(), one.end.instant()), within)
+        part = _clipped(stretch(one.start.instant(floating), one.end.instant(floating)), within)
         if kind and part is not None:
             found.append(Busy(period=part, kind=kind))
     return tuple(found)

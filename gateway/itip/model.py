@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from gateway.accounts import Booking
 from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
@@ -79,6 +80,9 @@ class Reason(StrEnum):
     UPDATED = "updated"
     CANCELLED = "cancelled"
     ANSWERED = "answered"
+    BOOKED = "booked"
+    BOOKED_PARTLY = "booked-partly"
+    BOOKING_DECLINED = "booking-declined"
     ANSWERS_TOLD = "answers-told"
     STRANGER_TOLD = "stranger-told"
     PROPOSAL_KEPT = "proposal-kept"
@@ -224,6 +228,9 @@ class Policy:
     freebusy_horizon: timedelta = timedelta(days=60)
     past_events: str = "skip"  # skip | mail
     action: str = "store"  # what the first fitting [[policy]] rule says: store | hold | ignore | refuse | ...
+    booking: Booking | None = None  # how it answers, of a room or resource that does
+    books_likely: bool = False  # one whom nothing but likelihood speaks for may book it too
+    timezone: str = "UTC"  # of the account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,7 +261,6 @@ class Context:
     base: CalendarObject | None = None  # the organizer's last version
     verdict: Verdict | None = None
     policy: Policy = Policy()
-    busy: tuple[Period, ...] | None = None
     invited_as: Address | None = None  # the address by which the envelope reached the account
     mail_date: datetime | None = None
     arrived: datetime | None = None

@@ -13,6 +13,7 @@ from typing import Final
 from gateway.ical.address import Address
 from gateway.ical.event import CalendarObject
 from gateway.ical.tree import Component
+from gateway.itip import dates
 from gateway.itip.automatic import PAUSE, counted, why_not
 from gateway.itip.model import Certainty, Context, Decision, Message, Note, Outcome, Reason
 from gateway.itip.replying import replying
@@ -33,6 +34,8 @@ def with_answer(
         return decision
     if why_not(context, _TOLD, to_request=True) is not None or _told_lately(context):
         return decision
+    if context.policy.booking is not None and message.object.sequence() != stored.sequence():
+        stored, context = _as_told(message, context)
     told = replying(_unanswered(stored, context.owner), stored, context)
     if told.outcome is not Outcome.APPLIED:
         return decision
@@ -42,6 +45,17 @@ def with_answer(
         marks={**decision.marks, **told.marks, **counted(context, _TOLD)},
         notes=(*decision.notes, Note(code="answered-again", facts={"to": told.outgoing[0].recipient})),
     )
+
+
+def _as_told(message: Message, context: Context) -> tuple[CalendarObject, Context]:
+    """The version that was answered, where the copy is another: a room keeps what it had when it cannot have what is new."""
+    answers = {
+        key.recurrence_id: mark.partstat
+        for key, mark in context.marks.items()
+        if key.party in context.owner and mark.partstat
+    }
+    told = dates.answered(message.object, answers, context.owner, now=context.now)
+    return told, replace(context, base=message.object)
 
 
 def _told_lately(context: Context) -> bool:

@@ -6,6 +6,7 @@
 
 Rules say what the owner wants, never what a sender may: a rule cannot let pass what `itip` refused. One rule opens a
 door: `verdict = "unknown"` names the senders that nobody vouches for, and its action replaces `[trust] on_unknown` for them.
+So does `verdict = "likely"` with `store` for those who may book a room though they are not proven (SPEC 12.5).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Protocol
 
-from gateway.accounts import Account
+from gateway.accounts import BOOKABLE, Account
 from gateway.config.values import some_time
 from gateway.ical.address import Address, address, domain
 from gateway.itip.model import Certainty, Decision, Method, Outcome, Policy, Reason, Verdict
@@ -74,7 +75,7 @@ class Action:
     notify: bool = False
     cancel: str = ""
     rule: int = 0
-    names_unknown: bool = False
+    by_certainty: bool = False  # it names senders of whom we are just that sure
 
 
 def choose(rules: Iterable[Rule], asked: Asked) -> Action:
@@ -86,7 +87,7 @@ def choose(rules: Iterable[Rule], asked: Asked) -> Action:
                 notify=rule.notify,
                 cancel=rule.cancel,
                 rule=number,
-                names_unknown=any(one.lower() == Certainty.UNKNOWN for one in rule.verdict),
+                by_certainty=bool(rule.verdict),
             )
     return Action()
 
@@ -137,8 +138,10 @@ def policy_for(
     )
     wanted = action.cancel or account.cancel
     cancel, cancel_after = cancel_of(wanted) if wanted else (defaults.cancel, defaults.cancel_after)
-    unknown = verdict.certainty is Certainty.UNKNOWN and action.names_unknown
+    unknown = verdict.certainty is Certainty.UNKNOWN and action.by_certainty
     opens = unknown and action.action in ("store", "hold", "ignore")
+    likely = verdict.certainty is Certainty.LIKELY and action.by_certainty
+    books = account.kind in BOOKABLE and account.booking.mode != "none"
     return replace(
         defaults,
         on_unknown=action.action if opens else defaults.on_unknown,
@@ -151,6 +154,9 @@ def policy_for(
         freebusy=account.freebusy.who,
         freebusy_horizon=account.freebusy.horizon,
         action=action.action,
+        booking=account.booking if books else None,
+        books_likely=likely and action.action == "store",
+        timezone=account.timezone or defaults.timezone,
     )
 
 

@@ -85,6 +85,7 @@ def policy_of(config: Config) -> PolicyOf:
         party_crasher=config.inbound.party_crasher,
         past_events=config.watch.past_events,
         freebusy_domains=frozenset(one.lower() for one in config.gateway.domains),
+        timezone=config.gateway.timezone,
     )
 
     def policy(account: Account, verdict: Verdict, /, *, method: Method, component: str = "") -> Policy:

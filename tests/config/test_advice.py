@@ -30,6 +30,7 @@ def test_a_sound_configuration_is_not_lectured() -> None:
         (HEAD + '[trust]\nauthserv_ids = ["mx"]\non_unknown = "store"\n' + ALICE, "nobody vouches for"),
         (QUIET.replace("public_url", "#"), "no links to answer by"),
         (HEAD + '[trust]\nauthserv_ids = ["mx"]', "every recipient is unknown"),
+        (QUIET + "booking = { capacity = 3 }", 'is for kind "room" or "resource"'),
     ],
 )
 def test_a_risk_is_one_line(text: str, words: str) -> None:
@@ -48,8 +49,11 @@ def test_a_secret_that_everybody_can_read_is_told() -> None:
     [
         (HEAD + "[trust]\nverify = true", "[trust] verify"),
         (QUIET + '[web]\nstatus_token_file = "x"', "[web] status_token_file"),
-        (QUIET + 'kind = "room"', '[[account]] alice@example.org kind = "room"'),
-        (QUIET + "booking = { capacity = 3 }", "[[account]] alice@example.org booking"),
+        (QUIET + 'kind = "collection"', '[[account]] alice@example.org kind = "collection"'),
+        (
+            QUIET + 'kind = "room"\nbooking = { owner = "bob@example.org" }',
+            "[[account]] alice@example.org booking owner",
+        ),
         (
             QUIET + '[[policy]]\nrules = [{ action = "accept" }]',
             '[[policy]] "default" rule 1 action = "accept"',
@@ -62,7 +66,7 @@ def test_a_key_that_comes_later_says_so_in_one_line(text: str, place: str) -> No
     assert any(place in one and "comes in a later version" in one for one in later(parse(text)))
 
 
-def test_the_demo_says_that_rooms_come_later() -> None:
-    assert [one.partition(":")[0] for one in later(parse(demo_config(Path("var"))))] == [
-        '[[account]] room1@example.org kind = "room"'
-    ]
+@pytest.mark.parametrize("kind", ["room", "resource"])
+def test_what_books_by_itself_comes_no_more_later(kind: str) -> None:
+    assert later(parse(QUIET + f'kind = "{kind}"\nbooking = {{ mode = "automatic", capacity = 3 }}')) == ()
+    assert later(parse(demo_config(Path("var")))) == ()

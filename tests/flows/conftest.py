@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy
 
-from gateway.accounts import Account, Accounts
+from gateway.accounts import BOOKABLE, Account, Accounts, Booking
 from gateway.errors import BackendRefused, BackendUnavailable, ObjectRefused, PreconditionFailed
 from gateway.flows.apply import Apply
 from gateway.flows.bounced import SOURCE as BOUNCE
@@ -57,7 +57,7 @@ from gateway.imip.read import MailLimits
 from gateway.imip.tokens import Tokens
 from gateway.imip.trust import TrustSettings
 from gateway.imip.write import write
-from gateway.itip.model import Policy, Reason
+from gateway.itip.model import Method, Policy, Reason, Verdict
 from gateway.log import Log
 from gateway.ports import (
     Change,
@@ -91,6 +91,13 @@ ALICE = Account(
     address="alice@example.org", aliases=("a.liddell@example.org",), name="Alice Liddell", username="alice"
 )
 DORA = Account(address="dora@example.org", name="Dora", username="dora")
+ROOM = Account(
+    address="room1@example.org",
+    name="Room 1",
+    kind="room",
+    username="room1",
+    booking=Booking(who=("@example.net", "@example.org")),
+)
 LEASES = timedelta(minutes=2)  # after which those of a dead process have run out
 
 
@@ -504,7 +511,7 @@ class World:
             queue=queue,  # type: ignore[arg-type]
             ledger=ledger,  # type: ignore[arg-type]
             apply=apply,
-            policy=lambda account, verdict, method, component="": self.policy,
+            policy=self._policy,
             clock=clock,
             park_for=timedelta(hours=72),
             answers=self.answers,
@@ -684,6 +691,12 @@ class World:
             languages=self.store.languages,
             settings=PAGE,
         )
+
+    def _policy(
+        self, account: Account, verdict: Verdict, /, *, method: Method, component: str = ""
+    ) -> Policy:
+        rooms = account.kind in BOOKABLE and account.booking.mode != "none"
+        return replace(self.policy, booking=account.booking if rooms else None)
 
     def _schedules(self, account: Account, meeting: CalendarObject) -> bool:
         return parts._schedules(self.accounts, account, meeting)
@@ -979,7 +992,7 @@ async def new_world(
             clock=clock,
             calendars=deepcopy(like.calendars) if like else CalDav(),
             outbox=deepcopy(like.outbox) if like else Outbox(),
-            accounts=Accounts((ALICE, DORA), ("example.org",), service_address="calendar@example.org"),
+            accounts=Accounts((ALICE, DORA, ROOM), ("example.org",), service_address="calendar@example.org"),
             log=LOG,
             folder=folder,
             **{"letters": composing, "policy": like.policy if like else Policy(), **facts},
@@ -1061,7 +1074,9 @@ def event_loop_of(
                 clock=clock,
                 calendars=CalDav(),
                 outbox=Outbox(),
-                accounts=Accounts((ALICE, DORA), ("example.org",), service_address="calendar@example.org"),
+                accounts=Accounts(
+                    (ALICE, DORA, ROOM), ("example.org",), service_address="calendar@example.org"
+                ),
                 letters=composing,
                 log=LOG,
             )

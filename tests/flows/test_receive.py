@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.accounts import Account
 from gateway.errors import QueueFull
 from gateway.flows.receive import Door, lane, pack_verdict, unpack_verdict
 from gateway.ical.address import Address
@@ -122,7 +123,14 @@ def test_a_verdict_survives_its_journey_through_the_queue():
 
 
 def test_a_meeting_has_a_lane_per_account():
-    assert lane("alice@example.org", "m1") != lane("dora@example.org", "m1")
+    alice, dora = (Account(address=f"{name}@example.org") for name in ("alice", "dora"))
+    assert len({lane(alice, "m1"), lane(dora, "m1"), lane(alice, "m2")}) == 3
+
+
+@pytest.mark.parametrize("kind", ["room", "resource"])
+def test_all_meetings_of_a_room_or_resource_have_one_lane(kind):
+    room = Account(address="room1@example.org", kind=kind)
+    assert lane(room, "m1") == lane(room, "m2")
 
 
 def _received(world, content: bytes):

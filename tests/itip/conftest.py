@@ -9,7 +9,9 @@ import pytest
 
 from gateway.ical.address import Address, address
 from gateway.ical.event import CalendarObject, parse_object
+from gateway.ical.times import Period
 from gateway.ical.tree import parse
+from gateway.itip import freebusy
 from gateway.itip.changes import changes
 from gateway.itip.decide import decide
 from gateway.itip.model import (
@@ -28,6 +30,7 @@ from gateway.itip.model import (
 )
 from gateway.itip.order import dump, load
 from gateway.itip.parse import Refusal, messages
+from gateway.policy import booking
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -115,10 +118,20 @@ class Desk:
             kin=self.kin,
             **self.mail,  # type: ignore[arg-type]
         )
-        decision = decide(self.stored, message, context)
+        decision = booking.asking(
+            decide(self.stored, message, context), self.stored, message, context=context
+        )
+        if isinstance(decision, booking.Wish):
+            decision = booking.answer(decision, self._taken(decision))
         if decision.outcome not in {Outcome.PARKED, Outcome.HELD}:
             self._carry_out(decision)
         return decision
+
+    def _taken(self, wish: booking.Wish) -> list[Period]:
+        """When everything but this meeting takes a room."""
+        others = [stored for stored, _, _ in self.drawer.values()] + [self.calendar]
+        found = [freebusy.taken(one, self.owner, wish.within) for one in others if one is not None]
+        return [one.period for part in found for one in part]
 
     def save(self, after: CalendarObject | None, now: datetime) -> Decision:
         """The owner's program saves an object; what that comes to leaves, as `flows.changed` does it."""

@@ -2,6 +2,7 @@
 
     > account b@example.com [more addresses]       the desk that the next steps are about (kept by its first address)
     > policy on_unknown=ignore cancel=delete       of that desk
+    > books partial=no hours=Mo-Fr_08:00-18:00   it is a room, which example.com may book, with these keys besides
     > about the rest                             another UID of the same account, under any name; the desk starts with ""
     > has                                          its calendar holds this (the owner's own edit, or what was there before)
     > busy                                         another meeting in its calendar, which takes the owner's time
@@ -32,12 +33,15 @@ Under `calendar` each `VEVENT` or `VEVENT 19970801T210000Z` names a component; t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.accounts import Booking
+from gateway.config.reader import BOOKING
 from gateway.ical import linked
 from gateway.ical.event import CalendarObject
 from gateway.ical.tree import Component, Property, parse
@@ -46,6 +50,7 @@ from gateway.itip.model import Certainty, Decision, Message, Outgoing
 from gateway.itip.parse import Refusal
 from gateway.itip.significance import instance
 
+SETTINGS: dict[str, object] = {"yes": True, "no": False, **{str(one): one for one in range(1, 100)}}
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.txt"))
 
 
@@ -84,6 +89,11 @@ class Play:
 
     def do_policy(self, words: list[str], body: str) -> None:
         self.desk.policy = type(self.desk.policy)(**dict(word.split("=", 1) for word in words))
+
+    def do_books(self, words: list[str], body: str) -> None:
+        told = (word.replace("_", " ").split("=", 1) for word in words)
+        keys = {name: BOOKING.keys[name](SETTINGS.get(value, value)) for name, value in told}
+        self.desk.policy = replace(self.desk.policy, booking=Booking(who=("@example.com",), **keys))
 
     def do_about(self, words: list[str], body: str) -> None:
         self.desk.turn_to(" ".join(words))

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.accounts import Account
+from gateway.accounts import Account, Booking
 from gateway.config import PolicyRule
 from gateway.ical.address import Address
 from gateway.itip.model import Certainty, Decision, Outcome, Policy, Reason, Remove, Verdict
@@ -165,3 +165,52 @@ def test_a_rule_never_lets_pass_what_was_refused() -> None:
     refused = Decision(outcome=Outcome.REFUSED, reason=Reason.SENDER_NOT_ORGANIZER)
     for action in ACTIONS:
         assert govern(refused, Policy(action=action)) is refused
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "books"),
+    [
+        ("room", "accept-if-free", True),
+        ("resource", "decline-always", True),
+        ("room", "none", False),
+        ("person", "accept-if-free", False),
+        ("collection", "accept-if-free", False),
+    ],
+)
+def test_rooms_and_resources_book_unless_they_are_told_not_to(kind: str, mode: str, books: bool) -> None:
+    account = Account(address="room1@example.org", kind=kind, booking=Booking(mode=mode))
+    assert (asked_of(account, Certainty.PROVEN).booking is not None) is books
+
+
+@pytest.mark.parametrize(
+    ("rule", "certainty", "books"),
+    [
+        (PolicyRule(verdict=("likely",)), Certainty.LIKELY, True),
+        (PolicyRule(verdict=("unknown", "likely")), Certainty.LIKELY, True),
+        (PolicyRule(), Certainty.LIKELY, False),
+        (PolicyRule(verdict=("likely",), action="hold"), Certainty.LIKELY, False),
+        (PolicyRule(verdict=("unknown",)), Certainty.UNKNOWN, False),
+    ],
+)
+def test_only_a_rule_that_names_likely_senders_lets_them_book(
+    rule: PolicyRule, certainty: Certainty, books: bool
+) -> None:
+    account = Account(address="room1@example.org", kind="room")
+    assert asked_of(account, certainty, rule).books_likely is books
+
+
+def test_a_room_lives_by_its_own_clock_or_by_that_of_the_gateway() -> None:
+    here, there = (Account(address="room1@example.org", timezone=one) for one in ("", "Asia/Tokyo"))
+    assert asked_of(here, Certainty.PROVEN).timezone == "Europe/Berlin"
+    assert asked_of(there, Certainty.PROVEN).timezone == "Asia/Tokyo"
+
+
+def asked_of(account: Account, certainty: Certainty, *rules: PolicyRule) -> Policy:
+    return policy_for(
+        account,
+        rules,
+        sender=BOSS,
+        method="REQUEST",
+        verdict=Verdict(sender=BOSS, certainty=certainty),
+        defaults=Policy(timezone="Europe/Berlin"),
+    )
