@@ -91,7 +91,7 @@ def answer_links(
     if new.method != "REQUEST" or not _organizes(summary, new.sender):
         return Links()
     if summary.kind == "answered" and signed is not None:
-        return Links(page=signed.link(Purpose.ANSWER, letter.sequence, moment))
+        return _confirming(signed.link(Purpose.ANSWER, letter.sequence, moment), summary)
     if summary.kind not in ASKING:
         return Links()
     mail = tokens.answer(letter.sequence)
@@ -101,6 +101,11 @@ def answer_links(
     return Links(
         page=page, accept=f"{page}?a=yes", tentative=f"{page}?a=maybe", decline=f"{page}?a=no", mail=mail
     )
+
+
+def _confirming(page: str, summary: Summary) -> Links:
+    """Of what is taken back nothing is left to disown."""
+    return Links(page=page, disown="" if summary.partstat == "NEEDS-ACTION" else f"{page}?answer=disown")
 
 
 class Renderer(Protocol):
@@ -215,18 +220,17 @@ def _notice(
     sender = Mailbox(address=new.sender, name=_name(summary, new.sender))
     recipient = Mailbox(address=new.recipient, name=new.recipient_name)
     site = mail_domain(tokens.service)
-    page = disown = ""
+    links = Links()
     if signed is not None and summary.kind in _PAGES and not _is_of_a_guest(summary, new.recipient):
         page = signed.link(_PAGES[summary.kind], letter.sequence, moment)
-        if summary.kind == "answered" and summary.partstat != "NEEDS-ACTION":
-            disown = f"{page}?answer=disown"
+        links = _confirming(page, summary) if summary.kind == "answered" else Links(page=page)
     worded = renderer.render(
         Sheet(
             summary=summary,
             sender=sender,
             recipient=recipient,
             reader=reader,
-            links=Links(page=page, disown=disown),
+            links=links,
             site=site,
         )
     )
