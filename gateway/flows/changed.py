@@ -16,6 +16,7 @@ from gateway.flows.watch import SETTLING
 from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
+from gateway.imip import lint
 from gateway.itip import identity, witness
 from gateway.itip.changes import changes
 from gateway.itip.model import Context, Decision, Mark, MarkKey, Method, Note, Outcome, Policy, Reason
@@ -160,7 +161,7 @@ class Changed:
         if counted:
             told = {key: mark for one in counted.values() for key, mark in one.items()}
             decision = replace(decision, marks={**decision.marks, **told})
-        return decision
+        return replace(decision, notes=(*decision.notes, *_hard_to_take(decision)))
 
     def _counted(
         self,
@@ -215,3 +216,10 @@ def _alarm(job: Job, account: Account, reason: Reason) -> NewJob:
         due=job.due,
         reason=ALARM,
     )
+
+
+def _hard_to_take(decision: Decision) -> tuple[Note, ...]:
+    """What programs of the guests may drop or show wrongly; it leaves all the same."""
+    asked = next((one for one in decision.outgoing if one.method is Method.REQUEST), None)
+    told = lint.warnings(asked.object.tree, len(asked.object.data)) if asked is not None else ()
+    return (Note(code="hard-to-take", facts={"shapes": "; ".join(told)}),) if told else ()

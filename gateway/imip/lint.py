@@ -1,7 +1,7 @@
 """The last look at a mail before it leaves: what would break in some reader is found here, not there.
 
-`faults` stop the letter; `warnings` are for the organizer: shapes that known calendar programs drop or show wrongly.
-The mail is read from its octets, so the check does not share a mistake with what wrote it.
+`faults` stop the letter: the mail is read from its octets, so the check does not share a mistake with what wrote it.
+`warnings` stop nothing: shapes that known calendar programs drop or show wrongly, for the journal.
 """
 
 from __future__ import annotations
@@ -81,16 +81,12 @@ def faults(content: bytes, *, notice: bool = False) -> tuple[str, ...]:
     return (*_octets(content), *_header(mail), *tree)
 
 
-def warnings(content: bytes) -> tuple[str, ...]:
+def warnings(root: Component, size: int) -> tuple[str, ...]:
     """What some calendar programs will not take: RFC 5545 allows it, people will still miss the meeting."""
-    entity = _meeting(part(content))
-    root = _parsed(entity) if entity else None
-    if root is None:
-        return ()
     out = [warning for component in root.components for warning in _outlook(component)]
     if any(len(component.all("ATTENDEE")) > GUESTS for component in root.components):
         out.append("more than 100 guests: Proton takes none of them")
-    if len(content) > LARGE:
+    if size > LARGE:
         out.append("over a megabyte")
     return tuple(dict.fromkeys(out))
 
@@ -201,6 +197,8 @@ def _outlook(component: Component) -> Iterator[str]:
     rule = component.value("RRULE") or ""
     if component.first("RDATE") is not None and not rule and component.name != "VTIMEZONE":
         yield "RDATE without RRULE: Outlook shows one date"
+    if component.first("EXRULE") is not None or "RSCALE=" in rule:
+        yield "EXRULE or RSCALE: hardly any program takes it"
     if re.search(
         r"BYMONTHDAY=[^;]*,|BYDAY=[^;]*\d[A-Z]{2},|BYSETPOS=[^;]*,|FREQ=(HOUR|MINUTE|SECOND)LY", rule
     ):

@@ -25,6 +25,15 @@ async def test_a_new_meeting_invites_each_guest_once(world, say):
     assert await world.told("m1") == [("applied", "invited")]
 
 
+async def test_what_programs_of_the_guests_may_drop_is_noted(world, say):
+    world.save(say.meeting(RRULE="FREQ=MONTHLY;BYMONTHDAY=10,20;COUNT=4"))
+    await world.drain()
+    assert [one.recipient for one in world.outbox.mails] == ["bob@example.net"], "it leaves all the same"
+    (line,) = await world.store.journal.story("m1")
+    (note,) = [one for one in line["notes"] if one["code"] == "hard-to-take"]
+    assert note["shapes"] == "a rule that Outlook does not take"
+
+
 async def test_several_saves_collapse_into_one_mail(world, say):
     href = world.save(say.meeting())
     titles = ["Lunch", "Brunch", "Dinner", "Supper", "Picnic"]

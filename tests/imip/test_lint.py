@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import encodebytes
+from base64 import b64decode, encodebytes
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,23 +10,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.imip.lint import faults, warnings
+from gateway.ical.tree import parse
+from gateway.imip.lint import LARGE, faults, warnings
 
 GOOD = (Path(__file__).parent / "letters" / "invitation.eml").read_bytes()
 
 
+START = GOOD.index(b"\r\n\r\n", GOOD.index(b"text/calendar")) + 4
+ENCODED = GOOD[START : GOOD.index(b"\r\n--", START)]
+
+
+def meeting() -> bytes:
+    """The calendar text of the golden mail."""
+    return b64decode(ENCODED)
+
+
 def calendar(change: Callable[[bytes], bytes], *, copies: int = 2) -> bytes:
     """The golden mail with another calendar in its copies."""
-    start = GOOD.index(b"\r\n\r\n", GOOD.index(b"text/calendar")) + 4
-    encoded = GOOD[start : GOOD.index(b"\r\n--", start)]
-    from base64 import b64decode
-
-    new = encodebytes(change(b64decode(encoded))).replace(b"\n", b"\r\n")
-    return GOOD.replace(encoded, new, copies)
+    new = encodebytes(change(meeting())).replace(b"\n", b"\r\n")
+    return GOOD.replace(ENCODED, new, copies)
 
 
 def test_a_good_mail_has_no_fault_and_no_warning() -> None:
-    assert faults(GOOD) == () and warnings(GOOD) == ()
+    assert faults(GOOD) == () and warnings(parse(meeting()), len(meeting())) == ()
 
 
 BROKEN = {
@@ -90,14 +96,20 @@ def test_a_broken_mail_is_stopped(fault: str) -> None:
         (b"RRULE:FREQ=MONTHLY;BYMONTHDAY=1,15", "a rule that Outlook does not take"),
         (b"RRULE:FREQ=MONTHLY;BYDAY=1MO,3MO", "a rule that Outlook does not take"),
         (b"RRULE:FREQ=HOURLY", "a rule that Outlook does not take"),
+        (b"EXRULE:FREQ=MONTHLY", "EXRULE or RSCALE: hardly any program takes it"),
+        (b"RRULE:RSCALE=HEBREW;FREQ=YEARLY", "EXRULE or RSCALE: hardly any program takes it"),
+        (b"ATTENDEE:mailto:a@b.example\r\n" * 100, "more than 100 guests: Proton takes none of them"),
     ],
 )
 def test_a_shape_that_programs_drop_is_named(line: bytes, warning: str) -> None:
-    mail = calendar(lambda data: data.replace(b"END:VEVENT", line + b"\r\nEND:VEVENT"))
-    assert faults(mail) == () and warnings(mail) == (warning,)
+    changed = meeting().replace(b"END:VEVENT", line.rstrip() + b"\r\nEND:VEVENT")
+    assert warnings(parse(changed), len(changed)) == (warning,)
 
 
 @given(st.binary(max_size=400))
 def test_any_octets_are_judged_without_error(octets: bytes) -> None:
     assert faults(octets)
-    warnings(octets)
+
+
+def test_a_large_meeting_is_named() -> None:
+    assert warnings(parse(meeting()), LARGE + 1) == ("over a megabyte",)
