@@ -235,9 +235,12 @@ class Daemon:
     async def _forgetting(self, parts: Parts) -> None:
         """SPEC 9: the database does not grow without bound."""
         keep = self._config.gateway.keep
+        accounts = frozenset(one.address for one in parts.accounts)
         while True:
             with contextlib.suppress(GatewayError):
-                gone = await parts.store.forget(datetime.now(UTC) - keep)
+                before = datetime.now(UTC) - keep
+                gone = await parts.store.forget_others(before, accounts)
+                gone += await parts.store.forget(before)
                 if gone:
                     log.info("forgotten: %d rows older than [gateway] keep", gone)
             await asyncio.sleep(min(FORGET_EVERY, max(keep.total_seconds() / 4, BEAT)))

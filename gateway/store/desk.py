@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -79,6 +80,14 @@ class Store:
         while rows := await self.db.write(lambda conn: _tidied(conn, before)):
             gone += rows
         await self.queue.sweep()
+        return gone
+
+    async def forget_others(self, before: datetime, accounts: Container[str]) -> int:
+        """Delete what was known of the calendars of all accounts but these, if nobody has looked at one since; how many rows."""
+        gone = 0
+        for account in await self.db.read(partial(retention.unseen, before=before)):
+            if account not in accounts:
+                gone += await self.db.write(partial(retention.forget_account, account=account, before=before))
         return gone
 
     async def close(self) -> None:

@@ -2,15 +2,18 @@
 
 Kept however old it is: what still waits, the ledger, and of each thread of letters the last one as long as its meeting is
 in a calendar, since the next letter answers it. A calendar that its server lists no more is forgotten with all that was
-known to lie in it; should it come back, it is seen for the first time, of which nobody is told.
+known to lie in it; should it come back, it is seen for the first time, of which nobody is told. So it is with an account that
+was removed, once no process has looked at any of its calendars for so long: where it is missing by mistake, or from the
+configuration of one node alone, nothing is lost.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Select, delete, exists, or_, select
+from sqlalchemy import Connection, Select, delete, exists, func, or_, select
 
 from gateway.ports import VANISHED
 from gateway.store import schema
@@ -57,6 +60,26 @@ def _calendars(conn: Connection, before: datetime) -> int:
     return conn.execute(delete(_S).where(*known)).rowcount + conn.execute(delete(_C).where(*here)).rowcount
 
 
+def unseen(conn: Connection, before: datetime) -> Sequence[str]:
+    """The accounts of whose calendars nobody has looked at one since."""
+    return conn.execute(_unseen(before)).scalars().all()
+
+
+def forget_account(conn: Connection, account: str, before: datetime) -> int:
+    """What was known to lie in its calendars, if that is still so; how many rows that were."""
+    if conn.execute(_unseen(before).where(_C.c.account == account)).first() is None:
+        return 0
+    return (
+        conn.execute(delete(_S).where(_S.c.account == account)).rowcount
+        + conn.execute(delete(_C).where(_C.c.account == account)).rowcount
+    )
+
+
+def _unseen(before: datetime) -> Select[Any]:
+    last = func.max(func.coalesce(_C.c.lease_until, _C.c.due), type_=_C.c.due.type)
+    return select(_C.c.account).group_by(_C.c.account).having(last < before)
+
+
 def _letters(before: datetime) -> Select[tuple[int]]:
     later = exists().where(
         _NEXT.c.account == _L.c.account,
@@ -69,4 +92,4 @@ def _letters(before: datetime) -> Select[tuple[int]]:
     return select(_L.c.number).where(_L.c.changed < before, _L.c.state.in_(_OVER), or_(later, ~alive))
 
 
-__all__ = ["AT_ONCE", "forget"]
+__all__ = ["AT_ONCE", "forget", "forget_account", "unseen"]

@@ -79,6 +79,33 @@ async def test_a_calendar_that_vanished_is_forgotten_and_one_that_fails_is_not(
     assert await count(store, schema.collection) == await count(store, schema.snapshot) == kept
 
 
+async def known(store, account: str, path: str, due, *, lease: bool = False) -> None:
+    """A calendar with one object, that is to be looked at then."""
+    shot = Snapshot(
+        account=account, collection=path, href=f"{path}u", uid="u", etag="", fingerprint="", data=b""
+    )
+    state = CollectionState(account=account, path=path, baseline=True, due=due, synced_at=due)
+    await store.snapshots.synced(state, put=[shot])
+    if lease:
+        await store.snapshots.lease_collection(account, path, worker="w", lease=LEASE)
+
+
+async def test_the_calendars_of_an_account_that_was_removed_are_forgotten_in_time(store, clock) -> None:
+    began, keep = clock.now(), timedelta(days=90)
+    await known(store, "removed", "/a/", began)
+    await known(store, "removed", "/b/", began, lease=True)  # and the node that looked at it died
+    await known(store, "served", "/a/", began)  # its server has been silent ever since
+    await known(store, "another node's", "/a/", began)
+    await known(store, "another node's", "/b/", began + keep)
+    clock.forward(days=90)
+    assert await store.forget_others(clock.now() - keep, {"served"}) == 0
+    clock.forward(minutes=2)
+    assert await store.forget_others(clock.now() - keep, {"served"}) == 4
+    left = [(one.account, one.path) for one in await store.snapshots.collections()]
+    assert left == [("another node's", "/a/"), ("another node's", "/b/"), ("served", "/a/")]
+    assert await count(store, schema.snapshot) == 3
+
+
 async def test_what_waits_is_kept_however_old_it_is(store, new_job, clock) -> None:
     await store.queue.add([new_job("a")])
     (job,) = await store.queue.claim("w", limit=1, lease=LEASE)
