@@ -13,6 +13,7 @@ from gateway.web.app import WebServer
 from tests.web.test_demo import demo, shown
 
 BOB, CAROL, DAN = "bob@example.net", "carol@example.com", "dan@example.net"
+EVE = "eve@example.net"
 ALICE = "alice@example.org"
 HREF = "/alice/calendar/m1.ics"
 # A letter is shown within the page of a mail program, which has its one main landmark already.
@@ -101,6 +102,7 @@ async def test_the_page_of_an_organizer(weekly, tab, say):
     text = say.event(more=f"RECURRENCE-ID:20261110T100000Z\n{more}", **facts)
     await weekly.world.mail("COUNTER", text)
     await weekly.world.mail("REPLY", say.answer(who=CAROL), sender=CAROL)
+    await weekly.world.mail("REPLY", say.answer(who=EVE), sender=EVE)
     await weekly.world.drain()
     await nothing_wrong(tab, weekly.link(ALICE, "?lang={language}&n=whose"))
 

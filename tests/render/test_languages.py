@@ -67,7 +67,9 @@ def _georgian(text: str) -> str:
 
 # Two messages side by side, unless the first is a whole sentence or the label of a column.
 GLUED = re.compile(
-    "(?<![.:])" + "".join(f"(?<!⟦{_georgian(one)})" for one in ("was", "now", "proposed")) + r"⟧[ \u00a0]+⟦"
+    "(?<![.:])"
+    + "".join(f"(?<!⟦{_georgian(one)})" for one in ("was", "now", "at present", "proposed"))
+    + r"⟧[ \u00a0]+⟦"
 )
 
 
