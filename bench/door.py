@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from gateway.config import load
+from gateway.daemon import leave_be
 from gateway.wiring import edges
 from gateway.wiring.parts import loop_factory, started
 
@@ -22,6 +23,7 @@ async def serve(path: Path) -> None:
         servers = await edges.listeners(parts, None)
         web = await edges.web(parts, demo=False, metrics=parts.log.exposition, doors=None)
         parts.health.now("")
+        leave_be()
         await stop.wait()
         for one in servers:
             await one.close(5.0)

@@ -52,7 +52,7 @@ def _run(daemon: Daemon) -> None:
         runner.run(daemon.run())
 
 
-def _leave_be() -> None:
+def leave_be() -> None:
     """What the start has made stays until the end: the collector of cycles need not walk it again and again."""
     gc.collect()
     gc.freeze()
@@ -133,7 +133,7 @@ class Daemon:
                 if self._place is None:
                     self._start(self._alive())
                 parts.health.now("")
-                _leave_be()
+                leave_be()
                 if self._demo:
                     sys.stdout.write(introduction(parts))
                     sys.stdout.flush()
