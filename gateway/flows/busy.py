@@ -7,10 +7,13 @@ from datetime import UTC, tzinfo
 
 from gateway.errors import MalformedCalendar
 from gateway.flows.stored import read_stored
+from gateway.ical import linked
 from gateway.ical.address import Address
 from gateway.ical.times import Period
 from gateway.itip import freebusy
-from gateway.itip.model import Busy
+from gateway.itip.model import Busy, Decision
+from gateway.policy import booking
+from gateway.policy.booking import Wish
 
 
 def busy(
@@ -34,4 +37,11 @@ def busy(
     return tuple(found), unread
 
 
-__all__ = ["busy"]
+def answered(wish: Wish, texts: Iterable[bytes]) -> Decision:
+    """The answer of a room or resource, given all that its calendars hold at that time: the meeting itself is not in its way."""
+    own = frozenset({wish.copy.uid, linked.tail_uid(wish.copy.uid)})
+    times, unread = busy(texts, wish.context.owner, wish.within, without=own, floating=wish.zone)
+    return booking.answer(wish, (one.period for one in times), unread=unread)
+
+
+__all__ = ["answered", "busy"]

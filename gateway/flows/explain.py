@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.accounts import Accounts
 from gateway.errors import MalformedCalendar
+from gateway.flows.busy import answered
 from gateway.flows.receive import ReceiveSettings
 from gateway.flows.sorting import Addressed, Guests, PolicyOf, Turned, guests, owner_of, sort_out
 from gateway.ical.address import Address
@@ -33,6 +34,7 @@ from gateway.itip.model import (
     Store,
     Verdict,
 )
+from gateway.policy import booking
 from gateway.policy.rules import govern
 from gateway.ports import Envelope
 
@@ -67,6 +69,11 @@ class Calendars:
     def find(self, account: str, uid: str) -> _Known:
         given = self._stored if self._stored is not None and self._stored.uid == uid else None
         return self._known.get((account, uid)) or _Known(stored=given)
+
+    def texts(self, account: str) -> tuple[bytes, ...]:
+        """All that one account has, as far as it is known here."""
+        found = (known.stored for (whose, _), known in self._known.items() if whose == account)
+        return tuple(one.data for one in found if one is not None)
 
     def keep(self, account: str, uid: str, known: _Known) -> None:
         self._known[account, uid] = known
@@ -180,6 +187,8 @@ def _told(one: Addressed, context: Context, calendars: Calendars) -> dict[str, A
     context = replace(context, base=known.base, marks=known.marks)
     try:
         decision = govern(decide(known.stored, message, context), context.policy)
+        wish = booking.asking(decision, known.stored, message, context=context)
+        decision = answered(wish, calendars.texts(account)) if isinstance(wish, booking.Wish) else wish
     except MalformedCalendar as error:  # as `flows.messages` ends it
         decision = Decision(outcome=Outcome.FAILED, reason=Reason(error.code))
     calendars.keep(account, message.object.uid, known.after(decision))

@@ -11,7 +11,7 @@ from gateway.accounts import Account, Accounts
 from gateway.errors import MalformedCalendar, NoFittingCalendar
 from gateway.flows import expiry
 from gateway.flows.apply import Apply, FollowUp, Story
-from gateway.flows.busy import busy
+from gateway.flows.busy import answered, busy
 from gateway.flows.large import content
 from gateway.flows.look import Seen
 from gateway.flows.receive import unpack_verdict
@@ -19,7 +19,6 @@ from gateway.flows.rows import marks_of
 from gateway.flows.sorting import PolicyOf, owner_of
 from gateway.flows.stored import read_stored
 from gateway.flows.telling import hearing, noticing
-from gateway.ical import linked
 from gateway.ical.address import Address
 from gateway.ical.bounds import DEFAULT_BOUNDS, Bounds
 from gateway.ical.event import CalendarObject
@@ -166,10 +165,7 @@ class Messages:
         wish = booking.asking(decision, seen.stored, message, context=context)
         if isinstance(wish, Decision):
             return wish
-        own = frozenset({message.object.uid, linked.tail_uid(message.object.uid)})
-        texts = await self._apply.overlapping(account, wish.within)
-        times, unread = busy(texts, context.owner, wish.within, without=own, floating=wish.zone)
-        return booking.answer(wish, (one.period for one in times), unread=unread)
+        return answered(wish, await self._apply.overlapping(account, wish.within))
 
     async def _with_kin(self, account: Account, message: Message, context: Context) -> Context:
         """The organizer's other series, where the message may bring the rest of one of them."""

@@ -103,7 +103,9 @@ class Booked:
     hours: str = ""  # as the key has them: Mo-Fr 08:00-18:00
     zone: str = ""  # of the hours
     busy: tuple[Taken, ...] = ()  # what is in the way, in the order of time; never whose it is
-    accepted: tuple[When, ...] = ()  # of a series of which it takes some dates only: those
+    accepted: tuple[
+        When, ...
+    ] = ()  # of a series of which it takes some dates only: those; of a refused change what stays
     declined: tuple[When, ...] = ()  # and those it does not
 
 

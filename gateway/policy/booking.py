@@ -45,7 +45,7 @@ from gateway.itip.roles import attendee, line_in
 from gateway.itip.summary import when_of
 from gateway.policy import bookable
 
-_ASKS: Final = frozenset({Method.REQUEST, Method.ADD})
+_ASKS: Final = frozenset({Method.REQUEST, Method.ADD, Method.CANCEL})
 _ANSWERS: Final = frozenset({"ACCEPTED", "TENTATIVE", "DECLINED"})
 _COMING: Final = frozenset({"ACCEPTED", "TENTATIVE"})
 _NOTHING: Final = Booked()
@@ -90,6 +90,8 @@ def asking(
     if booking is None or message.method not in _ASKS or decision.outcome is not Outcome.APPLIED:
         return decision
     if not isinstance(decision.change, Store) or message.object.kind != "VEVENT":
+        return decision
+    if message.method is Method.CANCEL and decision.reason is not Reason.ASKED_ANEW:
         return decision
     copy = decision.change.object
     if stored is None and attendee(copy, context.owner) is None:
@@ -223,13 +225,16 @@ def _hits(period: Period, full: tuple[Period, ...], starts: list[datetime]) -> t
 
 
 def _as_before(wish: Wish) -> Decision:
-    """Nothing is asked that has no answer yet; only one who was told otherwise since is told again."""
+    """Nothing is asked that has no answer yet; only one who was told otherwise since, or has lost the answer, is told again."""
     copy = dates.answered(wish.copy, wish.kept, wish.context.owner, now=wish.context.now)
     decision = replace(wish.decision, change=Store(object=copy))
     own = line_in(copy.master, wish.context.owner)
     marks = (one for key, one in wish.context.marks.items() if key.party in wish.context.owner)
     told = {one.partstat for one in marks if one.partstat}
-    if own is None or not wish.kept or partstat(own) in told or not told:
+    lost = decision.reason is Reason.ASKED_ANEW or (
+        bool(told) and own is not None and partstat(own) not in told
+    )
+    if not wish.kept or not lost:
         return decision
     return _with_letter(wish, decision, copy, keys=wish.kept, booked=_NOTHING)
 
@@ -269,17 +274,18 @@ def _declined(wish: Wish, why: Booked) -> Decision:
         change=Store(object=copy),
         notes=(*wish.decision.notes, note),
     )
-    if why.reason is Declined.WHO or _has_booking(wish):
+    stays = () if wish.stored is None else _coming(wish.stored, wish)
+    if why.reason is Declined.WHO or stays:
         decision = replace(decision, change=None)
-    return _with_letter(wish, decision, copy, keys=fresh, booked=why)
+    old = (one for one in stays if one.key not in wish.kept)
+    told = tuple(when for one in old if (when := when_of(one.start, wish.copy.zones)))
+    return _with_letter(wish, decision, copy, keys=fresh, booked=replace(why, accepted=told))
 
 
-def _has_booking(wish: Wish) -> bool:
-    """Whether something of what is stored is booked and still to come."""
-    if wish.stored is None:
-        return False
-    horizon = wish.context.now + wish.booking.window
-    return any(one.answer in _COMING for one in _by_key(wish.stored, wish.context, horizon).values())
+def _coming(stored: CalendarObject, wish: Wish) -> tuple[Date, ...]:
+    """What of it is booked and still to come."""
+    found = _by_key(stored, wish.context, wish.context.now + wish.booking.window)
+    return tuple(one for one in found.values() if one.answer in _COMING)
 
 
 def _with_letter(
@@ -305,8 +311,8 @@ def _with_letter(
 
 
 def _told(one: Outgoing, booked: Booked) -> Outgoing:
-    answers = {one.summary.partstat} | ({"ACCEPTED"} if booked.accepted else set())
-    partstat = "ACCEPTED" if "ACCEPTED" in answers else one.summary.partstat
+    partly = bool(booked.accepted and booked.declined)
+    partstat = "ACCEPTED" if partly else one.summary.partstat
     summary = replace(one.summary, kind="booking", booked=booked, partstat=partstat)
     return replace(one, automatic=True, summary=summary)
 

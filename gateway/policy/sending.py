@@ -151,11 +151,16 @@ def filter_outgoing(
 def without_servers(decision: Decision, *, profile_sends: str) -> Decision:
     """What a mail made us decide, without the letters that the server writes itself once it sees the object (SPEC 5.4).
 
-    The change stays: it is what somebody said. An automatic answer is no matter of the server's, it has not seen the mail.
+    The change stays: it is what somebody said. An automatic answer is no matter of the server's, it has not seen the mail;
+    but for a room's, which it sees in the copy.
     """
     if profile_sends == "gateway" or decision.change is None:
         return decision
-    left = [one for one in decision.outgoing if not one.automatic and one.method in _BY_SERVERS]
+    left = [
+        one
+        for one in decision.outgoing
+        if one.summary.kind == "booking" or (not one.automatic and one.method in _BY_SERVERS)
+    ]
     if not left:
         return decision
     row = row_of(Facts(profile_sends=profile_sends))

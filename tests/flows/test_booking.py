@@ -97,6 +97,7 @@ async def test_a_change_into_a_conflict_leaves_the_booking_as_it_was(room, say):
         ("ACCEPTED", "0"),
         ("DECLINED", "1"),
     ]
+    assert "Booked\r\n  Tue, 10 Nov 2026, 14:00" in words(room.got(EVE)[-1])
 
 
 async def test_an_organizer_of_ours_gets_a_letter_about_a_no_and_none_about_a_yes(room, say):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.accounts import Booking
 from gateway.errors import MalformedMail
 from gateway.flows.explain import Calendars, explain
 from gateway.ical.event import parse_object
@@ -105,3 +106,12 @@ def test_a_malformed_calendar_is_explained_too(told, request_mail, say):
 def test_what_is_no_mail_is_the_one_error(told):
     with pytest.raises(MalformedMail):
         told(b"")
+
+
+def test_a_room_is_free_unless_a_mail_before_has_taken_it(told, request_mail, say):
+    room, calendars = "room1@example.org", Calendars()
+    books = Policy(booking=Booking(who=("@example.net",)))
+    bodies = [say.invitation(uid, room) for uid in ("m1", "m2")]
+    found = [told(request_mail(body, to=room), books, calendars=calendars) for body in bodies]
+    assert [one["messages"][0]["reason"] for one in found] == ["booked", "booking-declined"]
+    assert found[1]["messages"][0]["outgoing"] == [{"method": "REPLY", "to": "bob@example.net"}]

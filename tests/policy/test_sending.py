@@ -148,3 +148,13 @@ def test_an_automatic_answer_is_no_matter_of_the_servers() -> None:
     made = decision(meeting(), meeting(("T110000", "T120000")))
     answers = replace(made, outgoing=tuple(replace(one, automatic=True) for one in made.outgoing))
     assert without_servers(answers, profile_sends="nobody") is answers
+
+
+def test_the_answer_of_a_room_is_the_servers_where_it_sees_it_in_the_copy() -> None:
+    made = decision(meeting(), meeting(("T110000", "T120000")))
+    booked = tuple(
+        replace(one, automatic=True, summary=replace(one.summary, kind="booking")) for one in made.outgoing
+    )
+    assert without_servers(replace(made, outgoing=booked), profile_sends="nobody").outgoing == ()
+    refused = replace(made, outgoing=booked, change=None)  # the copy stays as it was
+    assert without_servers(refused, profile_sends="nobody") is refused
