@@ -62,6 +62,7 @@ def facts(
         rule=_rule(meeting, component),
         recurrence=when_of(times.moment(recurrence, zones), zones) if recurrence else None,
         next_dates=_next_dates(meeting, component, now),
+        skipped=_skipped(meeting, component, now),
         status=(component.value("STATUS") or "").strip().upper(),
         organizer=_organizer(component, meeting),
         guests=_guests(component, meeting.organizer, viewer, guest_list),
@@ -229,6 +230,19 @@ def _next_dates(meeting: CalendarObject, component: Component, now: datetime) ->
     return tuple(one for one in found if one is not None)
 
 
+def _skipped(meeting: CalendarObject, component: Component, now: datetime) -> tuple[When, ...]:
+    if component is not meeting.master or not meeting.recurring:
+        return ()
+    zones = meeting.zones
+    dates = {one.key: one for found in component.all("EXDATE") for one in times.moments(found, zones)}
+    today = now.replace(
+        tzinfo=None
+    )  # by the clock of UTC: a date of today is told a few hours longer, or not
+    coming = sorted((one for one in dates.values() if one.local > today), key=lambda one: one.local)
+    told = (when_of(one, zones) for one in coming[:NEXT_DATES])
+    return tuple(one for one in told if one is not None)
+
+
 def _organizer(component: Component, meeting: CalendarObject) -> Guest | None:
     found = component.first("ORGANIZER") or meeting.organizer_prop
     if found is None:
@@ -325,7 +339,7 @@ def _dump_facts(told: Facts) -> dict[str, Any]:
         value = getattr(told, item.name)
         if item.name in ("start", "end", "recurrence"):
             value = _dump_when(value)
-        elif item.name == "next_dates":
+        elif item.name in ("next_dates", "skipped"):
             value = [_dump_when(one) for one in value]
         elif item.name == "organizer":
             value = _dump_guest(value) if value else None
@@ -346,6 +360,7 @@ def _load_facts(data: Mapping[str, Any]) -> Facts:
             **data,
             **whens,
             "next_dates": _load_whens(data["next_dates"]),
+            "skipped": _load_whens(data.get("skipped", ())),
             "organizer": Guest(**data["organizer"]) if data["organizer"] else None,
             "guests": tuple(Guest(**one) for one in data["guests"]),
             "conference": tuple(data["conference"]),

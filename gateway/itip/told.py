@@ -57,6 +57,7 @@ class Facts:
     rule: str = ""  # RRULE value, as text; a line each for EXDATE, RDATE, EXRULE and further RRULEs
     recurrence: When | None = None  # RECURRENCE-ID of a single instance
     next_dates: tuple[When, ...] = ()  # the first occurrences of a series
+    skipped: tuple[When, ...] = ()  # the first of its coming dates on which it does not take place
     status: str = ""
     organizer: Guest | None = None
     guests: tuple[Guest, ...] = ()  # privacy applied

@@ -72,6 +72,7 @@ class View:
     repeats: str = ""
     moves: str = ""  # when a series begins at another time of his day
     dates: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
     instances: tuple[str, ...] = ()
     changes: tuple[Row, ...] = ()
     place: Place | None = None
@@ -114,6 +115,7 @@ def view(sheet: Sheet, voice: Voice, *, aside: str = "") -> View:
         repeats="" if now.recurrence else repeats(now, voice),
         moves="" if now.recurrence else moves(now, voice),
         dates=() if now.recurrence else tuple(short(one, voice) for one in now.next_dates[:DATES]),
+        skipped=() if now.recurrence else tuple(short(one, voice) for one in now.skipped[:DATES]),
         instances=_instances(summary.instances, voice)
         if summary.kind != "freebusy"
         else _taken(summary, voice),

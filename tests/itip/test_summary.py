@@ -197,3 +197,18 @@ def test_whoever_writes_for_the_organizer_is_known() -> None:
     line = SERIES.replace("ORGANIZER;", 'ORGANIZER;SENT-BY="mailto:eva@example.org";')
     found = told(meeting(line)).organizer
     assert found is not None and (found.address, found.deputy) == ("alice@example.org", "eva@example.org")
+
+
+def test_the_coming_dates_without_the_meeting_are_told() -> None:
+    """Past ones are nobody's news; three are enough."""
+    off = "EXDATE;TZID=Europe/Berlin:20261026T110000,20261221T110000\nEXDATE;TZID=Europe/Berlin:20261130T110000\n"
+    more = "EXDATE:20261207T100000Z,20261214T100000Z,20261221T100000Z\n"
+    found = told(meeting(f"{SERIES}{off}{more}"))
+    assert [f"{one.local:%m-%d %H}" for one in found.skipped] == ["11-30 11", "12-07 10", "12-14 10"]
+    days = SERIES.replace(";TZID=Europe/Berlin:20261123T110000", ";VALUE=DATE:20261123").replace(
+        ";TZID=Europe/Berlin:20261123T120000", ";VALUE=DATE:20261124"
+    )
+    whole = told(meeting(f"{days}EXDATE;VALUE=DATE:20261130\n"))
+    assert [one.form for one in whole.skipped] == ["date"]
+    for summary in (Summary(kind="invitation", now=one) for one in (found, whole)):
+        assert load(json.loads(json.dumps(dump(summary)))) == summary

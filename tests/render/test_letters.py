@@ -186,9 +186,10 @@ def test_a_series_shows_its_rule_and_its_next_dates(
     meeting: Facts, sheet: MakeSheet, letters: Letters, at: At
 ) -> None:
     dates = tuple(at(f"2026-11-{day} 15:00") for day in (23, 30))
-    told = Summary(kind="invitation", now=replace(meeting, rule="FREQ=WEEKLY", next_dates=dates))
-    text = letters.render(sheet(told)).text
-    assert "  Every week on Monday\n" in text and "  Mon, 30 Nov 2026, 15:00\n" in text
+    series = replace(meeting, rule="FREQ=WEEKLY", next_dates=dates, skipped=(at("2026-12-07 15:00"),))
+    worded = letters.render(sheet(Summary(kind="invitation", now=series)))
+    assert "  Every week on Monday\n" in worded.text and "  Mon, 30 Nov 2026, 15:00\n" in worded.text
+    assert "Not on\n  Mon, 7 Dec 2026, 15:00\n" in worded.text and "Not on</th>" in worded.html
 
 
 def test_an_answer_that_no_longer_counts_is_asked_for_again(
