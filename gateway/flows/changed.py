@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from gateway.accounts import Account, Accounts
-from gateway.errors import BackendUnavailable, MalformedCalendar
+from gateway.errors import BackendError, BackendUnavailable, MalformedCalendar
 from gateway.flows.apply import Apply, Story
 from gateway.flows.look import Seen
 from gateway.flows.sorting import owner_of
@@ -24,6 +24,7 @@ from gateway.itip.significance import fingerprint
 from gateway.log import Event, Log
 from gateway.policy import sending
 from gateway.ports import Calendars, Clock, Held, Job, JobKind, NewJob, Queue, Snapshot, Snapshots
+from gateway.render.overview import Outbox
 
 ALARM = "alarm"
 MEMORY = timedelta(minutes=15)  # SPEC 12.15: how long before a change its mail may have passed by
@@ -100,6 +101,19 @@ class Changed:
             await self._queue.hold_burst(
                 job, held, within=self._burst.within, entries=entries, spawn=(alarm,)
             )
+
+    async def outbox(self, account: Account, uid: str) -> Outbox | None:
+        """What a change that settles will tell if it stays as it is; None where none settles."""
+        waiting = await self._queue.to_come(account.address, uid)
+        job = next((one for one in waiting if one.payload.get("source") == "change"), None)
+        if job is None or job.payload.get("refused"):
+            return None
+        try:
+            seen = await self._apply.look(account, uid)
+            decision = await self.telling(job, account, seen, after=seen.stored)
+        except (BackendError, MalformedCalendar):
+            return Outbox(due=job.due, mails=None)
+        return Outbox(due=job.due, mails=decision.outgoing)
 
     async def alarm(self, job: Job) -> None:
         """Said before it is noted to be said: who dies in between says it again."""

@@ -1,13 +1,13 @@
 """The organizer's page of one meeting: who was written to, what came of it, who answers what, and what guests propose.
 
-His link stands in the letters to him alone. To look changes nothing; his word on a proposal, or on somebody who answered
+His link stands in the letters to him alone. A change of his that has not settled is shown as the mails that it will be. To look changes nothing; his word on a proposal, or on somebody who answered
 uninvited, is that of the commands `proposal` and `held`, and waits the undo time.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,7 +38,7 @@ from gateway.ports import (
     Undecided,
     Visit,
 )
-from gateway.render.overview import Guest, Overview, Overviews
+from gateway.render.overview import Guest, Outbox, Overview, Overviews
 
 ANSWERS = {"accept": "accepted", "keep": "declined"}
 WORDS = {"admit": "approved", "refuse": "refused"}
@@ -60,6 +60,9 @@ class Meeting:
     crashers: tuple[Crasher, ...]
 
 
+Waiting = Callable[[Account, str], Awaitable[Outbox | None]]  # of `Changed`
+
+
 class Organizing:
     """Implements `ports.Pages` for organizers."""
 
@@ -71,6 +74,7 @@ class Organizing:
         revoking: Links,
         proposals: Proposals,
         crashers: Crashers,
+        outbox: Waiting,
         queue: Queue,
         apply: Apply,
         links: LinkTokens,
@@ -83,6 +87,7 @@ class Organizing:
         self._revoking = revoking
         self._proposals = proposals
         self._crashers = crashers
+        self._outbox = outbox
         self._queue = queue
         self._apply = apply
         self._links = links
@@ -218,6 +223,7 @@ class Organizing:
             guests=_guests(found, posted),
             proposals=found.proposals,
             crashers=found.crashers,
+            outbox=await self._outbox(found.account, found.letter.letter.uid),
             problem=problem or visit.query.get("n", ""),
         )
         return self._pages.overview(overview, visit)

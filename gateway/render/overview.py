@@ -10,7 +10,7 @@ from gateway.accounts import Account
 from gateway.imip.fields import Mailbox
 from gateway.imip.letter import Reader, Sheet
 from gateway.itip.model import Guest as Invited
-from gateway.itip.model import Summary, When
+from gateway.itip.model import Outgoing, Summary, When
 from gateway.ports import Crasher, Posted, Undecided, Visit
 from gateway.render.changes import person
 from gateway.render.choices import as_chosen, languages, zones
@@ -36,6 +36,14 @@ class Guest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outbox:
+    """What leaves when his last change has settled; `mails` None: that cannot be said now."""
+
+    due: datetime
+    mails: tuple[Outgoing, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """What the page is made of."""
 
@@ -48,6 +56,7 @@ class Overview:
     proposals: tuple[Undecided, ...]
     crashers: tuple[Crasher, ...]
     problem: str
+    outbox: Outbox | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +97,14 @@ class Uninvited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """A mail that will leave."""
+
+    who: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OverviewView:
     """The page as the template sees it."""
 
@@ -98,6 +115,8 @@ class OverviewView:
     guests: tuple[Row, ...]
     wishes: tuple[Wish, ...]
     uninvited: tuple[Uninvited, ...]
+    settling: str  # when his last change is told, and that it can still be changed; "" none is
+    leaving: tuple[Leaving, ...]
 
 
 class Overviews:
@@ -140,6 +159,39 @@ def _view(overview: Overview, speaking: Voice, visit: Visit) -> OverviewView:
         guests=tuple(_row(one, near) for one in overview.guests),
         wishes=tuple(_wish(one, overview, near) for one in overview.proposals),
         uninvited=_uninvited(overview.crashers, near),
+        settling=_settling(overview, near),
+        leaving=_leaving(overview, near),
+    )
+
+
+def _settling(overview: Overview, speaking: Voice) -> str:
+    outbox = overview.outbox
+    if outbox is None:
+        return ""
+    if outbox.mails == ():
+        return speaking.say("Nobody needs a mail about your last change.")
+    at = _at(outbox.due, speaking)
+    return speaking.say("Your last change is mailed %(when)s, unless you change the meeting again.", when=at)
+
+
+def _leaving(overview: Overview, speaking: Voice) -> tuple[Leaving, ...]:
+    mails = (overview.outbox.mails if overview.outbox is not None else None) or ()
+    words = {
+        "invitation": speaking.say("invitation"),
+        "delegation": speaking.say("invitation"),
+        "update": speaking.say("change"),
+        "cancellation": speaking.say("cancellation"),
+        "removed": speaking.say("cancellation"),
+    }
+    known = {one.address: one for one in overview.summary.now.guests}
+    return tuple(
+        Leaving(
+            who=person(
+                known.get(one.recipient) or Invited(address=one.recipient, name=one.recipient_name), speaking
+            ),
+            what=words.get(one.summary.kind, speaking.say("mail")),
+        )
+        for one in mails
     )
 
 

@@ -30,6 +30,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "vary": "Accept-Language",
 }
+BY_TLS = {"strict-transport-security": "max-age=31536000"}  # RFC 6797 7.2: not over plain HTTP
 OF_MANY = 4  # links of as many letters within OF_LATE seconds: a program that looks into the mail of many
 OF_LATE = 600
 FORM = "application/x-www-form-urlencoded"
@@ -124,6 +125,8 @@ def _watched(doorman: Doorman) -> Callable[[Endpoint], Endpoint]:
             if response.status_code == 404:
                 doorman.was_wrong(request)
             response.headers.update(HEADERS)
+            if request.url.scheme == "https":
+                response.headers.update(BY_TLS)
             return response
 
         return within

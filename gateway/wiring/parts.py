@@ -153,7 +153,7 @@ def _assemble(
     )
     common = _Common(config=config, accounts=accounts, store=store, apply=apply, clock=clock, log=log)
     name = worker or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    pages, mailed = _answers(common, tokens, words)
+    pages, mailed = _answers(common, calendars, tokens, words)
     receive = _receive(common, tokens, mailed)
     compose = meaning.composer(config, accounts, tokens=tokens, letters=words.letters)
     deliver = _deliver(common, hops[""], compose)
@@ -248,7 +248,9 @@ def _messages(common: _Common) -> Messages:
     )
 
 
-def _answers(common: _Common, tokens: Tokens, words: meaning.Words) -> tuple[dict[str, Pages], Mailed]:
+def _answers(
+    common: _Common, calendars: Calendars, tokens: Tokens, words: meaning.Words
+) -> tuple[dict[str, Pages], Mailed]:
     """The pages of guests and organizers, where letters carry links, and the answers by plain mail."""
     config, store = common.config, common.store
     links = meaning.links_of(config, tokens)
@@ -287,6 +289,7 @@ def _answers(common: _Common, tokens: Tokens, words: meaning.Words) -> tuple[dic
         revoking=store.links,
         proposals=store.proposals,
         crashers=store.held,
+        outbox=_changed(common, calendars).outbox,
         queue=store.queue,
         apply=common.apply,
         links=links,

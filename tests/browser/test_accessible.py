@@ -104,6 +104,8 @@ async def test_the_page_of_an_organizer(weekly, tab, say):
     await weekly.world.mail("REPLY", say.answer(who=CAROL), sender=CAROL)
     await weekly.world.mail("REPLY", say.answer(who=EVE), sender=EVE)
     await weekly.world.drain()
+    weekly.world.edit(HREF, ("SUMMARY:Lunch", "SUMMARY:Dinner"))
+    await weekly.world.sync()
     await nothing_wrong(tab, weekly.link(ALICE, "?lang={language}&n=whose"))
 
 

@@ -519,19 +519,6 @@ class World:
         telling = Telling(accounts=accounts, queue=queue, apply=apply, clock=clock)  # type: ignore[arg-type]
         given = Given(queue=queue, plans=plans, revoking=self.store.links, messages=messages)  # type: ignore[arg-type]
         self.rsvp = self._rsvp(queue, opener)
-        self.organizing = Organizing(
-            accounts=accounts,
-            plans=plans,  # type: ignore[arg-type]
-            revoking=self.store.links,
-            proposals=self.store.proposals,
-            crashers=self.store.held,
-            queue=queue,  # type: ignore[arg-type]
-            apply=apply,
-            links=LINKS,
-            pages=OVERVIEWS,
-            clock=clock,
-            settings=PAGE,
-        )
         expiry = Expiry(accounts=accounts, queue=queue, apply=apply)  # type: ignore[arg-type]
         changed = Changed(
             accounts=accounts,
@@ -543,6 +530,20 @@ class World:
             clock=clock,
             log=log,
             burst=self.burst,
+        )
+        self.organizing = Organizing(
+            accounts=accounts,
+            plans=plans,  # type: ignore[arg-type]
+            revoking=self.store.links,
+            proposals=self.store.proposals,
+            crashers=self.store.held,
+            outbox=changed.outbox,
+            queue=queue,  # type: ignore[arg-type]
+            apply=apply,
+            links=LINKS,
+            pages=OVERVIEWS,
+            clock=clock,
+            settings=PAGE,
         )
         decided = Decided(
             accounts=accounts,

@@ -273,3 +273,34 @@ async def test_an_answer_by_a_link_that_is_taken_back_before_it_takes_effect_cou
     await world.drain()
     assert world.text(HREF) == before
     assert ("ignored", "links-revoked") in await world.told("m1")
+
+
+async def test_the_outbox_says_what_a_change_will_mail_and_when(asked):
+    assert "Outbox" not in await asked.alice.look()
+    dan = next(one for one in asked.text(HREF).splitlines(keepends=True) if f"mailto:{DAN}" in one)
+    asked.edit(HREF, ("SUMMARY:Lunch", "SUMMARY:Dinner"), (dan, ""))
+    await asked.sync()
+    page = await asked.alice.look()
+    box = page.partition("<h3>Outbox</h3>")[2].partition("</ul>")[0]
+    assert "Your last change is mailed Mon, 2 Nov 2026, 09:01, unless" in box
+    rows = dict(re.findall(r"<li><bdi>(.*?)</bdi> <span class=\"small\">(.*?)</span>", box))
+    assert rows == {BOB: "change", CAROL: "change", DAN: "cancellation"}
+    asked.outbox.mails.clear()
+    await asked.drain()
+    assert {one.recipient for one in asked.outbox.mails} == set(rows)
+    assert "Outbox" not in await asked.alice.look()
+
+
+async def test_the_outbox_says_that_a_change_needs_no_mail(asked):
+    carol = next(one for one in asked.text(HREF).splitlines() if f"mailto:{CAROL}" in one)
+    asked.edit(HREF, (carol, carol.replace("NEEDS-ACTION", "ACCEPTED")))
+    await asked.sync()
+    assert "Nobody needs a mail about your last change." in await asked.alice.look()
+
+
+async def test_while_the_calendar_is_away_the_outbox_says_when_alone(asked, say):
+    asked.edit(HREF, ("SUMMARY:Lunch", "SUMMARY:Dinner"))
+    await asked.sync()
+    asked.calendars.fail("find", say.unavailable, times=50)
+    page = await asked.alice.look()
+    assert "Your last change is mailed" in page and '<ul class="outbox">' not in page

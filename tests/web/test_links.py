@@ -80,6 +80,14 @@ async def test_every_answer_has_the_strict_headers(
     assert "noindex" in found.headers["x-robots-tag"]
 
 
+@pytest.mark.parametrize(("scheme", "said"), [("http", None), ("https", "max-age=31536000")])
+async def test_who_came_by_tls_shall_always_come_so(
+    scheme: str, said: str | None, client: httpx.AsyncClient
+) -> None:
+    found = await client.get(f"{scheme}://gateway/r/good")
+    assert found.headers.get("strict-transport-security") == said
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_looking_never_takes_anything(method: str, client: httpx.AsyncClient, pages: Pages) -> None:
     await client.request(method, "/r/good?answer=accepted&csrf=x")
