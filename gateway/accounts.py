@@ -16,6 +16,7 @@ from functools import lru_cache
 DELIMITER = "+"
 BOOKABLE = ("room", "resource")  # the kinds of accounts that answer by themselves
 
+_SPACE = "".join(one for one in map(chr, range(0x3001)) if one.isspace())
 _QUOTED_ATOM = re.compile(r'"([^\s"\\@<>(),:;\[\]]+)"\Z')
 
 
@@ -174,7 +175,7 @@ def mailbox(text: str) -> str:
 
     No percent-decoding: in a mailbox `%` is a letter, in a `mailto:` URI (`ical.address`) it is not.
     """
-    bare = text.strip().removeprefix("<").removesuffix(">").strip()
+    bare = text.lstrip("<>" + _SPACE).rstrip("<>." + _SPACE)
     local, at, domain = bare.rpartition("@")
     if not at:
         return bare.lower()
@@ -185,15 +186,20 @@ def mailbox(text: str) -> str:
 
 def domain_name(text: str) -> str:
     """A domain as it stands in the DNS: lower case, A-labels (RFC 5891 4.4); what is no IDN stays as written."""
-    lower = text.strip().lower().rstrip(".")
+    lower = _rooted(text.strip().lower())
     if lower.isascii():
         return lower
     import idna  # late: `submit` must start in milliseconds and hardly ever meets such a domain
 
     try:
-        return idna.encode(lower, uts46=True).decode("ascii")
+        return _rooted(idna.encode(lower, uts46=True).decode("ascii"))
     except (idna.IDNAError, UnicodeError):
         return lower
+
+
+def _rooted(name: str) -> str:
+    """Without the dot of the root (RFC 1034 3.1), however often it was written, and by whatever sign."""
+    return name.rstrip("." + _SPACE)
 
 
 __all__ = ["BOOKABLE", "DELIMITER", "Account", "Accounts", "Booking", "Freebusy", "domain_name", "mailbox"]

@@ -29,6 +29,8 @@ def accounts() -> Accounts:
         ('"a b"@example.org', '"a b"@example.org'),
         ("a%40b@example.org", "a%40b@example.org"),
         ("Jose\u0301@example.org", "jos\u00e9@example.org"),
+        ("alice@example.org. .", "alice@example.org"),
+        ("alice@bücher.example。", "alice@xn--bcher-kva.example"),
         ("postmaster", "postmaster"),
         ("", ""),
     ],

@@ -73,9 +73,7 @@ class Worker:
         self._running: set[asyncio.Task[None]] = set()
         self._at_once: set[asyncio.Task[None]] = set()
         self._reserved, self._octets, self._ran = 0, 0, 0
-        self._outlived: list[
-            Job
-        ] = []  # leases that ended otherwise than by our death, which the queue cannot know
+        self._outlived: list[Job] = []  # leases that ended otherwise than by our death; the queue cannot know
         self._open = False
         self._stopping = asyncio.Event()
 
