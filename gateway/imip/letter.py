@@ -37,6 +37,7 @@ class Links:
     accept: str = ""
     tentative: str = ""
     decline: str = ""
+    propose: str = ""  # another time
     page: str = ""
     mail: str = ""
     disown: str = ""  # where he says that it was not he who answered
@@ -99,7 +100,12 @@ def answer_links(
         return Links(mail=mail)
     page = signed.link(Purpose.ANSWER, letter.sequence, moment)
     return Links(
-        page=page, accept=f"{page}?a=yes", tentative=f"{page}?a=maybe", decline=f"{page}?a=no", mail=mail
+        page=page,
+        accept=f"{page}?a=yes",
+        tentative=f"{page}?a=maybe",
+        decline=f"{page}?a=no",
+        propose=f"{page}?answer=counter#propose" if summary.now.kind == "VEVENT" else "",
+        mail=mail,
     )
 
 

@@ -22,6 +22,7 @@ _LINKS = Links(
     accept=f"{_PAGE}?a=accepted",
     tentative=f"{_PAGE}?a=tentative",
     decline=f"{_PAGE}?a=declined",
+    propose=f"{_PAGE}?answer=counter#propose",
     page=_PAGE,
     mail="calendar+asample@example.org",
 )

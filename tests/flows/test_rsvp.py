@@ -216,6 +216,12 @@ async def test_an_answer_takes_effect_when_the_undo_time_is_over(invited):
     assert mail.recipient == BOB and b"in your name" in mail.content, "SPEC 7.1: it may not have been he"
 
 
+async def test_the_letter_leads_to_where_another_time_is_proposed(invited):
+    page = await invited.bob.look(answer="counter")
+    assert '<details id="propose" open>' in page and "checked" not in page
+    assert '<details id="propose">' in await invited.bob.look()
+
+
 async def test_who_comes_gets_the_meeting_with_his_answer_in_it(invited):
     """So that his calendar shows it, though no program of his has answered."""
     await invited.bob.answer(answer="tentative")

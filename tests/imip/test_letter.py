@@ -336,7 +336,10 @@ def test_an_invitation_is_answered_by_links_that_name_its_row(
     page = SIGNED.link(Purpose.ANSWER, letter.sequence, letter.created)
     for answer in ("yes", "maybe", "no"):
         assert f"{page}?a={answer}" in parts.text and f"{page}?a={answer}" in parts.html
+    assert f"{page}?answer=counter#propose" in parts.text and f"{page}?answer=counter" in parts.html
     assert b"cal.example.org/r/" not in parts.calendar, "a calendar part is passed on, and the link with it"
+    task = composed(a_letter({"kind": "VTODO"}), signed=SIGNED)
+    assert isinstance(task, LetterParts) and "?a=yes" in task.text and "counter" not in task.text + task.html
 
 
 @pytest.mark.parametrize(
