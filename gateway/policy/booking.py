@@ -102,10 +102,8 @@ def asking(
         return Decision(outcome=Outcome.REFUSED, reason=Reason.EXPANSION_LIMIT)
 
 
-def _turned_away(message: Message, context: Context) -> Decision | None:
-    """SPEC 12.5: nothing automatic for one of whom we are not sure; RFC 3834 2: and none for a machine that answers."""
-    if why_not(context, "", to_request=True) is not None:
-        return Decision(outcome=Outcome.IGNORED, reason=Reason.AUTO_SUBMITTED)
+def _turned_away(context: Context) -> Decision | None:
+    """SPEC 12.5: nothing automatic for one of whom we are not sure."""
     certainty = context.verdict.certainty if context.verdict is not None else Certainty.UNKNOWN
     sure = certainty is Certainty.PROVEN or (certainty is Certainty.LIKELY and context.policy.books_likely)
     if sure or context.policy.approved:
@@ -142,10 +140,10 @@ def _asked(
         wish = replace(wish, asked=(*asked, late))
     if not wish.asked:
         return _as_before(wish)
-    turned = _turned_away(message, context)
+    turned = _turned_away(context)
     if turned is not None:
         return turned
-    turned = _turned_away(message, context)
+    turned = _turned_away(context)
     if turned is not None:
         return turned
     if not bookable.may_book(message.sender, booking):
@@ -291,7 +289,7 @@ def _coming(stored: CalendarObject, wish: Wish) -> tuple[Date, ...]:
 def _with_letter(
     wish: Wish, decision: Decision, copy: CalendarObject, *, keys: Iterable[str], booked: Booked
 ) -> Decision:
-    """The decision with its REPLY, which no hand has written (SPEC 12.2); none where all of it is told already."""
+    """The decision with its REPLY, which no hand has written (SPEC 12.2), unless it was a machine that asked (RFC 3834 2)."""
     context = replace(
         wish.context,
         base=decision.base or wish.context.base,
@@ -302,6 +300,10 @@ def _with_letter(
         decision = replace(decision, base=None)
     if told.outcome is not Outcome.APPLIED:
         return replace(decision, notes=(*decision.notes, *told.notes))
+    unheard = why_not(context, "", to_request=True)
+    if unheard is not None:
+        note = Note(code="not-told", facts={"why": str(unheard)})
+        return replace(decision, notes=(*decision.notes, note))
     return replace(
         decision,
         outgoing=tuple(_told(one, booked) for one in told.outgoing),
