@@ -20,7 +20,7 @@ from gateway.itip.significance import components_by_key, instance
 
 NEXT_DATES: Final = 3
 ATTACHED: Final = 20
-STYLED: Final = 32_768  # characters: what is longer is told by its plain text
+STYLED: Final = 16_384  # characters: what is longer is told by its plain text
 _CONFERENCE: Final = ("CONFERENCE", "X-GOOGLE-CONFERENCE", "X-MICROSOFT-SKYPETEAMSMEETINGURL")
 _COMPARED: Final = (
     "title",

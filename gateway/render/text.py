@@ -6,12 +6,14 @@ Every field of a calendar object is hostile: names, titles, places and descripti
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
 
 from gateway.imip.fields import cut, plain
 
+MOST = 12_000  # Gmail cuts a letter of more than 100 kB, and three octets are a character of Chinese
 FSI, PDI = "\u2068", "\u2069"
 
 _NEWLINES = re.compile("\r\n|[\r\n\x0b\x0c\x85\u2028\u2029]")
@@ -36,7 +38,7 @@ def place(text: str) -> str:
 
 
 def lines(text: str, *, limit: int = 200, width: int = 2000) -> tuple[str, ...]:
-    """The lines of a longer text, cleaned, without blank lines at the ends, at most `limit` of them."""
+    """The lines of a longer text, cleaned, without blank lines at the ends, at most `limit` of them and MOST characters."""
     kept = [
         line(one.rstrip(), width) for one in _NEWLINES.split(harmless(text)) if not _OUTLOOK_RULE.match(one)
     ]
@@ -44,7 +46,9 @@ def lines(text: str, *, limit: int = 200, width: int = 2000) -> tuple[str, ...]:
         kept.pop()
     while kept and not kept[0]:
         kept.pop(0)
-    return tuple(kept) if len(kept) <= limit else (*kept[:limit], "…")
+    ends = accumulate(len(one) for one in kept)
+    fits = min(limit, sum(end <= MOST for end in ends))
+    return tuple(kept) if len(kept) <= fits else (*kept[:fits], "…")
 
 
 def harmless(text: str) -> str:

@@ -256,6 +256,20 @@ def test_a_laid_out_description_is_shown_and_its_words_where_there_is_no_other(
     assert "Description\n  Bring keys\n" in worded.text
 
 
+@pytest.mark.parametrize("one", ["x", "字", "&"])
+def test_no_mail_program_cuts_a_letter(one: str, meeting: Facts, sheet: MakeSheet, letters: Letters) -> None:
+    """Gmail does so at about 102 kB."""
+    long = replace(
+        meeting,
+        title=one * 10_000,
+        location=one * 10_000,
+        description=f"{one * 3000}\n" * 300,
+        guests=tuple(Guest(address=f"{one}{n}@example.net", name=one * 500) for n in range(5_000)),
+    )
+    worded = letters.render(sheet(summary("invitation", long)))
+    assert len(worded.html.encode()) < 100_000 and "\n  …\n" in worded.text
+
+
 def test_documents_conferences_and_a_deputy_are_named(
     meeting: Facts, sheet: MakeSheet, letters: Letters
 ) -> None:
