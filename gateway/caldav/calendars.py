@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import httpx
 
-from gateway.accounts import Account
+from gateway.accounts import BOOKABLE, Account
 from gateway.caldav.client import Connections, DavClient, ServerSettings
 from gateway.caldav.discover import (
     Calendar,
@@ -152,7 +152,10 @@ class CalDavCalendars:
     async def overlapping(self, account: Account, start: datetime, end: datetime) -> tuple[bytes, ...]:
         client = self._client(account)
         calendars = await self.collections(account)
-        paths = [one.path for one in calendars if "VEVENT" in one.components and not one.transparent]
+        blind = account.kind not in BOOKABLE  # what a room promises counts, wherever it stands
+        paths = [
+            one.path for one in calendars if "VEVENT" in one.components and not (one.transparent and blind)
+        ]
         return tuple(
             [text for path in paths for text in await overlapping(client, path, start=start, end=end)]
         )

@@ -6,6 +6,7 @@ A REQUEST of theirs may get its REPLY, which nobody answers again. Two programs 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -32,4 +33,16 @@ def counted(context: Context, party: str) -> dict[MarkKey, Mark]:
     return {MarkKey(recurrence_id="", party=party): Mark(dtstamp=context.now)}
 
 
-__all__ = ["PAUSE", "counted", "why_not"]
+def tallied(party: str, letters: int, context: Context, *, most: int) -> dict[MarkKey, Mark] | None:
+    """The ledger's line once so many letters have left; None when that would be more than there may be within a day."""
+    if not letters:
+        return {}
+    name = MarkKey(recurrence_id="", party=party)
+    last = context.marks.get(name)
+    if last is None or last.dtstamp is None or context.now - last.dtstamp >= PAUSE:
+        last = Mark(dtstamp=context.now, sequence=0)
+    sent = (last.sequence or 0) + letters
+    return {name: replace(last, sequence=sent)} if sent <= most else None
+
+
+__all__ = ["PAUSE", "counted", "tallied", "why_not"]

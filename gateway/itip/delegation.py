@@ -16,14 +16,14 @@ by the word of somebody whom the organizer invited, so DELEGATED-FROM alone brin
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.ical.address import Address, address, mailto
 from gateway.ical.event import CalendarObject, partstat, person
 from gateway.ical.tree import Component, Property, prop, text_prop
 from gateway.itip import sequences
-from gateway.itip.automatic import PAUSE
+from gateway.itip.automatic import tallied
 from gateway.itip.circle import Circle, circle_of, speaking_as, strict
 from gateway.itip.difference import Concern
 from gateway.itip.model import Context, Mark, MarkKey, Note, Outgoing
@@ -147,14 +147,7 @@ def letters(
 
 def counted(who: Address, letters: int, context: Context) -> dict[MarkKey, Mark] | None:
     """The ledger once these letters have left; None when he has caused too many lately, else he could mail the world."""
-    if not letters:
-        return {}
-    name = MarkKey(recurrence_id="", party=f"delegated:{who}")
-    last = context.marks.get(name)
-    if last is None or last.dtstamp is None or context.now - last.dtstamp >= PAUSE:
-        last = Mark(dtstamp=context.now, sequence=0)
-    sent = (last.sequence or 0) + letters
-    return {name: replace(last, sequence=sent)} if sent <= LETTERS else None
+    return tallied(f"delegated:{who}", letters, context, most=LETTERS)
 
 
 def _moves(stored: CalendarObject, new: CalendarObject, who: Address) -> _Moves:

@@ -16,12 +16,13 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from gateway.accounts import Booking
-from gateway.errors import MalformedCalendar
+from gateway.errors import LimitExceeded, MalformedCalendar
+from gateway.ical import onward
 from gateway.ical.event import CalendarObject, partstat
 from gateway.ical.times import Period
 from gateway.ical.zones import named_zone
 from gateway.itip import dates
-from gateway.itip.automatic import why_not
+from gateway.itip.automatic import tallied, why_not
 from gateway.itip.dates import Date
 from gateway.itip.freebusy import merged, stretch
 from gateway.itip.model import (
@@ -50,7 +51,9 @@ _ANSWERS: Final = frozenset({"ACCEPTED", "TENTATIVE", "DECLINED"})
 _COMING: Final = frozenset({"ACCEPTED", "TENTATIVE"})
 _NOTHING: Final = Booked()
 AROUND: Final = timedelta(hours=12)
-TOLD: Final = 100  # stretches of time that a letter may name
+LETTERS: Final = 20  # about one meeting within a day: two machines may ask and answer each other in earnest
+_COUNT: Final = "booking"  # the ledger's line that counts them
+SHOWN: Final = 100  # stretches of time that a letter may name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,7 @@ class Wish:
     booking: Booking
     asked: tuple[Date, ...]
     kept: Mapping[str, str] = field(default_factory=dict)  # dates that are as they were, and their answers
+    late: bool = False  # the last of those that are asked for is only the first behind the window
 
     @property
     def within(self) -> Period:
@@ -93,10 +97,11 @@ def asking(
         return decision
     if message.method is Method.CANCEL and decision.reason is not Reason.ASKED_ANEW:
         return decision
-    copy = decision.change.object
+    copy = decision.change.object.within(context.bounds)
     if stored is None and attendee(copy, context.owner) is None:
         return Decision(outcome=Outcome.IGNORED, reason=Reason.NOT_INVITED)
     try:
+        stored = None if stored is None else stored.within(context.bounds)
         return _asked(decision, stored, message, copy=copy, context=context, booking=booking)
     except MalformedCalendar:
         return Decision(outcome=Outcome.REFUSED, reason=Reason.EXPANSION_LIMIT)
@@ -137,7 +142,7 @@ def _asked(
         kept=kept,
     )
     if late is not None:
-        wish = replace(wish, asked=(*asked, late))
+        wish = replace(wish, asked=(*asked, late), late=True)
     if not wish.asked:
         return _as_before(wish)
     turned = _turned_away(context)
@@ -148,7 +153,7 @@ def _asked(
         return turned
     if not bookable.may_book(message.sender, booking):
         return _declined(wish, Booked(reason=Declined.WHO))
-    broken = bookable.against(wish.asked, booking, recurring=copy.recurring, late=late is not None, zone=zone)
+    broken = bookable.against(wish.asked, booking, recurring=copy.recurring, late=wish.late, zone=zone)
     if broken is not None:
         return _declined(wish, broken)
     return answer(wish, ()) if booking.mode == "accept-always" else wish
@@ -187,14 +192,29 @@ def answer(wish: Wish, busy: Iterable[Period], *, unread: int = 0) -> Decision:
     starts = [one.start for one in full]
     blocked = {one.key: hits for one in wish.asked if (hits := _hits(one.period, full, starts))}
     if not blocked:
-        return _booked(wish, {}) if wish.booking.mode != "decline-if-busy" else wish.decision
-    told = tuple(dict.fromkeys(one for hits in blocked.values() for one in hits))[:TOLD]
+        return _booked(wish, {}) if wish.booking.mode != "decline-if-busy" else _left_open(wish)
+    told = tuple(dict.fromkeys(one for hits in blocked.values() for one in hits))[:SHOWN]
     why = Booked(reason=Declined.BUSY, busy=tuple(_taken(one) for one in told))
-    several = len(blocked) < len(wish.asked) + sum(one in _COMING for one in wish.kept.values())
-    parts = wish.booking.partial and wish.copy.recurring and several and len(blocked) < len(wish.asked)
-    if parts and wish.booking.mode != "decline-if-busy":
+    parts = wish.booking.partial and len(blocked) < len(wish.asked)
+    if parts and wish.booking.mode != "decline-if-busy" and _can_say(wish.copy, blocked):
         return _booked(wish, dict.fromkeys(blocked, "DECLINED"), why)
     return _declined(wish, why)
+
+
+def _can_say(copy: CalendarObject, keys: Iterable[str]) -> bool:
+    """Whether so many dates may have components of their own (SPEC 11)."""
+    try:
+        onward.refuse_growth(copy, keys)
+    except LimitExceeded:
+        return False
+    return True
+
+
+def _left_open(wish: Wish) -> Decision:
+    """A person decides; what he has answered stays."""
+    fresh = dict.fromkeys((one.key for one in wish.asked), "NEEDS-ACTION")
+    copy = dates.answered(wish.copy, {**wish.kept, **fresh}, wish.context.owner, now=wish.context.now)
+    return replace(wish.decision, change=Store(object=copy))
 
 
 def taken(busy: Iterable[Period], most: int) -> tuple[Period, ...]:
@@ -264,6 +284,8 @@ def _declined(wish: Wish, why: Booked) -> Decision:
     """It is not booked. What was booked before stays; who may not book leaves nothing in its calendar."""
     fresh = {one.key: "DECLINED" for one in wish.asked}
     owner, now = wish.context.owner, wish.context.now
+    if wish.late or not _can_say(wish.copy, fresh):
+        fresh = dict.fromkeys((*wish.kept, *fresh), "DECLINED")  # one by one they could not be told
     copy = dates.answered(wish.copy, {**wish.kept, **fresh}, owner, now=now)
     note = Note(code="not-booked", facts={"why": str(why.reason)})
     decision = replace(
@@ -275,7 +297,7 @@ def _declined(wish: Wish, why: Booked) -> Decision:
     stays = () if wish.stored is None else _coming(wish.stored, wish)
     if why.reason is Declined.WHO or stays:
         decision = replace(decision, change=None)
-    old = (one for one in stays if one.key not in wish.kept)
+    old = (one for one in stays if one.key not in wish.kept or one.key in fresh)
     told = tuple(when for one in old if (when := when_of(one.start, wish.copy.zones)))
     return _with_letter(wish, decision, copy, keys=fresh, booked=replace(why, accepted=told))
 
@@ -300,14 +322,15 @@ def _with_letter(
         decision = replace(decision, base=None)
     if told.outcome is not Outcome.APPLIED:
         return replace(decision, notes=(*decision.notes, *told.notes))
-    unheard = why_not(context, "", to_request=True)
-    if unheard is not None:
+    sent = tallied(_COUNT, len(told.outgoing), context, most=LETTERS)
+    unheard = why_not(context, "", to_request=True) or (Reason.RATE_LIMITED if sent is None else None)
+    if unheard is not None or sent is None:
         note = Note(code="not-told", facts={"why": str(unheard)})
         return replace(decision, notes=(*decision.notes, note))
     return replace(
         decision,
         outgoing=tuple(_told(one, booked) for one in told.outgoing),
-        marks={**decision.marks, **told.marks},
+        marks={**decision.marks, **told.marks, **sent},
         notes=(*decision.notes, *told.notes),
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from gateway.accounts import Account
 from gateway.caldav.client import ServerSettings
 
@@ -42,7 +44,10 @@ async def test_an_empty_calendar_holds_nothing(calendars, lab):
     assert await calendars.overlapping(lab.account(), DAY, DAY.replace(day=8)) == ()
 
 
-async def test_a_transparent_calendar_is_not_even_asked(open_calendars, scripted):
+@pytest.mark.parametrize(("kind", "asked"), [("person", False), ("room", True), ("resource", True)])
+async def test_a_transparent_calendar_is_not_even_asked_but_for_what_a_room_has_promised(
+    open_calendars, scripted, kind, asked
+):
     def answer(href: str, found: str) -> bytes:
         return (
             '<d:multistatus xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav"><d:response>'
@@ -57,9 +62,10 @@ async def test_a_transparent_calendar_is_not_even_asked(open_calendars, scripted
     scripted.on("PROPFIND", "/dav/", answer("/dav/", principal)).on("PROPFIND", "/p/", answer("/p/", home))
     scripted.on("PROPFIND", "/h/", answer("/h/calendar/", kinds + transparent))
     scripted.on("OPTIONS", "/h/", status=200, DAV="1, calendar-access")
+    scripted.on("REPORT", "/h/calendar/", b'<d:multistatus xmlns:d="DAV:"/>')
     calendars = open_calendars(ServerSettings(url="http://host/dav/"), transport=scripted.transport)
-    account = Account(address="alice@example.org", username="alice", password="x")
+    account = Account(address="alice@example.org", username="alice", password="x", kind=kind)
     (calendar,) = await calendars.collections(account)
     assert calendar.transparent
     assert await calendars.overlapping(account, DAY, DAY.replace(day=8)) == ()
-    assert "REPORT" not in {one.method for one in scripted.asked}
+    assert ("REPORT" in {one.method for one in scripted.asked}) is asked

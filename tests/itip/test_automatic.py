@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.itip.automatic import counted, why_not
+from gateway.itip.automatic import PAUSE, counted, tallied, why_not
 from gateway.itip.model import Context, Reason
 
 
@@ -56,3 +56,15 @@ def test_once_a_day_is_enough(asked: Context) -> None:
     assert why_not(after, "refresh:b@example.com") is Reason.RATE_LIMITED
     assert why_not(after, "refresh:c@example.com") is None
     assert why_not(replace(after, now=after.now + timedelta(days=1)), "refresh:b@example.com") is None
+
+
+def test_letters_are_counted_for_a_day_from_the_first_and_end_at_so_many(asked: Context) -> None:
+    marks: Any = {}
+    for _ in range(3):
+        marks = tallied("x", 2, replace(asked, marks=marks), most=6)
+        assert marks is not None
+    assert tallied("x", 1, replace(asked, marks=marks), most=6) is None
+    assert tallied("x", 0, replace(asked, marks=marks), most=6) == {}
+    assert tallied("y", 6, replace(asked, marks=marks), most=6) is not None
+    tomorrow = replace(asked, marks=marks, now=asked.now + PAUSE)
+    assert tallied("x", 6, tomorrow, most=6) is not None

@@ -22,6 +22,8 @@ from gateway.itip.model import (
     Context,
     Decision,
     Declined,
+    Mark,
+    MarkKey,
     Message,
     Outcome,
     Policy,
@@ -30,7 +32,7 @@ from gateway.itip.model import (
     Verdict,
 )
 from gateway.itip.parse import messages
-from gateway.policy.booking import Wish, answer, asking, taken
+from gateway.policy.booking import LETTERS, Wish, answer, asking, taken
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 ROOM = "room@example.com"
@@ -55,6 +57,7 @@ def asked(
     text: str = EVENT,
     *,
     stored: CalendarObject | None = None,
+    marks: dict[MarkKey, Mark] | None = None,
     policy: dict[str, Any] | None = None,
     certainty: Certainty = Certainty.PROVEN,
     **keys: Any,
@@ -66,6 +69,7 @@ def asked(
         owner=frozenset({Address(ROOM)}),
         now=NOW,
         arrived=NOW,
+        marks=marks or {},
         verdict=Verdict(sender=message.sender, certainty=certainty),
         policy=Policy(booking=Booking(**{"who": ("@example.com",)} | keys), **policy or {}),
     )
@@ -81,7 +85,7 @@ def told(found: Decision | Wish, *busy: Period, unread: int = 0) -> tuple[str, B
 def partstats(decision: Decision) -> list[str]:
     assert isinstance(decision.change, Store)
     stored = parse_object(decision.change.object.data)
-    return [line.param("PARTSTAT") or "" for line in stored.attendees()]
+    return [line.param("PARTSTAT") or "" for part in stored.components for line in part.all("ATTENDEE")]
 
 
 @given(some.lists(some.tuples(some.integers(0, 30), some.integers(0, 6)), max_size=12), some.integers(1, 3))
@@ -186,3 +190,65 @@ def test_a_task_is_no_booking() -> None:
     found = asked(EVENT.replace("VEVENT", "VTODO").replace("DTEND", "DUE"))
     assert isinstance(found, Decision)
     assert found.reason is Reason.INVITATION_STORED
+
+
+SERIES = EVENT.replace("SUMMARY", "RRULE:FREQ=WEEKLY;COUNT=3\nSUMMARY")
+
+
+def booked(text: str = SERIES, **keys: Any) -> tuple[CalendarObject, dict[MarkKey, Mark]]:
+    """What is stored once it was booked, and the ledger."""
+    found = asked(text, **keys)
+    decision = answer(found, ()) if isinstance(found, Wish) else found
+    assert isinstance(decision.change, Store)
+    return parse_object(decision.change.object.data), dict(decision.marks)
+
+
+def news(text: str) -> str:
+    return text.replace("DTSTAMP:20291201", "SEQUENCE:1\nDTSTAMP:20291202")
+
+
+def test_a_series_that_no_longer_ends_is_declined_as_a_whole_and_stays_booked_as_it_was() -> None:
+    stored, marks = booked()
+    found = asked(news(SERIES).replace(";COUNT=3", ""), stored=stored, marks=marks)
+    assert isinstance(found, Decision)
+    (letter,) = found.outgoing
+    assert (found.reason, found.change) == (Reason.BOOKING_DECLINED, None)
+    assert [line.param("PARTSTAT") for line in letter.object.attendees()] == ["DECLINED"]
+    assert letter.object.overrides == {}
+    told = letter.summary.booked
+    assert told is not None
+    assert [one.utc for one in told.accepted] == [at(9, 7), at(9, 14), at(9, 21)]
+
+
+def test_more_dates_of_what_a_person_has_booked_are_left_to_him() -> None:
+    stored, marks = booked(mode="decline-if-busy")
+    stored = parse_object(stored.data.replace(b"PARTSTAT=NEEDS-ACTION", b"PARTSTAT=ACCEPTED"))
+    longer = news(SERIES).replace("COUNT=3", "COUNT=4")
+    found = asked(longer, stored=stored, marks=marks, mode="decline-if-busy")
+    assert isinstance(found, Wish)
+    decision = answer(found, ())
+    assert decision.outgoing == ()
+    assert partstats(decision) == ["ACCEPTED", "NEEDS-ACTION"]
+
+
+def test_more_dates_than_can_be_told_one_by_one_are_declined_together() -> None:
+    large = SERIES.replace("WEEKLY;COUNT=3", "DAILY;COUNT=40").replace(
+        "SUMMARY:", "DESCRIPTION:" + "x" * 60_000 + "\nSUMMARY:"
+    )
+    found = asked(large)
+    assert isinstance(found, Wish)
+    every_other = [one.period for one in found.asked[::2]]
+    assert answer(found, every_other).reason is Reason.BOOKING_DECLINED
+    assert answer(found, every_other[:2]).reason is Reason.BOOKED_PARTLY
+
+
+def test_one_meeting_brings_so_many_answers_a_day_and_is_decided_on_all_the_same() -> None:
+    sent = MarkKey(recurrence_id="", party="booking")
+    found = asked(marks={sent: Mark(sequence=LETTERS, dtstamp=NOW - timedelta(hours=1))})
+    assert isinstance(found, Wish)
+    decision = answer(found, ())
+    assert (decision.reason, decision.outgoing) == (Reason.BOOKED, ())
+    assert [note.facts for note in decision.notes] == [{"why": "rate-limited"}]
+    later = asked(marks={sent: Mark(sequence=LETTERS, dtstamp=NOW - timedelta(days=1))})
+    assert isinstance(later, Wish)
+    assert len(answer(later, ()).outgoing) == 1
