@@ -302,7 +302,12 @@ def _answered(sheet: Sheet, who: str, voice: Voice) -> _Made:
     told = voice.say(
         "%(who)s knows. If it was not you, or if you have changed your mind, answer anew.", who=who
     )
-    if status == "NEEDS-ACTION":
+    if sheet.links.disown:
+        told = voice.say(
+            "%(who)s knows. If you have changed your mind, answer anew; if it was not you, take the answer back.",
+            who=who,
+        )
+    elif status == "NEEDS-ACTION":
         told = voice.say("%(who)s knows. Please answer with the link of this mail.", who=who)
     return _band(status, voice), symbol, tone, voice.say("Your answer: %(title)s"), (sentence, scope, told)
 
