@@ -18,6 +18,7 @@ from gateway.render.voice import Voice, zone_of
 MOST = 20  # dates or stretches of time that a letter lists
 _DAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 _HOURS = re.compile(r"(\w\w)(?:-(\w\w))? (\d\d:\d\d)-(\d\d:\d\d)")
+_DASH = re.compile("([–～])")  # after which a line may end, a no-break space or not
 _NOTHING = Booked()
 
 
@@ -150,7 +151,7 @@ def _stretch(one: Taken, first: date, voice: Voice) -> str:
     if end.date() != first:
         return voice.say("%(start)s – %(end)s", start=clock(start, voice), end=short(one.end, voice))
     whole = voice.say("%(start)s – %(end)s", start=clock(start, voice), end=clock(end, voice))
-    return whole.replace(" ", "\u00a0")
+    return _DASH.sub("\\1\u2060", whole.replace(" ", "\u00a0"))
 
 
 def _dates(dates: Iterable[When], voice: Voice) -> tuple[str, ...]:

@@ -93,11 +93,11 @@ def test_busy_times_stand_by_the_day_on_the_clock_of_the_reader(at: At, speak: S
         Taken(start=at("2026-11-24 09:00"), end=at("2026-11-24 10:00")),
     )
     assert reservation(Booked(busy=busy), speak()).taken == (
-        "Mon, 23 Nov 2026: 14:00\u00a0–\u00a015:30 and 23:00 – Tue, 24 Nov 2026, 01:00",
-        "Tue, 24 Nov 2026: 09:00\u00a0–\u00a010:00",
+        "Mon, 23 Nov 2026: 14:00\u00a0–\u2060\u00a015:30 and 23:00 – Tue, 24 Nov 2026, 01:00",
+        "Tue, 24 Nov 2026: 09:00\u00a0–\u2060\u00a010:00",
     )
     assert reservation(Booked(busy=busy[1:]), speak(zone="Asia/Tokyo")).taken == (
-        "Tue, 24 Nov 2026: 07:00\u00a0–\u00a009:00 and 17:00\u00a0–\u00a018:00",
+        "Tue, 24 Nov 2026: 07:00\u00a0–\u2060\u00a009:00 and 17:00\u00a0–\u2060\u00a018:00",
     )
 
 
