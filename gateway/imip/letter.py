@@ -17,6 +17,7 @@ from gateway.imip.sender import Identity, Mode, choose, deputy, identify
 from gateway.imip.tokens import Tokens
 from gateway.imip.write import LetterParts, with_method
 from gateway.itip import summary as summaries
+from gateway.itip.counter import DISALLOWS
 from gateway.itip.model import Guest, Reason, Summary
 from gateway.ports import Letter, NewLetter
 
@@ -104,9 +105,17 @@ def answer_links(
         accept=f"{page}?a=yes",
         tentative=f"{page}?a=maybe",
         decline=f"{page}?a=no",
-        propose=f"{page}?answer=counter#propose" if summary.now.kind == "VEVENT" else "",
+        propose=f"{page}?answer=counter#propose" if _takes_proposals(new.calendar, summary) else "",
         mail=mail,
     )
+
+
+def _takes_proposals(calendar: bytes, summary: Summary) -> bool:
+    """As the page that takes them; the name is looked for first, since hardly any letter has it."""
+    if summary.now.kind != "VEVENT" or DISALLOWS.encode() not in calendar.upper():
+        return summary.now.kind == "VEVENT"
+    said = ((one.value(DISALLOWS) or "").strip().upper() for one in parse(calendar).components)
+    return "TRUE" not in said
 
 
 def _confirming(page: str, summary: Summary) -> Links:

@@ -342,6 +342,17 @@ def test_an_invitation_is_answered_by_links_that_name_its_row(
     assert isinstance(task, LetterParts) and "?a=yes" in task.text and "counter" not in task.text + task.html
 
 
+@pytest.mark.parametrize(("said", "takes"), [("TRUE", False), ("FALSE", True)])
+def test_nobody_is_led_to_propose_what_the_organizer_does_not_take(
+    a_letter: Callable[..., Letter], composed: Composed, said: str, takes: bool
+) -> None:
+    calendar = a_letter().letter.calendar
+    line = f"X-MICROSOFT-DISALLOW-COUNTER:{said}\r\nEND:VEVENT".encode()
+    parts = composed(a_letter(calendar=calendar.replace(b"END:VEVENT", line)), signed=SIGNED)
+    assert isinstance(parts, LetterParts) and "?a=yes" in parts.text
+    assert ("answer=counter" in parts.text + parts.html) is takes
+
+
 @pytest.mark.parametrize(
     "changes", [{"method": "CANCEL"}, {"method": "REPLY"}, {"sender": "deputy@example.org"}, {"method": ""}]
 )
