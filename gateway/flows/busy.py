@@ -7,7 +7,6 @@ from datetime import UTC, tzinfo
 
 from gateway.errors import MalformedCalendar
 from gateway.flows.stored import read_stored
-from gateway.ical import linked
 from gateway.ical.address import Address
 from gateway.ical.times import Period
 from gateway.itip import freebusy
@@ -38,9 +37,8 @@ def busy(
 
 
 def answered(wish: Wish, texts: Iterable[bytes]) -> Decision:
-    """The answer of a room or resource, given all that its calendars hold at that time: the meeting itself is not in its way."""
-    own = frozenset({wish.copy.uid, linked.tail_uid(wish.copy.uid)})
-    times, unread = busy(texts, wish.context.owner, wish.within, without=own, floating=wish.zone)
+    """The answer of a room or resource, given all that its calendars hold at that time."""
+    times, unread = busy(texts, wish.context.owner, wish.within, without=wish.own, floating=wish.zone)
     return booking.answer(wish, (one.period for one in times), unread=unread)
 
 

@@ -33,6 +33,7 @@ from gateway.itip.model import (
     Method,
     Note,
     Outcome,
+    Outgoing,
     Reason,
     Verdict,
 )
@@ -162,10 +163,12 @@ class Messages:
         self, account: Account, decision: Decision, seen: Seen, message: Message, *, context: Context
     ) -> Decision:
         """The answer of a room or resource. Its jobs run one after the other, so that nothing is booked beside this (SPEC 9.1)."""
+        if context.policy.booking is None:
+            return decision
         wish = booking.asking(decision, seen.stored, message, context=context)
-        if isinstance(wish, Decision):
-            return wish
-        return answered(wish, await self._apply.overlapping(account, wish.within))
+        if isinstance(wish, booking.Wish):
+            wish = answered(wish, await self._apply.overlapping(account, wish.within))
+        return replace(wish, outgoing=tuple(_by_name(one, account) for one in wish.outgoing))
 
     async def _with_kin(self, account: Account, message: Message, context: Context) -> Context:
         """The organizer's other series, where the message may bring the rest of one of them."""
@@ -244,6 +247,14 @@ class Messages:
 
 def _note(packed: Mapping[str, str]) -> Note:
     return Note(code=packed["code"], facts={name: fact for name, fact in packed.items() if name != "code"})
+
+
+def _by_name(letter: Outgoing, account: Account) -> Outgoing:
+    """A room is called as the configuration has it, where its organizer's program gave it no name."""
+    who = letter.summary.attendee
+    if letter.summary.kind != "booking" or who is None or who.name:
+        return letter
+    return replace(letter, summary=replace(letter.summary, attendee=replace(who, name=account.name)))
 
 
 def _base(seen: Seen) -> CalendarObject | None:

@@ -310,7 +310,8 @@ def _inherited(origin: Origin, message: Message, context: Context) -> Decision |
         return None
     change = decision.change if isinstance(decision.change, Store) else Store(object=ours)
     letters, marks = _reply(decision.base, change.object, context) if answers else ((), {})
-    note = Note(code="split-of", facts={"uid": kin.object.uid, "recurrence_id": origin.at})
+    sure = {"told": "yes"} if origin.told else {}
+    note = Note(code="split-of", facts={"uid": kin.object.uid, "recurrence_id": origin.at, **sure})
     return replace(
         decision,
         reason=Reason.INVITATION_STORED,

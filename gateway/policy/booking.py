@@ -17,7 +17,7 @@ from typing import Final
 
 from gateway.accounts import Booking
 from gateway.errors import LimitExceeded, MalformedCalendar
-from gateway.ical import onward
+from gateway.ical import linked, onward
 from gateway.ical.event import CalendarObject, partstat
 from gateway.ical.times import Period
 from gateway.ical.zones import named_zone
@@ -75,6 +75,16 @@ class Wish:
         start = min(one.period.start for one in self.asked)
         end = max(one.period.end for one in self.asked)
         return stretch(start - AROUND, end + AROUND)
+
+    @property
+    def own(self) -> frozenset[str]:
+        """UIDs of what is not in its way: itself, and a series of which its organizer's program says that this is the rest."""
+        older = {
+            note.facts["uid"]
+            for note in self.decision.notes
+            if note.code == "split-of" and "told" in note.facts
+        }
+        return frozenset(name for uid in {self.copy.uid, *older} for name in (uid, linked.tail_uid(uid)))
 
     @property
     def zone(self) -> tzinfo:
@@ -318,8 +328,7 @@ def _with_letter(
         marks={**wish.context.marks, **decision.marks},
     )
     told = replying(dates.unanswered(copy, keys, context.owner), copy, context)
-    if decision.change is None:
-        decision = replace(decision, base=None)
+    decision = replace(decision, outgoing=(), base=None if decision.change is None else decision.base)
     if told.outcome is not Outcome.APPLIED:
         return replace(decision, notes=(*decision.notes, *told.notes))
     sent = tallied(_COUNT, len(told.outgoing), context, most=LETTERS)

@@ -45,6 +45,7 @@ async def test_the_second_of_two_who_want_the_same_time_is_told_when_it_is_taken
     (first,), (second,) = room.got(BOB), room.got(EVE)
     assert (first.method, first.partstat) == ("REPLY", "ACCEPTED")
     assert (second.method, second.partstat) == ("REPLY", "DECLINED")
+    assert words(second).startswith("Not booked\r\n\r\nRoom 1 is taken at that time.")
     assert "10:00" in words(second) and "11:00" in words(second)
     assert "Secret" not in second.content.decode() and "bob" not in words(second)
     for letter in (first, second):

@@ -130,7 +130,8 @@ class Desk:
     def _taken(self, wish: booking.Wish) -> list[Period]:
         """When everything but this meeting takes a room."""
         others = [stored for stored, _, _ in self.drawer.values()] + [self.calendar]
-        found = [freebusy.taken(one, self.owner, wish.within) for one in others if one is not None]
+        there = [one for one in others if one is not None and one.uid not in wish.own]
+        found = [freebusy.taken(one, self.owner, wish.within) for one in there]
         return [one.period for part in found for one in part]
 
     def save(self, after: CalendarObject | None, now: datetime) -> Decision:
