@@ -28,8 +28,10 @@ _DOMAIN = re.compile(
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", re.ASCII)
 _HEADER = re.compile(r"[!-9;-~]+:[ -~]+", re.ASCII)
 _DAY = "(?:Mo|Tu|We|Th|Fr|Sa|Su)"
+_CLOCK = r"(?:(?:[01]\d|2[0-3]):[0-5]\d|24:00)"
+_SPAN = re.compile(rf"({_CLOCK})-({_CLOCK})", re.ASCII)
 _HOURS = re.compile(
-    rf"{_DAY}(?:-{_DAY})? \d\d:\d\d-\d\d:\d\d(?:, ?{_DAY}(?:-{_DAY})? \d\d:\d\d-\d\d:\d\d)*", re.ASCII
+    rf"{_DAY}(?:-{_DAY})? {_CLOCK}-{_CLOCK}(?:, ?{_DAY}(?:-{_DAY})? {_CLOCK}-{_CLOCK})*", re.ASCII
 )
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _LOCAL = re.compile(r"[^\s@<>\x00-\x20\x7f]+")
@@ -329,6 +331,10 @@ def working_hours(value: object) -> str:
     found = text(value)
     if not _HOURS.fullmatch(found):
         raise ValueError(f'"{found}" is not like "Mo-Fr 08:00-18:00"')
+    if backward := next((f"{start}-{end}" for start, end in _SPAN.findall(found) if start >= end), ""):
+        raise ValueError(
+            f"{backward} ends before it begins; hours over midnight are two: 22:00-24:00, 00:00-06:00"
+        )
     return found
 
 

@@ -18,7 +18,7 @@ from typing import Final
 from gateway.accounts import Booking
 from gateway.errors import LimitExceeded, MalformedCalendar
 from gateway.ical import linked, onward
-from gateway.ical.event import CalendarObject, partstat
+from gateway.ical.event import CalendarObject
 from gateway.ical.times import Period
 from gateway.ical.zones import named_zone
 from gateway.itip import dates
@@ -42,7 +42,7 @@ from gateway.itip.model import (
     When,
 )
 from gateway.itip.replying import replying
-from gateway.itip.roles import attendee, line_in
+from gateway.itip.roles import attendee
 from gateway.itip.summary import when_of
 from gateway.policy import bookable
 
@@ -253,18 +253,20 @@ def _hits(period: Period, full: tuple[Period, ...], starts: list[datetime]) -> t
 
 
 def _as_before(wish: Wish) -> Decision:
-    """Nothing is asked that has no answer yet; only one who was told otherwise since, or has lost the answer, is told again."""
-    copy = dates.answered(wish.copy, wish.kept, wish.context.owner, now=wish.context.now)
+    """Nothing is asked that has no answer yet; of what was told otherwise since, or has lost its answer, it is told again."""
+    context = wish.context
+    copy = dates.answered(wish.copy, wish.kept, context.owner, now=context.now)
     decision = replace(wish.decision, change=Store(object=copy))
-    own = line_in(copy.master, wish.context.owner)
-    marks = (one for key, one in wish.context.marks.items() if key.party in wish.context.owner)
-    told = {one.partstat for one in marks if one.partstat}
-    lost = decision.reason is Reason.ASKED_ANEW or (
-        bool(told) and own is not None and partstat(own) not in told
-    )
-    if not wish.kept or not lost:
-        return decision
-    return _with_letter(wish, decision, copy, keys=wish.kept, booked=_NOTHING)
+    again = wish.kept if decision.reason is Reason.ASKED_ANEW else _told_otherwise(wish)
+    return _with_letter(wish, decision, copy, keys=again, booked=_NOTHING) if again else decision
+
+
+def _told_otherwise(wish: Wish) -> tuple[str, ...]:
+    """Dates of which the organizer has another answer: he had moved them to where they could not be, and has moved them back."""
+    marks = wish.context.marks.items()
+    told = {key.recurrence_id: one.partstat for key, one in marks if key.party in wish.context.owner}
+    last = {key: told.get(key) or told.get("") for key in wish.kept}
+    return tuple(key for key, answer in wish.kept.items() if last[key] and last[key] != answer)
 
 
 def _booked(wish: Wish, declined: Mapping[str, str], why: Booked = _NOTHING) -> Decision:

@@ -101,6 +101,9 @@ def test_a_value_means_one_thing(convert: v.Convert, written: object, meant: obj
         (v.text, "a\nb", "line breaks"),
         (v.network, "10.0.0.1/8", "host bits"),
         (v.working_hours, "always", "08:00"),
+        (v.working_hours, "Mo-Fr 08:00-25:00", "08:00"),
+        (v.working_hours, "Mo-Fr 8:60-18:00", "08:00"),
+        (v.working_hours, "Mo-Fr 22:00-06:00", "22:00-06:00 ends before it begins"),
         (v.label, "../x", "letters, digits"),
     ],
 )

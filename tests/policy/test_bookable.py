@@ -116,6 +116,8 @@ def test_people_are_counted_once_and_rooms_never() -> None:
         (11, 2, "Mo 08:00-12:00, Mo 12:00-14:00", True),
         (11, 2, "Mo 08:00-12:00, Mo 12:30-14:00", False),
         (20, 8, "Mo-Su 00:00-24:00", True),
+        (23, 3, "Mo-Su 22:00-24:00, Mo-Su 00:00-06:00", True),
+        (23, 8, "Mo-Su 22:00-24:00, Mo-Su 00:00-06:00", False),
         (20, 8, "Mo 00:00-24:00", False),
         (9, 24, "Mo-Su 08:00-18:00", False),
     ],
