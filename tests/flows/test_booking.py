@@ -133,6 +133,24 @@ async def test_a_process_that_dies_anywhere_books_once_and_answers_once(new_worl
     assert stored.count("PARTSTAT=ACCEPTED:mailto:room1") == 1
 
 
+@pytest.mark.parametrize("fatal", range(1, 9))
+async def test_a_process_that_dies_over_a_change_that_cannot_be_keeps_what_was_booked(room, say, fatal):
+    afternoon = {"DTSTART": "20261110T140000Z", "DTEND": "20261110T150000Z"}
+    await room.mail("REQUEST", say.invitation("m1", ROOM), to=ROOM)
+    await room.mail("REQUEST", say.invitation("m2", ROOM, EVE, **afternoon), sender=EVE, to=ROOM)
+    before = room.text("/room1/calendar/m2.ics")
+    moved = LATER | {"SEQUENCE": "1", "DTSTAMP": "20261102T090000Z"}
+    await room.mail("REQUEST", say.invitation("m2", ROOM, EVE, **moved), sender=EVE, to=ROOM, run=False)
+    room.process = room.begin(fatal)
+    with contextlib.suppress(say.Killed):
+        await room.work()
+    await room.restart()
+    await room.drain()
+    assert room.text("/room1/calendar/m2.ics") == before
+    refused = {(one.message_id, one.partstat) for one in room.got(EVE)[1:]}
+    assert [partstat for _, partstat in refused] == ["DECLINED"]
+
+
 async def test_of_thirty_who_want_it_at_once_one_gets_it_whichever_process_decides(
     new_world: Any, database: str, say: Any, tmp_path: Path
 ) -> None:
