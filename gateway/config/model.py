@@ -110,6 +110,8 @@ class Letters:
         seconds=30
     )  # as `watch.settle` unless it is set; zero: organizers are not told
     languages: Mapping[str, str] = field(default_factory=dict)  # of guests, by the domain of their address
+    map_url: str = ""  # with {place}
+    imprint: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

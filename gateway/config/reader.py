@@ -107,7 +107,12 @@ DELIVERY = Table(
 )
 LETTERS = Table(
     makes=model.Letters,
-    keys={"answers": v.optional(v.duration, timedelta()), "languages": v.by_domain(v.language)},
+    keys={
+        "answers": v.optional(v.duration, timedelta()),
+        "languages": v.by_domain(v.language),
+        "map_url": v.optional(v.map_address, ""),
+        "imprint": v.several(v.name),
+    },
 )
 TRUST = Table(
     makes=model.Trust,

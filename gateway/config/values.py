@@ -213,6 +213,16 @@ def url(*schemes: str) -> Convert:
     return convert
 
 
+def map_address(value: object) -> str:
+    """A page of a map provider, with {place} where the place is looked for."""
+    found = text(url("https", "http")(value))
+    if "{place}" not in found.partition("://")[2].partition("/")[2]:
+        raise ValueError(
+            'must have {place} behind the host, as in "https://www.openstreetmap.org/search?query={place}"'
+        )
+    return found
+
+
 def smarthost(value: object) -> str:
     """Where letters go: smtp://, smtps://, lmtp:// with a host, or maildir: with an absolute path."""
     return _next_hop(value, ("smtp", "smtps", "lmtp"), ("maildir",))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gateway.imip.letter import Sheet, Worded
 from gateway.render.phrases import phrases
@@ -41,18 +41,23 @@ class Letters:
         *,
         language: str = "en",
         zone: str = "UTC",
+        map_url: str = "",
+        imprint: Sequence[str] = (),
     ) -> None:
-        """`language` and `zone` are the gateway's own, for readers of whom nothing is known."""
+        """`language` and `zone` are the gateway's own, for readers of whom nothing is known; `map_url` has {place}."""
         self._templates = templates
         self._translations = translations
         self._language = language
         self._zone = zone
+        self._map_url = map_url
+        self._imprint = tuple(imprint)
 
     def render(self, sheet: Sheet) -> Worded:
         """All the words of one letter."""
         speaking = self.voice(sheet)
         kind = sheet.summary.kind if sheet.summary.kind in KINDS else "invitation"
-        shown = view(sheet, speaking, aside=self._aside(sheet, speaking))
+        aside = self._aside(sheet, speaking)
+        shown = view(sheet, speaking, aside=aside, map_url=self._map_url, imprint=self._imprint)
         values = {"v": shown, "p": shown.phrases, "preheader": preheader(shown)}
         return Worded(
             language=speaking.language,

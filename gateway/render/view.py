@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -95,10 +96,14 @@ class View:
     more_told: int = 0
     booked: Reservation = field(default_factory=Reservation)
     aside: str = ""  # a line in English
+    map: str = ""  # where the place is shown on a map
+    imprint: tuple[str, ...] = ()
 
 
-def view(sheet: Sheet, voice: Voice, *, aside: str = "") -> View:
-    """The view of one letter; `aside`: its line in English."""
+def view(
+    sheet: Sheet, voice: Voice, *, aside: str = "", map_url: str = "", imprint: tuple[str, ...] = ()
+) -> View:
+    """The view of one letter; `aside`: its line in English; `map_url`: a page of a map, with {place}."""
     summary, now = sheet.summary, sheet.summary.now
     changes: tuple[Row, ...] = ()
     if summary.kind in {"update", "proposal"} and summary.before is not None:
@@ -140,6 +145,8 @@ def view(sheet: Sheet, voice: Voice, *, aside: str = "") -> View:
         more_told=max(0, len(summary.answers) - GUESTS),
         booked=reservation(summary.booked, voice),
         aside=aside,
+        map=_on_map(now.location, map_url),
+        imprint=imprint,
     )
 
 
@@ -201,6 +208,12 @@ def _place(text: str, voice: Voice) -> Place | None:
         return None
     url = web_address(shown)
     return Place(text=shown if url else isolate(shown, voice.direction), url=url)
+
+
+def _on_map(location: str, map_url: str) -> str:
+    """Nobody looks for a web address on a map."""
+    shown = place(location)
+    return map_url.replace("{place}", quote(shown, safe="")) if shown and not web_address(shown) else ""
 
 
 def _joins(facts: Facts, voice: Voice) -> tuple[Place, ...]:

@@ -117,7 +117,14 @@ def words_of(config: Config) -> Words:
     locale = _templates_root() / "locale"
     translations = catalogues({path.stem: path.read_bytes() for path in sorted(locale.glob("*.po"))})
     templates = Templates(sources, filters=FILTERS)
-    letters = Letters(templates, translations, language=config.gateway.language, zone=config.gateway.timezone)
+    letters = Letters(
+        templates,
+        translations,
+        language=config.gateway.language,
+        zone=config.gateway.timezone,
+        map_url=config.letters.map_url,
+        imprint=config.letters.imprint,
+    )
     return Words(templates=templates, translations=translations, letters=letters)
 
 

@@ -81,6 +81,8 @@ def test_a_value_means_one_thing(convert: v.Convert, written: object, meant: obj
         (v.next_hop, "smtps://x", "lmtp+unix"),
         (v.calendar_server, "ftp://x/", "http://"),
         (v.url("http"), "http://x:port/", "ort"),
+        (v.map_address, "https://map.example/?q=", "{place}"),
+        (v.map_address, "https://{place}.example/", "{place}"),
         (v.database, "mysql://x", "postgresql"),
         (v.domain, "exa mple.org", "not a mail domain"),
         (v.domain, "", "not a mail domain"),

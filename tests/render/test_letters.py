@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from gateway.imip.fields import Mailbox
-from gateway.imip.letter import Links, Reader, Sheet
+from gateway.imip.letter import Links, Reader, Sheet, Worded
 from gateway.itip.model import Attached, Facts, Guest, Said, Summary, When
 from gateway.render.catalog import catalogues
 from gateway.render.letters import FILTERS, KINDS, Letters
@@ -446,3 +446,29 @@ def test_a_language_that_we_do_not_have_is_the_gateways_own(
     for asked, language in (("fi", "nl"), ("", "nl"), ("de-AT", "de")):
         worded = letters.render(sheet(summary("invitation", meeting), language=asked))
         assert worded.language == language
+
+
+def test_a_place_is_shown_on_the_map_of_the_operators_choice(
+    sources: dict[str, str], spoken: dict[str, object], meeting: Facts, sheet: MakeSheet
+) -> None:
+    def made(place: str, map_url: str = "https://map.example/?q={place}&z=1") -> Worded:
+        letters = Letters(Templates(sources, filters=FILTERS), spoken, map_url=map_url)  # type: ignore[arg-type]
+        return letters.render(sheet(summary("invitation", replace(meeting, location=place))))
+
+    there = made('1 "Main" Street/2 & Ängelholm')
+    link = "https://map.example/?q=1%20%22Main%22%20Street%2F2%20%26%20%C3%84ngelholm&z=1"
+    assert link in there.text and link.replace("&", "&amp;") in there.html
+    for worded in (made("https://meet.example/room"), made(""), made("Room 4", map_url="")):
+        assert "map" not in worded.text and "on a map" not in worded.html
+
+
+def test_what_the_law_asks_for_stands_at_the_foot(
+    sources: dict[str, str], spoken: dict[str, object], meeting: Facts, sheet: MakeSheet
+) -> None:
+    imprint = ("Example Ltd <office>", "1 Main Street")
+    letters = Letters(Templates(sources, filters=FILTERS), spoken, imprint=imprint)  # type: ignore[arg-type]
+    for kind in ("invitation", "bounced"):
+        worded = letters.render(sheet(summary(kind, meeting)))
+        foot = worded.text.partition("\n-- \n")[2]
+        assert "Example Ltd <office>\n1 Main Street\n" in foot
+        assert "Example Ltd &lt;office&gt;" in worded.html and Seen(worded.html).wrong == []
