@@ -113,8 +113,8 @@ def asking(
     try:
         stored = None if stored is None else stored.within(context.bounds)
         return _asked(decision, stored, message, copy=copy, context=context, booking=booking)
-    except MalformedCalendar:
-        return Decision(outcome=Outcome.REFUSED, reason=Reason.EXPANSION_LIMIT)
+    except MalformedCalendar as error:
+        return Decision(outcome=Outcome.REFUSED, reason=Reason(error.code))
 
 
 def _turned_away(context: Context) -> Decision | None:
@@ -155,9 +155,6 @@ def _asked(
         wish = replace(wish, asked=(*asked, late), late=True)
     if not wish.asked:
         return _as_before(wish)
-    turned = _turned_away(context)
-    if turned is not None:
-        return turned
     turned = _turned_away(context)
     if turned is not None:
         return turned
@@ -273,17 +270,10 @@ def _booked(wish: Wish, declined: Mapping[str, str], why: Booked = _NOTHING) -> 
     """It is booked, but for these dates."""
     fresh = {one.key: declined.get(one.key, "ACCEPTED") for one in wish.asked}
     copy = dates.answered(wish.copy, {**wish.kept, **fresh}, wish.context.owner, now=wish.context.now)
-    told = {**wish.kept, **fresh}
-    zones = wish.copy.zones
-    by_answer = {
-        word: tuple(
-            when for one in wish.asked if told[one.key] == word and (when := when_of(one.start, zones))
-        )
-        for word in ("ACCEPTED", "DECLINED")
-    }
     booked = why
     if declined:
-        booked = replace(why, accepted=by_answer["ACCEPTED"], declined=by_answer["DECLINED"])
+        had, lost = ([one for one in wish.asked if (one.key in declined) is so] for so in (False, True))
+        booked = replace(why, accepted=_whens(had, copy), declined=_whens(lost, copy))
     decision = replace(
         wish.decision,
         reason=Reason.BOOKED_PARTLY if declined else Reason.BOOKED,
@@ -306,18 +296,24 @@ def _declined(wish: Wish, why: Booked) -> Decision:
         change=Store(object=copy),
         notes=(*wish.decision.notes, note),
     )
-    stays = () if wish.stored is None else _coming(wish.stored, wish)
+    stays = _coming(wish)
     if why.reason is Declined.WHO or stays:
         decision = replace(decision, change=None)
     old = (one for one in stays if one.key not in wish.kept or one.key in fresh)
-    told = tuple(when for one in old if (when := when_of(one.start, wish.copy.zones)))
-    return _with_letter(wish, decision, copy, keys=fresh, booked=replace(why, accepted=told))
+    told = replace(why, accepted=_whens(old, wish.stored or wish.copy))
+    return _with_letter(wish, decision, copy, keys=fresh, booked=told)
 
 
-def _coming(stored: CalendarObject, wish: Wish) -> tuple[Date, ...]:
-    """What of it is booked and still to come."""
-    found = _by_key(stored, wish.context, wish.context.now + wish.booking.window)
+def _coming(wish: Wish) -> tuple[Date, ...]:
+    """What is booked and still to come."""
+    if wish.stored is None:
+        return ()
+    found = _by_key(wish.stored, wish.context, wish.context.now + wish.booking.window)
     return tuple(one for one in found.values() if one.answer in _COMING)
+
+
+def _whens(found: Iterable[Date], of: CalendarObject) -> tuple[When, ...]:
+    return tuple(when for one in found if (when := when_of(one.start, of.zones)))
 
 
 def _with_letter(
