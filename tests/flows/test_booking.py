@@ -85,6 +85,29 @@ async def test_declining_it_by_hand_outlives_an_update_of_its_title(room, say):
     assert "Dinner" in room.text(HREF) and "PARTSTAT=DECLINED:mailto:room1" in room.text(HREF)
 
 
+async def test_what_an_unproven_sender_asks_waits_for_a_person_and_is_asked_of_the_calendar_as_it_is_then(
+    room, say
+):
+    await room.mail("REQUEST", say.invitation("m1", ROOM), to=ROOM, dmarc="none")
+    (held,) = await room.store.held.list()
+    assert (held["kind"], held["reason"], room.got()) == ("mail", "not-authenticated", [])
+    await room.mail("REQUEST", say.invitation("m2", ROOM, EVE, **LATER), sender=EVE, to=ROOM)
+    assert await room.store.held.approve(held["id"])
+    await room.work()
+    assert [(one.to, one.partstat) for one in room.got()] == [(EVE, "ACCEPTED"), (BOB, "DECLINED")]
+
+
+async def test_an_event_that_cannot_be_read_may_be_in_the_way(room, say):
+    room.save("BEGIN:VEVENT\nUID:own\nDTSTART:soon\nEND:VEVENT", name="own", path="/room1/calendar/")
+    await room.mail("REQUEST", say.invitation("m1", ROOM), to=ROOM)
+    (held,) = await room.store.held.list()
+    assert (held["reason"], room.got()) == ("malformed-calendar", [])
+    room.calendars.remove("/room1/calendar/own.ics")
+    assert await room.store.held.approve(held["id"])
+    await room.work()
+    assert [one.partstat for one in room.got(BOB)] == ["ACCEPTED"]
+
+
 async def test_a_change_into_a_conflict_leaves_the_booking_as_it_was(room, say):
     await room.mail("REQUEST", say.invitation("m1", ROOM), to=ROOM)
     afternoon = {"DTSTART": "20261110T140000Z", "DTEND": "20261110T150000Z"}
