@@ -37,7 +37,7 @@ interop: $(STAMP)
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
 	INTEROP=1 $(BIN)/python -m pytest -n $(JOBS) tests/interop
 
-# The table of docs/calendar-servers.md, from the servers that are installed.
+# The table of docs/servers.md, from the servers that are installed.
 interop-table: $(STAMP)
 	INTEROP_WRITE=1 $(BIN)/python -m pytest tests/interop/test_table.py
 

@@ -263,7 +263,7 @@ def _of_profile(facts: ProfileFacts) -> Iterator[Problem]:
         yield Problem(
             code="who-sends",
             text=text,
-            next_step="set the profile of the server as docs/calendar-servers.md says",
+            next_step="set the profile of the server as docs/servers.md says",
         )
 
 

@@ -1,4 +1,4 @@
-"""What a server does with plain requests: the facts of the table in docs/calendar-servers.md, each measured in a word or two."""
+"""What a server does with plain requests: the facts of the table in docs/servers.md, each measured in a word or two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of docs/calendar-servers.md says what was measured: each server's column is measured anew and compared.
+"""The table of docs/servers.md says what was measured: each server's column is measured anew and compared.
 
 `make interop-table` writes the columns of all servers that are installed.
 """
@@ -15,7 +15,7 @@ from tests.interop.servers import SERVERS, Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "calendar-servers.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "servers.md"
 BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 TITLES = {
     "radicale": "Radicale",
