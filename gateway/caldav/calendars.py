@@ -20,7 +20,7 @@ from gateway.caldav.discover import (
     invitation_calendar,
     watched,
 )
-from gateway.caldav.fetch import get, get_many, search
+from gateway.caldav.fetch import attachment, get, get_many, search
 from gateway.caldav.freebusy import overlapping
 from gateway.caldav.href import as_collection, canonical, last_segment, object_path, parent
 from gateway.caldav.locks import Lanes, Reach
@@ -28,7 +28,7 @@ from gateway.caldav.sync import changes_since
 from gateway.caldav.uid import uid_of
 from gateway.caldav.write import remove, store
 from gateway.errors import BackendError, BackendRefused, BackendUnavailable, ConfigError, PreconditionFailed
-from gateway.ports import Collection, Exclusion, ProfileFacts, Resource, SyncResult
+from gateway.ports import Collection, Document, Exclusion, ProfileFacts, Resource, SyncResult
 
 GLANCE = 1.0  # seconds: who wipes a calendar does not have us look for new ones at each of its meetings
 REFRESH = timedelta(minutes=15)  # how soon a new calendar is seen; costs five requests per account
@@ -144,6 +144,9 @@ class CalDavCalendars:
 
     async def get(self, account: Account, href: str) -> Resource | None:
         return await get(self._client(account), canonical(href))
+
+    async def attachment(self, account: Account, url: str, *, limit: int) -> Document | None:
+        return await attachment(self._client(account), url, limit=limit)
 
     async def multiget(self, account: Account, collection: str, hrefs: Sequence[str]) -> tuple[Resource, ...]:
         calendar = await self._calendar(account, collection)

@@ -164,14 +164,15 @@ class DavClient:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
         limit: int = OBJECT_LIMIT,
+        follow: bool = True,
     ) -> Reply:
-        """Ask and follow redirects inside the origin, for every method (Cyrus moves shared calendars by 301).
+        """Ask and, unless told not to, follow redirects inside the origin, for every method (Cyrus moves shared calendars by 301).
 
         Raises BackendUnavailable when there is no whole answer; any status is an answer.
         """
         for _ in range(REDIRECTS):
             reply = await self._patiently(method, path, body=body, headers=headers or {}, limit=limit)
-            if reply.status not in (301, 302, 307, 308):
+            if not follow or reply.status not in (301, 302, 307, 308):
                 return reply
             location = reply.headers.get("location", "")
             target = self.origin.inside(location, base=path) if location else path

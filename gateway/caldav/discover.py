@@ -100,7 +100,8 @@ async def discover(client: DavClient, account: Account, *, profile: str) -> Surr
     if options.status >= 400 and isinstance(trouble := options.error(), BackendUnavailable):
         raise trouble  # a server that is busy has not said that it schedules by itself
     token = next((one.sync_token for one in calendars.values() if one.sync_token), "")
-    seen = Evidence(headers=options.headers if options.status < 400 else {}, home=homes[0], sync_token=token)
+    said = options.headers if options.status < 400 else {}
+    seen = Evidence(headers=said, home=homes[0], sync_token=token, origin=str(client.origin))
     known, facts = judge(profile, seen)
     return Surroundings(
         principal=principal,

@@ -1,4 +1,4 @@
-"""Reading calendar objects: one by GET, many by calendar-multiget, and the search for a UID."""
+"""Reading calendar objects: one by GET, many by calendar-multiget, the search for a UID; and what is attached to them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from gateway.caldav.xml import (
     query_by_uid,
     searchable,
 )
-from gateway.ports import Resource
+from gateway.errors import BackendUnavailable
+from gateway.ports import Document, Resource
 
 BATCH = 50  # objects of one multiget: with the largest allowed ones still below the limit of an answer
 MULTIGET = f"{CALDAV}calendar-multiget"
@@ -38,6 +39,23 @@ async def get(client: DavClient, path: str) -> Resource | None:
     etag = reply.etag or await _etag_of(client, path)
     tag = reply.headers.get("schedule-tag", "")
     return Resource(href=path, etag=etag, data=reply.body, schedule_tag=tag)
+
+
+async def attachment(client: DavClient, url: str, *, limit: int) -> Document | None:
+    """RFC 8607 3.10: a managed attachment; None where the server has none for this login, and for a place elsewhere."""
+    try:
+        path = client.origin.inside(url, base="/")
+    except BrokenAnswer:  # no path of ours
+        path = None
+    if path is None:
+        return None
+    reply = await client.request("GET", path, limit=limit, follow=False)
+    if reply.status == 200:
+        return Document(content=reply.body, kind=reply.headers.get("content-type", ""))
+    trouble = reply.error()
+    if reply.status >= 400 and isinstance(trouble, BackendUnavailable):
+        raise trouble
+    return None
 
 
 async def get_many(client: DavClient, calendar: Calendar, paths: Sequence[str]) -> tuple[Resource, ...]:
@@ -115,4 +133,4 @@ def _batches(paths: Sequence[str]) -> list[list[str]]:
     return batches
 
 
-__all__ = ["BATCH", "REPORT_LIMIT", "get", "get_many", "search"]
+__all__ = ["BATCH", "REPORT_LIMIT", "attachment", "get", "get_many", "search"]

@@ -143,11 +143,17 @@ XANDIKOS_TOKENS = frozenset({"calendar-access", "add-member", "sync-collection",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a server let us see: the headers of OPTIONS on the home, where the home lies, a sync token."""
+    """What a server let us see: the headers of OPTIONS on the home, where the home lies, a sync token, its origin."""
 
     headers: Mapping[str, str]  # names lower case
     home: str = ""
     sync_token: str = ""
+    origin: str = ""
+
+    @property
+    def keeper(self) -> str:
+        """Where it manages attachments, if it says so (RFC 8607 3.1)."""
+        return self.origin if "calendar-managed-attachments" in self.classes else ""
 
     @property
     def classes(self) -> frozenset[str]:
@@ -198,6 +204,7 @@ def judge(configured: str, evidence: Evidence) -> tuple[Profile, ProfileFacts]:
         orphans=profile.orphans,
         momentary=profile.momentary,
         replaces=profile.replaces,
+        keeper=evidence.keeper,
         problems=_problems(configured, found, sends, evidence),
         provided=_provided(profile, sends, evidence),
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.accounts import Account, Accounts
+from gateway.errors import BackendError
 from gateway.flows import statuses
 from gateway.flows.bounced import telling
 from gateway.flows.receive import lane, pack_verdict
@@ -15,7 +16,19 @@ from gateway.ical.address import address
 from gateway.imip import fate, lint
 from gateway.itip.model import Certainty, Outcome, Reason, Verdict
 from gateway.log import Event, Log, Stage
-from gateway.ports import Clock, Entry, Job, JobKind, Letter, NewJob, OutgoingMail, Plans, Queue, Smarthost
+from gateway.ports import (
+    Calendars,
+    Clock,
+    Entry,
+    Job,
+    JobKind,
+    Letter,
+    NewJob,
+    OutgoingMail,
+    Plans,
+    Queue,
+    Smarthost,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +50,7 @@ class Deliver:
         accounts: Accounts,
         plans: Plans,
         queue: Queue,
+        calendars: Calendars,
         smarthost: Smarthost,
         compose: Compose,
         clock: Clock,
@@ -46,6 +60,7 @@ class Deliver:
         self._accounts = accounts
         self._plans = plans
         self._queue = queue
+        self._calendars = calendars
         self._smarthost = smarthost
         self._compose = compose
         self._clock = clock
@@ -63,7 +78,7 @@ class Deliver:
         if spawn and not self._settings.mail_local and not _explains(letter):
             await self._sent(job, letter, spawn, status=fate.DELIVERED)
             return
-        mail = self._compose(letter, letter.created)
+        mail = self._compose(replace(letter, keeper=await self._keeper(letter)), letter.created)
         if isinstance(mail, Reason):
             await self._fail(job, letter, mail, "", status=fate.FORBIDDEN)
             return
@@ -104,6 +119,16 @@ class Deliver:
 
     def _account(self, letter: Letter) -> Account | None:
         return self._accounts.find(letter.letter.account)
+
+    async def _keeper(self, letter: Letter) -> str:
+        """Where what is attached lies, if the calendar server manages it; "" too when it does not say now."""
+        account = self._account(letter)
+        if account is None or b"\nATTACH" not in letter.letter.calendar.upper():
+            return ""
+        try:
+            return (await self._calendars.profile(account)).keeper
+        except BackendError:
+            return ""
 
     def _guest(self, letter: Letter) -> Account | None:
         """The account of whom the letter is for, if it is another of ours: he is served from calendar to calendar (SPEC 5.6)."""

@@ -19,7 +19,16 @@ from gateway.ical import principals
 from gateway.ical.address import Address
 from gateway.ical.principals import Named, Person, Place, place
 from gateway.ical.tree import Property
-from gateway.ports import Calendars, Collection, Principals, ProfileFacts, Resource, Snapshots, SyncResult
+from gateway.ports import (
+    Calendars,
+    Collection,
+    Document,
+    Principals,
+    ProfileFacts,
+    Resource,
+    Snapshots,
+    SyncResult,
+)
 
 
 class Naming:
@@ -77,6 +86,9 @@ class Naming:
     async def get(self, account: Account, href: str) -> Resource | None:
         found = await self._calendars.get(account, href)
         return None if found is None else await self._read(account, found)
+
+    async def attachment(self, account: Account, url: str, *, limit: int) -> Document | None:
+        return await self._calendars.attachment(account, url, limit=limit)
 
     async def multiget(self, account: Account, collection: str, hrefs: Sequence[str]) -> tuple[Resource, ...]:
         found = await self._calendars.multiget(account, collection, hrefs)

@@ -6,11 +6,12 @@ The wording is not ours: a `Renderer` (render/letters) is handed in and gets a `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
 from gateway.ical.tree import Component, Property, parse, prop, text_prop, write
+from gateway.imip import attached
 from gateway.imip.fields import Mailbox, bare_id, mail_domain
 from gateway.imip.links import LinkTokens, Purpose
 from gateway.imip.sender import Identity, Mode, choose, deputy, identify
@@ -110,6 +111,24 @@ def answer_links(
     )
 
 
+def _opened(
+    letter: Letter, summary: Summary, moment: datetime, signed: LinkTokens | None
+) -> tuple[Summary, bytes]:
+    """What is told, and the calendar text, with attachments that its guest can open (RFC 8607 3.12.2)."""
+    new = letter.letter
+    asks = new.method == "REQUEST" and summary.kind in ASKING | {"answered"}
+    if signed is None or not asks or not _organizes(summary, new.sender):
+        return summary, new.calendar
+    found = attached.managed(new.calendar, letter.keeper)
+    if not found:
+        return summary, new.calendar
+    page = signed.link(Purpose.ATTACHMENT, letter.sequence, moment)
+    links = {one: f"{page}/{number}" for number, one in enumerate(found, 1)}
+    told = attached.told(summary.now, {one.url: link for one, link in links.items()})
+    by_id = {one.id: link for one, link in links.items()}
+    return replace(summary, now=told), attached.linked(new.calendar, letter.keeper, by_id)
+
+
 def _takes_proposals(calendar: bytes, summary: Summary) -> bool:
     """As the page that takes them; the name is looked for first, since hardly any letter has it."""
     if summary.now.kind != "VEVENT" or DISALLOWS.encode() not in calendar.upper():
@@ -174,6 +193,7 @@ def compose(
     recipient = Mailbox(address=new.recipient, name=new.recipient_name)
     site = mail_domain(tokens.service)
     links = answer_links(letter, summary, moment, tokens=tokens, signed=signed)
+    summary, calendar = _opened(letter, summary, moment, signed)
     worded = renderer.render(
         Sheet(summary=summary, sender=sender, recipient=recipient, reader=reader, links=links, site=site)
     )
@@ -194,7 +214,7 @@ def compose(
         text=worded.text,
         html=worded.html,
         method=new.method,
-        calendar=with_method(represented(_commented(new.calendar, worded), who), new.method),
+        calendar=with_method(represented(_commented(calendar, worded), who), new.method),
         attach=settings.attach,
     )
 

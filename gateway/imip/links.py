@@ -3,6 +3,7 @@
     PUBLIC/r/<row, last day, MAC>    a guest's page: answers for him about one meeting, and nothing else
     PUBLIC/o/<row, last day, MAC>    the organizer's page of the same meeting
     PUBLIC/c/<row, last day, MAC>    the meeting as this guest may see it, for a calendar program that comes back for it
+    PUBLIC/a/<row, last day, MAC>/N  the N-th attachment of that letter that lies behind the organizer's login
 
 A link names the row of a letter; whom and what the letter was about stands there. What a link is good for today is looked
 up anew each time: a guest who was struck off, or a meeting that is gone, makes it void. Each purpose has its own key. The
@@ -32,6 +33,7 @@ class Purpose(StrEnum):
     ANSWER = "r"
     ORGANIZER = "o"
     CALENDAR = "c"
+    ATTACHMENT = "a"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

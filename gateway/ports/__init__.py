@@ -8,6 +8,7 @@ from gateway.ports.calendars import (
     Calendars,
     Change,
     Collection,
+    Document,
     Principals,
     ProfileFacts,
     Resource,
@@ -28,7 +29,7 @@ from gateway.ports.mail import (
     pack_mail,
     unpack_mail,
 )
-from gateway.ports.pages import Languages, Links, Pages, Shown, Visit
+from gateway.ports.pages import Attachments, Languages, Links, Pages, Shown, Visit
 from gateway.ports.proposals import ProposalRow, Proposals, Undecided
 from gateway.ports.records import Records
 from gateway.ports.settle import Ledger, Letter, NewLetter, Plan, Plans, Posted
@@ -37,6 +38,7 @@ from gateway.ports.writing import Exclusion, Seized, WriteLeases
 
 __all__ = [
     "VANISHED",
+    "Attachments",
     "Calendars",
     "Change",
     "Clock",
@@ -44,6 +46,7 @@ __all__ = [
     "CollectionState",
     "Crasher",
     "Crashers",
+    "Document",
     "Draft",
     "Entry",
     "Envelope",

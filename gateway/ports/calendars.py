@@ -61,6 +61,16 @@ class ProfileFacts:
     orphans: int = 1  # so many overrides without their master it takes in one object
     momentary: bool = True  # it takes an event that ends when it begins
     replaces: bool = False  # what it refuses as `attendee-allowed` goes through as DELETE and PUT
+    keeper: str = ""  # the origin at which it manages attachments (RFC 8607), if it does
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """An attachment as its server gave it; `kind` is the media type, `name` what to call the file."""
+
+    content: bytes
+    kind: str = ""
+    name: str = ""
 
 
 class Calendars(Protocol):
@@ -95,6 +105,11 @@ class Calendars(Protocol):
         ...
 
     async def get(self, account: Account, href: str) -> Resource | None: ...
+    async def attachment(self, account: Account, url: str, *, limit: int) -> Document | None:
+        """What lies at this URI of the account's own server, in no more octets; None where there is nothing to be had, and for
+        any other place. Redirects are not followed."""
+        ...
+
     async def multiget(
         self, account: Account, collection: str, hrefs: Sequence[str]
     ) -> tuple[Resource, ...]: ...

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from gateway.ports.calendars import Document
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
@@ -41,6 +43,18 @@ class Languages(Protocol):
     async def reads(self, address: str, language: str, *, chosen: bool, zone: str | None = None) -> None:
         """Whoever has this address reads this language, where he has not chosen it only if none is known of him, and this clock
         ("": that of each meeting; None: as before)."""
+        ...
+
+
+class Attachments(Protocol):
+    """What letters link to that lies behind the organizer's login. No call raises for what a visitor sent."""
+
+    async def fetch(self, visit: Visit, number: int) -> Document | None:
+        """The attachment of this number, with its name; None where there is none."""
+        ...
+
+    async def show(self, visit: Visit) -> Shown:
+        """The page that says so."""
         ...
 
 

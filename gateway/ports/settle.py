@@ -48,6 +48,9 @@ class Letter:
     language: str = ""  # that its reader chose on a page
     zone: str = ""  # the clock that he chose there
     revoked: bool = False  # its links and its address for answers lead nowhere
+    keeper: str = (
+        ""  # when it leaves: the origin that manages attachments for its account (RFC 8607), if one does
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from gateway.errors import GatewayError
-from gateway.ports import Pages, Shown, Visit
+from gateway.ports import Attachments, Document, Pages, Shown, Visit
 from gateway.web.rates import Rate, Variety, network
 
 LARGEST = 16 * 1024  # octets of a form
@@ -33,6 +36,12 @@ HEADERS = {
 BY_TLS = {"strict-transport-security": "max-age=31536000"}  # RFC 6797 7.2: not over plain HTTP
 OF_MANY = 4  # links of as many letters within OF_LATE seconds: a program that looks into the mail of many
 OF_LATE = 600
+# What a program shows and does not run; the rest is handed over as octets.
+HARMLESS = frozenset({"image/png", "image/jpeg", "application/pdf", "text/plain"})
+AT_ONCE = 2  # documents in memory
+PATIENCE = 30  # seconds until one of them is done with, or the visitor is asked to come again
+SENDING = 120  # seconds in which a visitor has taken his
+PIECE = 64 * 1024
 FORM = "application/x-www-form-urlencoded"
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -109,6 +118,66 @@ def routes(place: str, pages: Pages, *, doorman: Doorman) -> list[BaseRoute]:
     ]
 
 
+def attachment_routes(place: str, attachments: Attachments, *, doorman: Doorman) -> list[BaseRoute]:
+    """`/PLACE/TOKEN/NUMBER`: to be saved, never shown in our name, whatever it is."""
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def document(request: Request) -> Response:
+        visit, number = _visit(request), request.path_params["number"]
+        known = len(number) <= 3 and number.isascii() and number.isdecimal() and int(number) > 0
+        async with asyncio.timeout(PATIENCE):
+            await turn.acquire()
+        try:
+            found = await attachments.fetch(visit, int(number)) if known else None
+        except BaseException:
+            turn.release()
+            raise
+        if found is not None:
+            return _Handed(found, turn)
+        turn.release()
+        return _answer(request, await attachments.show(visit))
+
+    return [Route(f"/{place}/{{token}}/{{number}}", _watched(doorman)(document), methods=["GET"])]
+
+
+class _Handed(Response):
+    """A document in pieces, so that what waits for a slow reader is small, and no reader has it for ever."""
+
+    def __init__(self, document: Document, turn: asyncio.Semaphore) -> None:
+        kind = document.kind.partition(";")[0].strip().lower()
+        super().__init__(
+            document.content,
+            headers={
+                "content-type": kind if kind in HARMLESS else "application/octet-stream",
+                "content-disposition": _disposition(document.name),
+                "content-security-policy": "sandbox; default-src 'none'",
+            },
+        )
+        self._turn = turn
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SENDING):
+                    await self._send(send)
+        finally:
+            self._turn.release()
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        whole = memoryview(self.body)
+        for start in range(0, len(whole), PIECE):
+            piece = bytes(whole[start : start + PIECE])
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _disposition(name: str) -> str:
+    """RFC 6266 4.1, RFC 8187 3.2: the name, and for programs that know no other letters what is left of it in ASCII."""
+    plain = "".join(one if one.isascii() and one.isprintable() and one not in '"\\%' else "_" for one in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
 def _watched(doorman: Doorman) -> Callable[[Endpoint], Endpoint]:
     """Every answer of these pages has the headers; too many of them are none."""
 
@@ -124,7 +193,8 @@ def _watched(doorman: Doorman) -> Callable[[Endpoint], Endpoint]:
                 response = await _kept(endpoint, request)
             if response.status_code == 404:
                 doorman.was_wrong(request)
-            response.headers.update(HEADERS)
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
             if request.url.scheme == "https":
                 response.headers.update(BY_TLS)
             return response
@@ -137,7 +207,7 @@ def _watched(doorman: Doorman) -> Callable[[Endpoint], Endpoint]:
 async def _kept(endpoint: Endpoint, request: Request) -> Response:
     try:
         return await endpoint(request)
-    except GatewayError:
+    except (GatewayError, TimeoutError):
         words = "The calendar gateway has trouble; please try again in a minute.\n"
         return PlainTextResponse(words, status_code=503, headers={"retry-after": "60"})
 
@@ -210,4 +280,4 @@ def _address(request: Request) -> str:
     return network(request.client.host if request.client is not None else "")
 
 
-__all__ = ["HEADERS", "Doorman", "routes", "styled"]
+__all__ = ["HEADERS", "Doorman", "attachment_routes", "routes", "styled"]

@@ -17,6 +17,7 @@ from gateway.caldav.href import canonical
 from gateway.config import Config
 from gateway.errors import GatewayError
 from gateway.flows.showing import ShownCalendar, shown_calendar
+from gateway.imip.links import Purpose
 from gateway.log import Event
 from gateway.ports import Peer
 from gateway.render.voice import voice
@@ -30,7 +31,7 @@ from gateway.web.demo import DemoView
 from gateway.web.demo import routes as demo_routes
 from gateway.web.hooks import Hasten
 from gateway.web.hooks import routes as hook_routes
-from gateway.web.links import Doorman, styled
+from gateway.web.links import Doorman, attachment_routes, styled
 from gateway.web.links import routes as link_routes
 from gateway.wiring import meaning
 from gateway.wiring.channel import daemon_runs
@@ -216,7 +217,8 @@ def _linked(parts: Parts) -> list[Any]:
     speaking = voice("en", "", available=parts.words.translations)
     style = parts.words.templates.render("web/pages.css", speaking)
     found = [link_routes(place, pages, doorman=doorman) for place, pages in parts.pages.items()]
-    return [styled(style), *(route for each in found for route in each)]
+    documents = attachment_routes(Purpose.ATTACHMENT, parts.attachments, doorman=doorman)
+    return [styled(style), *documents, *(route for each in found for route in each)]
 
 
 def _demo_view(parts: Parts) -> DemoView:

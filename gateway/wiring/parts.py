@@ -16,9 +16,10 @@ from gateway.caldav.calendars import CalDavCalendars
 from gateway.config import Config, accounts_of
 from gateway.flows.alone import Alone
 from gateway.flows.apply import Apply
+from gateway.flows.attachments import Attachments
 from gateway.flows.bounced import SOURCE as BOUNCE
 from gateway.flows.changed import ALARM, Burst, Changed
-from gateway.flows.deliver import Compose, Deliver, DeliverSettings
+from gateway.flows.deliver import Deliver, DeliverSettings
 from gateway.flows.doctor import Doctor
 from gateway.flows.domains import Domains
 from gateway.flows.expiry import SOURCE, Expiry
@@ -47,6 +48,7 @@ from gateway.itip.model import Certainty, Method, Role, Verdict
 from gateway.itip.roles import role
 from gateway.log import Log, configure
 from gateway.ports import Calendars, Job, JobKind, NextHop, Pages, Smarthost
+from gateway.render.letters import Letters
 from gateway.render.overview import Overviews
 from gateway.render.question import Questions
 from gateway.render.vocabulary import vocabulary
@@ -84,6 +86,7 @@ class Parts:
     words: meaning.Words
     urls: Mapping[str, str]  # server name -> where it answers
     pages: Mapping[str, Pages]  # behind the links of letters, by place; none where they carry none
+    attachments: Attachments
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -153,10 +156,9 @@ def _assemble(
     )
     common = _Common(config=config, accounts=accounts, store=store, apply=apply, clock=clock, log=log)
     name = worker or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    pages, mailed = _answers(common, calendars, tokens, words)
+    pages, attachments, mailed = _answers(common, calendars, tokens, words)
     receive = _receive(common, tokens, mailed)
-    compose = meaning.composer(config, accounts, tokens=tokens, letters=words.letters)
-    deliver = _deliver(common, hops[""], compose)
+    deliver = _deliver(common, calendars, hops[""], tokens=tokens, letters=words.letters)
     relay = endings.relay(common, hops)
     working = Worker(
         name=name,
@@ -191,6 +193,7 @@ def _assemble(
         words=words,
         urls=urls,
         pages=pages,
+        attachments=attachments,
     )
 
 
@@ -217,13 +220,16 @@ def _receive(common: _Common, tokens: Tokens, mailed: Mailed) -> Receive:
     )
 
 
-def _deliver(common: _Common, smarthost: Smarthost, compose: Compose) -> Deliver:
+def _deliver(
+    common: _Common, calendars: Calendars, smarthost: Smarthost, *, tokens: Tokens, letters: Letters
+) -> Deliver:
     return Deliver(
         accounts=common.accounts,
         plans=common.store.plans,
         queue=common.store.queue,
+        calendars=calendars,
         smarthost=smarthost,
-        compose=compose,
+        compose=meaning.composer(common.config, common.accounts, tokens=tokens, letters=letters),
         clock=common.clock,
         log=common.log,
         settings=DeliverSettings(
@@ -250,7 +256,7 @@ def _messages(common: _Common) -> Messages:
 
 def _answers(
     common: _Common, calendars: Calendars, tokens: Tokens, words: meaning.Words
-) -> tuple[dict[str, Pages], Mailed]:
+) -> tuple[dict[str, Pages], Attachments, Mailed]:
     """The pages of guests and organizers, where letters carry links, and the answers by plain mail."""
     config, store = common.config, common.store
     links = meaning.links_of(config, tokens)
@@ -267,11 +273,12 @@ def _answers(
     )
     spoken = vocabulary(words.translations)
     mailed = Mailed(opener=opener, apply=common.apply, plans=store.plans, vocabulary=spoken)
-    if links is None:
-        return {}, mailed
     pages = Questions(
         words.templates, words.translations, language=config.gateway.language, zone=config.gateway.timezone
     )
+    attachments = Attachments(opener=opener, calendars=calendars, pages=pages)
+    if links is None:
+        return {}, attachments, mailed
     settings = RsvpSettings(undo=config.web.undo, dwell=config.web.dwell, caution=config.web.caution)
     guests = Rsvp(
         opener=opener,
@@ -298,7 +305,8 @@ def _answers(
         settings=settings,
     )
     feed = Feed(opener=opener, pages=pages)
-    return {Purpose.ANSWER: guests, Purpose.ORGANIZER: organizers, Purpose.CALENDAR: feed}, mailed
+    found: dict[str, Pages] = {Purpose.ANSWER: guests, Purpose.ORGANIZER: organizers, Purpose.CALENDAR: feed}
+    return found, attachments, mailed
 
 
 def _changed(common: _Common, calendars: Calendars) -> Changed:

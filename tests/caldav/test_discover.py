@@ -173,9 +173,11 @@ async def test_the_server_says_which_calendar_is_the_default(look, scripted, rec
         calendar(f"{base}Default/").split(b">", 1)[1],
     )
     scripted.on("PROPFIND", base, both).on("PROPFIND", f"{base}Inbox/", recorded("cyrus-inbox.xml"))
-    scripted.on("OPTIONS", base, status=200, DAV=SCHEDULES, Server="Cyrus-HTTP/3.6.1")
+    classes = f"{SCHEDULES}, calendar-managed-attachments"
+    scripted.on("OPTIONS", base, status=200, DAV=classes, Server="Cyrus-HTTP/3.6.1")
     found, default = await look("http://host/dav/")
     assert (default, found.facts.name) == (f"{base}Default/", "cyrus")
+    assert found.facts.keeper == "http://host"
 
 
 async def test_a_well_known_place_of_another_host_is_not_followed(look, scripted, recorded):

@@ -7,10 +7,10 @@ import pytest
 from gateway.caldav.client import OBJECT_LIMIT, ServerSettings
 from gateway.caldav.discover import Calendar
 from gateway.caldav.faults import BrokenAnswer
-from gateway.caldav.fetch import MULTIGET, get, get_many, search
+from gateway.caldav.fetch import MULTIGET, attachment, get, get_many, search
 from gateway.caldav.xml import CALDAV, DAV, parse
 from gateway.errors import BackendUnavailable
-from gateway.ports import Collection
+from gateway.ports import Collection, Document
 
 PATH = "/caldav.php/alice/calendar/"
 CALENDAR = Calendar(
@@ -119,3 +119,60 @@ async def test_a_uid_is_sought_among_journals_where_a_calendar_takes_them(client
     assert await search(client, journals, "a") is None
     (asked,) = scripted.asked
     assert b'name="VJOURNAL"' in asked.content and b'name="VEVENT"' not in asked.content
+
+
+# --- attachments -----------------------------------------------------------------------------------------------------
+
+KEPT = "/dav/calendars/user/alice/Attachments/a2435d"
+
+
+@pytest.mark.parametrize("url", [f"http://host{KEPT}", f"http://HOST:80{KEPT}", KEPT])
+async def test_an_attachment_is_fetched_with_the_login_of_its_account(client, scripted, url: str):
+    scripted.on("GET", KEPT, b"%PDF-1.4 hello", status=200, Content_Type="application/pdf")
+    found = await attachment(client, url, limit=14)
+    assert found == Document(content=b"%PDF-1.4 hello", kind="application/pdf")
+    assert scripted.asked[0].headers["authorization"].startswith("Basic ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"http://evil.example{KEPT}",
+        f"https://host{KEPT}",
+        f"http://host:8080{KEPT}",
+        f"//evil.example{KEPT}",
+        f"http://host@evil.example{KEPT}",
+        "file:///etc/passwd",
+        "http://host/dav/Attachments/../m1.ics",
+        "http://host/dav/Attachments/%2e%2e/m1.ics",
+        "http://[host/dav",
+    ],
+)
+async def test_no_other_place_is_asked_for_an_attachment(client, scripted, url: str):
+    assert await attachment(client, url, limit=14) is None
+    assert scripted.asked == []
+
+
+async def test_an_attachment_that_leads_elsewhere_is_not_followed(client, scripted):
+    scripted.on("GET", KEPT, status=302, Location="http://host/dav/calendars/user/alice/Default/m1.ics")
+    assert await attachment(client, KEPT, limit=14) is None
+    assert len(scripted.asked) == 1
+
+
+@pytest.mark.parametrize("status", [204, 206, 304, 401, 403, 404, 410])
+async def test_an_attachment_that_the_server_does_not_hand_over_is_none(client, scripted, status: int):
+    scripted.on("GET", KEPT, b"", status=status)
+    assert await attachment(client, KEPT, limit=14) is None
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_server_in_trouble_has_not_said_that_an_attachment_is_gone(client, scripted, status: int):
+    scripted.on("GET", KEPT, status=status)
+    with pytest.raises(BackendUnavailable):
+        await attachment(client, KEPT, limit=14)
+
+
+async def test_an_attachment_is_read_up_to_its_limit(client, scripted):
+    scripted.on("GET", KEPT, b"%PDF-1.4 hello", status=200)
+    with pytest.raises(BrokenAnswer):
+        await attachment(client, KEPT, limit=13)

@@ -107,3 +107,12 @@ def test_full_still_knows_the_product():
 def test_only_measured_servers_are_trusted_with_a_write():
     assert PROFILES["unknown"].read_back and not PROFILES["unknown"].guards_uid
     assert not PROFILES["nextcloud"].replaces
+
+
+@pytest.mark.parametrize(
+    ("classes", "keeper"),
+    [(f"{SILENT}, calendar-managed-attachments", "https://host"), (SILENT, ""), (f"{SILENT}, x-managed", "")],
+)
+def test_a_server_manages_attachments_where_it_says_so(classes: str, keeper: str):
+    _, facts = judge("auto", Evidence(headers={"dav": classes}, origin="https://host"))
+    assert facts.keeper == keeper

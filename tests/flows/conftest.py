@@ -62,6 +62,7 @@ from gateway.log import Log
 from gateway.ports import (
     Change,
     Collection,
+    Document,
     Envelope,
     Job,
     Letter,
@@ -148,6 +149,8 @@ class CalDav:
     faults: list[Fault] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     rewrite: Callable[[bytes], bytes] = bytes
+    keeper: str = ""  # where it manages attachments
+    documents: dict[str, Document] = field(default_factory=dict)  # URI -> what lies there
     version: int = 0
 
     def collection(self, account: str, name: str) -> str:
@@ -187,6 +190,7 @@ class CalDav:
             orphans=self.orphans,
             momentary=self.momentary,
             replaces=self.replaces,
+            keeper=self.keeper,
         )
 
     async def user_addresses(self, account: Account) -> tuple[str, ...]:
@@ -234,6 +238,10 @@ class CalDav:
     async def get(self, account: Account, href: str) -> Resource | None:
         self._meet("get", href)
         return self._at(href)
+
+    async def attachment(self, account: Account, url: str, *, limit: int) -> Document | None:
+        self._meet("attachment", url)
+        return self.documents.get(url)
 
     async def multiget(self, account: Account, collection: str, hrefs: Sequence[str]) -> tuple[Resource, ...]:
         self._meet("multiget", collection)
@@ -558,6 +566,7 @@ class World:
             accounts=accounts,
             plans=plans,  # type: ignore[arg-type]
             queue=queue,  # type: ignore[arg-type]
+            calendars=calendars,
             smarthost=smarthost,
             compose=self.letters,
             clock=clock,

@@ -82,6 +82,60 @@ def test_a_meeting_in_a_notice_is_a_fault(cases: dict[str, Letter], composed: Co
     assert faults(sent(composed, cases["invitation"]).content, notice=True) != ()
 
 
+# --- what is attached behind the organizer's login -------------------------------------------------------------------
+
+KEEPER = "https://cal.example.org"
+AGENDA = f"{KEEPER}/dav/alice/Attachments/a1"
+PUBLIC = LinkTokens(keys=(b"a secret of the tests",), url="https://pages.example.org")
+
+
+@pytest.fixture
+def with_agenda(a_letter: Callable[..., Letter]) -> Callable[..., Letter]:
+    def make(keeper: str = KEEPER, method: str = "REQUEST", **changes: object) -> Letter:
+        letter = a_letter(method=method, **changes)
+        text = letter.letter.calendar.replace(
+            b"END:VEVENT", f"ATTACH;MANAGED-ID=a1;FILENAME=agenda.pdf:{AGENDA}\r\nEND:VEVENT".encode()
+        )
+        return replace(letter, keeper=keeper, letter=replace(letter.letter, calendar=text))
+
+    return make
+
+
+def attachments(parts: LetterParts | Reason) -> list[str]:
+    assert isinstance(parts, LetterParts), parts
+    return [one.value for one in parse(parts.calendar).subcomponents("VEVENT")[0].all("ATTACH")]
+
+
+def test_a_guest_gets_a_link_of_his_own_to_what_is_behind_a_login(
+    with_agenda: Callable[..., Letter], composed: Composed
+) -> None:
+    letter = with_agenda()
+    (url,) = attachments(composed(letter, signed=PUBLIC))
+    place, token, number = url.rsplit("/", 2)
+    assert (place, number) == ("https://pages.example.org/a", "1")
+    assert PUBLIC.read(Purpose.ATTACHMENT, token, letter.created) == letter.sequence
+    assert PUBLIC.read(Purpose.ANSWER, token, letter.created) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "signed"),
+    [
+        ({"keeper": ""}, PUBLIC),
+        ({}, None),
+        ({"method": "CANCEL"}, PUBLIC),
+        ({"sender": "bob@example.org"}, PUBLIC),
+    ],
+    ids=["not announced", "no pages", "not asked", "not his meeting"],
+)
+def test_where_there_can_be_no_link_the_line_stays(
+    changes: dict[str, str],
+    signed: LinkTokens | None,
+    with_agenda: Callable[..., Letter],
+    composed: Composed,
+) -> None:
+    assert attachments(composed(with_agenda(**changes), signed=signed)) == [AGENDA]
+
+
 # --- who, and in which thread ----------------------------------------------------------------------------------------
 
 

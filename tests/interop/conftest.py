@@ -33,6 +33,7 @@ class Beside(Gateway):
         text = self.config.read_text()
         if server.headers:
             text = text.replace(f'password = "{PASSWORD}"\n', "")
+        text = text.replace("[gateway]\n", f'[gateway]\npublic_url = "http://127.0.0.1:{self.web}"\n')
         here = server.url.replace(f":{server.port}/", f":{self.between.port}/")
         self.config.write_text(text.replace(f'url = "{server.url}"\n', f'url = "{here}"\n{server.settings}'))
 

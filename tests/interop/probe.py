@@ -72,9 +72,12 @@ class Probe:
         return self.alice.request("REPORT", self.server.path("alice"), content=body.encode(), headers=headers)
 
 
-def _schedules(probe: Probe) -> str:
-    dav = probe.alice.request("OPTIONS", probe.server.home.format(user="alice")).headers.get("dav", "")
-    return "yes" if "calendar-auto-schedule" in dav else "no"
+def _announces(what: str) -> Fact:
+    def asked(probe: Probe) -> str:
+        dav = probe.alice.request("OPTIONS", probe.server.home.format(user="alice")).headers.get("dav", "")
+        return "yes" if what in dav else "no"
+
+    return asked
 
 
 def _asks(probe: Probe) -> str:
@@ -221,7 +224,8 @@ def _cookies(probe: Probe) -> str:
 
 FACTS: dict[str, Fact] = {
     "Version": lambda probe: probe.server.version(),
-    "Announces `calendar-auto-schedule`": _schedules,
+    "Announces `calendar-auto-schedule`": _announces("calendar-auto-schedule"),
+    "Announces `calendar-managed-attachments`": _announces("calendar-managed-attachments"),
     "Copies an invitation to a guest of its own": _local,
     "Asks a stranger to log in": _asks,
     "Sets cookies": _cookies,

@@ -44,6 +44,7 @@ class Server:
     needs: Mapping[str, str] = {}  # program -> Debian package
     lengthless = True  # it takes an event that ends when it begins
     copies = True  # it takes a UID in two calendars of one user
+    manages = False  # attachments (RFC 8607)
     headers = False  # the user is named by a header, and no password is asked
 
     def __init__(self) -> None:
@@ -227,6 +228,7 @@ class Cyrus(Server):
     profile = "cyrus"
     lengthless = False
     copies = False
+    manages = True
     settings = 'profile = "full"\n'
     home = "/dav/calendars/user/{user}/"
     calendar = "/dav/calendars/user/{user}/Default/"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from gateway.caldav.client import Connections
@@ -61,6 +63,12 @@ def to(letters: list[Any]) -> list[str]:
 def part(letter: Any) -> str:
     found = next(one for one in letter.walk() if one.get_content_type() == "text/calendar")
     return str(found.get_content()).replace("\r\n", "\n").replace("\n ", "")
+
+
+def attachment(text: str) -> str:
+    """The URI of the only one."""
+    (found,) = re.findall(r"^ATTACH[^:\n]*:(.*)$", text, re.MULTILINE)
+    return str(found)
 
 
 def line_of(text: str, address: str) -> str:
@@ -299,6 +307,46 @@ async def test_a_write_on_what_somebody_changed_is_refused(calendars: Any, serve
         await edge.put(account, f"{server.path('alice')}{name()}.ics", calendar(vevent(uid)), etag="")
     await edge.delete(account, path, etag=found.etag)
     assert await edge.find(account, uid) is None
+
+
+def test_a_guest_without_a_login_gets_what_the_server_keeps_for_the_organizer(gateway: Any) -> None:
+    """RFC 8607: nobody else's URI and no other resource is had under an id that the server gave."""
+    if not gateway.server.manages:
+        pytest.skip(f"{gateway.server.name} manages no attachments")
+    uid, origin = name(), f"http://127.0.0.1:{gateway.between.port}"
+    gateway.put("alice", uid, calendar(vevent(uid, *people(ALICE, DAVE))).decode())
+    path = f"{gateway.server.path('alice')}saved-{uid}.ics"
+    with gateway.server.client("alice") as client:
+        named = {
+            "Content-Type": "application/pdf",
+            "Content-Disposition": 'attachment; filename="agenda.pdf"',
+        }
+        added = client.post(
+            f"{origin}{path}?action=attachment-add", content=b"%PDF-1.4 agenda", headers=named
+        )
+        assert added.status_code < 300, added.text
+    (letter,) = gateway.settled()
+    kept = attachment(gateway.object("alice", uid))
+    page = attachment(part(letter))
+    assert kept.startswith(origin) and httpx.get(kept).status_code == 401
+    assert re.fullmatch(rf"http://127\.0\.0\.1:{gateway.web}/a/[^/]+/1", page)
+    found = httpx.get(page)
+    assert (found.status_code, found.content) == (200, b"%PDF-1.4 agenda")
+    assert 'filename="agenda.pdf"' in found.headers["content-disposition"]
+
+    text = gateway.object("alice", uid)
+    secret = f"{origin}{path}"
+    for other in ("http://evil.example/" + kept.rpartition("/")[2], secret):
+        gateway.put("alice", uid, text.replace(kept, other))  # the server takes it
+        assert httpx.get(page).status_code == 404
+        (letter,) = gateway.settled()
+        assert attachment(part(letter)) == other
+    gateway.put("alice", uid, text)
+    assert httpx.get(page).content == b"%PDF-1.4 agenda"
+    with gateway.server.client("alice") as client:
+        forged = text.replace(kept.rpartition("/")[2], "0" * 40)
+        said = client.put(path, content=forged.encode(), headers={"Content-Type": "text/calendar"})
+        assert said.status_code == 403 and "valid-managed-id" in said.text
 
 
 async def test_changes_and_deletions_are_seen_and_an_old_token_lists_all(calendars: Any, server: Any) -> None:

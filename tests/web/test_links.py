@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 import pytest
 
 from gateway.errors import BackendUnavailable
 from gateway.log import Log
-from gateway.ports import Shown, Visit
+from gateway.ports import Document, Shown, Visit
 from gateway.web.app import Health, application
-from gateway.web.links import Doorman, routes, styled
+from gateway.web.links import AT_ONCE, Doorman, attachment_routes, routes, styled
 
 
 class Pages:
@@ -203,3 +205,143 @@ async def test_a_form_tells_whether_links_of_many_letters_were_opened_from_there
         await client.post("/r/three", content="a=b", headers=FORM)
         await client.post("/r/four", content="a=b", headers=FORM)
     assert [one.roams for one in pages.taken] == [False, roams]
+
+
+# --- attachments -----------------------------------------------------------------------------------------------------
+
+NAME = 'Ablauf "2%".pdf'
+
+
+class Documents:
+    """Knows two documents behind one link, and keeps visitors waiting until it is told to serve them."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.trouble = False
+        self.kind = "application/pdf; charset=binary"
+        self.serving = asyncio.Event()
+        self.serving.set()
+
+    async def fetch(self, visit: Visit, number: int) -> Document | None:
+        self.asked.append(number)
+        await self.serving.wait()
+        if self.trouble:
+            raise BackendUnavailable("https://cal.example.org/dav/alice: 503")
+        good = visit.token == "good" and number in (1, 2)  # noqa: S105
+        return Document(content=b"%PDF" * 50_000, kind=self.kind, name=NAME) if good else None
+
+    async def show(self, visit: Visit) -> Shown:
+        return Shown(status=404, html="<p>nothing</p>")
+
+
+@pytest.fixture
+def documents() -> Documents:
+    return Documents()
+
+
+@pytest.fixture
+def visitor(documents: Documents) -> httpx.AsyncClient:
+    pages = attachment_routes("a", documents, doorman=Doorman())
+    app = application(health=Health(), metrics=Log().exposition, pages=pages)
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, client=("192.0.2.1", 9)), base_url="http://gateway"
+    )
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_document_is_handed_over_to_be_saved(method: str, visitor: httpx.AsyncClient) -> None:
+    found = await visitor.request(method, "/a/good/1")
+    assert found.status_code == 200 and found.headers["content-length"] == "200000"
+    assert found.headers["content-type"] == "application/pdf"
+    assert found.headers["content-disposition"] == (
+        "attachment; filename=\"Ablauf _2__.pdf\"; filename*=UTF-8''Ablauf%20%222%25%22.pdf"
+    )
+    assert found.headers["content-security-policy"] == "sandbox; default-src 'none'"
+    assert found.headers["x-content-type-options"] == "nosniff" and found.headers["x-frame-options"] == "DENY"
+    assert found.headers["cache-control"] == "no-store"
+    if method == "GET":
+        assert found.content == b"%PDF" * 50_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("text/html", "application/octet-stream"),
+        ("image/svg+xml", "application/octet-stream"),
+        ("", "application/octet-stream"),
+        ("text/calendar", "application/octet-stream"),
+        ("Image/PNG", "image/png"),
+        ("text/plain; charset=utf-7", "text/plain"),
+    ],
+)
+async def test_what_a_browser_would_run_has_no_type(
+    kind: str, shown: str, visitor: httpx.AsyncClient, documents: Documents
+) -> None:
+    documents.kind = kind
+    assert (await visitor.get("/a/good/1")).headers["content-type"] == shown
+
+
+@pytest.mark.parametrize("path", ["/a/good/3", "/a/bad/1"])
+async def test_where_no_document_is_a_page_says_so(path: str, visitor: httpx.AsyncClient) -> None:
+    found = await visitor.get(path)
+    assert found.status_code == 404 and "nothing" in found.text
+    assert "sandbox" not in found.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1.0", "x", "1" * 5000, "%D9%A1", "1%2F..", "+1"])
+async def test_what_is_no_number_of_a_document_is_not_asked_for(
+    number: str, visitor: httpx.AsyncClient, documents: Documents
+) -> None:
+    assert (await visitor.get(f"/a/good/{number}")).status_code == 404
+    assert documents.asked == []
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+async def test_a_document_is_only_read(method: str, visitor: httpx.AsyncClient, documents: Documents) -> None:
+    assert (await visitor.request(method, "/a/good/1")).status_code == 405
+    assert documents.asked == []
+
+
+async def test_trouble_of_the_calendar_server_tells_nothing_of_it(
+    visitor: httpx.AsyncClient, documents: Documents
+) -> None:
+    documents.trouble = True
+    for _ in range(AT_ONCE + 1):  # a turn that is not given back would be missed
+        found = await visitor.get("/a/good/1")
+        assert found.status_code == 503 and "dav" not in found.text and found.headers["retry-after"]
+    documents.trouble = False
+    assert (await visitor.get("/a/good/1")).status_code == 200
+
+
+async def test_no_more_than_a_few_documents_are_in_memory_at_once(
+    visitor: httpx.AsyncClient, documents: Documents
+) -> None:
+    documents.serving.clear()
+    visits = [asyncio.create_task(visitor.get("/a/good/1")) for _ in range(3 * AT_ONCE)]
+    while len(documents.asked) < AT_ONCE:
+        await asyncio.sleep(0)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(documents.asked) == AT_ONCE
+    documents.serving.set()
+    assert {one.status_code for one in await asyncio.gather(*visits)} == {200}
+
+
+async def test_who_waits_too_long_for_his_turn_is_asked_to_come_again(
+    visitor: httpx.AsyncClient, documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web.links.PATIENCE", 0)
+    documents.serving.clear()
+    visits = [asyncio.create_task(visitor.get("/a/good/1")) for _ in range(AT_ONCE + 1)]
+    (late,) = (await asyncio.wait(visits, return_when=asyncio.FIRST_COMPLETED))[0]
+    assert late.result().status_code == 503
+    documents.serving.set()
+    assert sorted(one.status_code for one in await asyncio.gather(*visits)) == [200] * AT_ONCE + [503]
+
+
+async def test_who_guesses_links_to_documents_is_soon_answered_no_more(
+    visitor: httpx.AsyncClient, documents: Documents
+) -> None:
+    codes = [(await visitor.get(f"/a/guess{number}/1")).status_code for number in range(40)]
+    assert codes[:15] == [404] * 15 and codes[-1] == 429
+    assert len(documents.asked) <= 21
