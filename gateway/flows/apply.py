@@ -17,7 +17,7 @@ from datetime import timedelta
 from functools import partial
 
 from gateway.accounts import Account
-from gateway.errors import BackendUnavailable, MalformedCalendar, PreconditionFailed
+from gateway.errors import BackendError, BackendUnavailable, MalformedCalendar, PreconditionFailed
 from gateway.flows import anew, tails
 from gateway.flows.look import Look, Seen
 from gateway.flows.rows import letter_row, notice_row, proposal_row
@@ -207,6 +207,13 @@ class Apply:
     async def sends(self, account: Account) -> str:
         """Who mails about what stands in this calendar: gateway, inbound or nobody (`ProfileFacts`)."""
         return (await self._calendars.profile(account)).sends
+
+    async def keeper(self, account: Account) -> str:
+        """Where the server manages attachments, if it does (`ProfileFacts`); "" too when it does not answer."""
+        try:
+            return (await self._calendars.profile(account)).keeper
+        except BackendError:
+            return ""
 
     async def _plan(self, job: Job, account: Account, story: Story, seen: Seen, decision: Decision) -> Plan:
         silent = story.kind in ("change", "status") and decision.outcome is Outcome.UNCHANGED

@@ -7,28 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.accounts import Account, Accounts
-from gateway.errors import BackendError
 from gateway.flows import statuses
+from gateway.flows.apply import Apply
 from gateway.flows.bounced import telling
 from gateway.flows.receive import lane, pack_verdict
 from gateway.flows.worker import delay
 from gateway.ical.address import address
 from gateway.imip import fate, lint
+from gateway.imip.attached import attaches
 from gateway.itip.model import Certainty, Outcome, Reason, Verdict
 from gateway.log import Event, Log, Stage
-from gateway.ports import (
-    Calendars,
-    Clock,
-    Entry,
-    Job,
-    JobKind,
-    Letter,
-    NewJob,
-    OutgoingMail,
-    Plans,
-    Queue,
-    Smarthost,
-)
+from gateway.ports import Clock, Entry, Job, JobKind, Letter, NewJob, OutgoingMail, Plans, Queue, Smarthost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +39,7 @@ class Deliver:
         accounts: Accounts,
         plans: Plans,
         queue: Queue,
-        calendars: Calendars,
+        apply: Apply,
         smarthost: Smarthost,
         compose: Compose,
         clock: Clock,
@@ -60,7 +49,7 @@ class Deliver:
         self._accounts = accounts
         self._plans = plans
         self._queue = queue
-        self._calendars = calendars
+        self._apply = apply
         self._smarthost = smarthost
         self._compose = compose
         self._clock = clock
@@ -121,14 +110,10 @@ class Deliver:
         return self._accounts.find(letter.letter.account)
 
     async def _keeper(self, letter: Letter) -> str:
-        """Where what is attached lies, if the calendar server manages it; "" too when it does not say now."""
         account = self._account(letter)
-        if account is None or b"\nATTACH" not in letter.letter.calendar.upper():
+        if account is None or not attaches(letter.letter.calendar):
             return ""
-        try:
-            return (await self._calendars.profile(account)).keeper
-        except BackendError:
-            return ""
+        return await self._apply.keeper(account)
 
     def _guest(self, letter: Letter) -> Account | None:
         """The account of whom the letter is for, if it is another of ours: he is served from calendar to calendar (SPEC 5.6)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from gateway.flows.opened import Opener
 from gateway.imip.links import Purpose
-from gateway.imip.write import with_method
 from gateway.ports import Shown, Visit
 from gateway.render.question import Questions
 
@@ -27,8 +26,7 @@ class Feed:
     async def calendar(self, visit: Visit) -> bytes | None:
         """The meeting as it is now."""
         opened = await self._opener.open(Purpose.CALENDAR, visit.token)
-        meeting = opened.calendar() if opened is not None else None
-        return None if meeting is None else with_method(meeting.data, "PUBLISH")
+        return opened.published() if opened is not None else None
 
 
 __all__ = ["Feed"]

@@ -14,7 +14,9 @@ from gateway.flows.sorting import PolicyOf, owner_of
 from gateway.flows.stored import read_stored
 from gateway.ical.address import Address, address
 from gateway.ical.event import CalendarObject
+from gateway.imip import attached
 from gateway.imip.links import LinkTokens, Purpose
+from gateway.imip.write import with_method
 from gateway.itip import invited, summary
 from gateway.itip.invited import Standing
 from gateway.itip.model import Certainty, Context, Facts, MarkKey, Method, Role, Summary, Verdict
@@ -40,6 +42,8 @@ class Opened:
     standing: Standing
     reachable: bool = True  # False: `stored` is what we last knew
     waiting: tuple[Job, ...] = ()  # his answers that have not taken effect
+    keeper: str = ""  # where attachments are managed, if they are and can be linked to
+    documents: str = ""  # the page that hands them over
 
     @property
     def closed(self) -> str:
@@ -77,6 +81,18 @@ class Opened:
         differs = tuple(one for one in summary.changed(then.now, now) if one not in ("guests", "comment"))
         return Summary(kind="update" if differs else "invitation", now=now, before=then.now, changed=differs)
 
+    def shown(self) -> Summary:
+        """The same for his own eyes: with links to what is attached behind the organizer's login."""
+        told, meeting = self.told(), self.calendar()
+        if meeting is None:
+            return told
+        there = attached.managed(meeting.data, self.keeper)
+        return replace(told, now=attached.told(told.now, there, self._links()))
+
+    def _links(self) -> dict[str, str]:
+        then = attached.managed(self.letter.letter.calendar, self.keeper)
+        return attached.links(then, self.documents)
+
     def _facts(self, stored: CalendarObject, then: Summary) -> Facts:
         key = self.letter.letter.recurrence_id
         known = key if key in stored.overrides or not key else ""
@@ -98,6 +114,13 @@ class Opened:
         if self.stored is None or self.standing.line is None:
             return None
         return self._seen(shareable(self.stored))
+
+    def published(self) -> bytes | None:
+        """The same as a file, for a calendar of his that has no login at the organizer's server either."""
+        meeting = self.calendar()
+        if meeting is None:
+            return None
+        return with_method(attached.linked(meeting.data, self.keeper, self._links()), "PUBLISH")
 
 
 class Opener:
@@ -146,6 +169,7 @@ class Opener:
             stored = None
         context = await self._context(account, letter.letter.uid, who)
         jobs = await self._queue.to_come(account.address, letter.letter.uid)
+        asks = self._links is not None and attached.attaches(letter.letter.calendar)
         return Opened(
             row=row,
             letter=letter,
@@ -156,7 +180,12 @@ class Opener:
             standing=Standing(line=None) if stored is None else invited.standing(stored, who, context.now),
             reachable=reachable,
             waiting=tuple(one for one in jobs if _his(one, who)),
+            keeper=await self._apply.keeper(account) if reachable and asks else "",
+            documents=self._documents(row),
         )
+
+    def _documents(self, row: int) -> str:
+        return self._links.link(Purpose.ATTACHMENT, row, self._clock.now()) if self._links is not None else ""
 
     async def _meeting(self, account: Account, uid: str) -> tuple[CalendarObject | None, bool]:
         """As it is; where the calendar does not answer, as it was last known."""

@@ -24,7 +24,6 @@ from gateway.ical import onward
 from gateway.ical.address import address
 from gateway.ical.event import CalendarObject
 from gateway.imip.links import LinkTokens, Purpose
-from gateway.imip.write import with_method
 from gateway.itip import answers, invited
 from gateway.itip.model import Method, Outcome, Reason
 from gateway.log import Event, Log
@@ -107,8 +106,7 @@ class Rsvp:
     async def calendar(self, visit: Visit) -> bytes | None:
         """The meeting for a calendar program of his that has no mail: nobody answers what is only published."""
         opened = await self._opener.open(Purpose.ANSWER, visit.token)
-        meeting = opened.calendar() if opened is not None else None
-        return None if meeting is None else with_method(meeting.data, "PUBLISH")
+        return opened.published() if opened is not None else None
 
     async def take(self, visit: Visit) -> Shown:
         """Queue what the form says, and show the page again."""
@@ -229,7 +227,7 @@ class Rsvp:
         now = self._clock.now()
         new = opened.letter.letter
         question = Question(
-            summary=opened.told(),
+            summary=opened.shown(),
             recipient=opened.who,
             recipient_name=new.recipient_name,
             language=opened.letter.language,

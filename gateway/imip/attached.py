@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
@@ -24,6 +24,11 @@ class Managed:
     name: str = ""
 
 
+def attaches(calendar: bytes) -> bool:
+    """Whether it is worth asking for a keeper."""
+    return b"\nATTACH" in calendar.upper()
+
+
 def managed(calendar: bytes, keeper: str) -> tuple[Managed, ...]:
     """Those that lie at `keeper`, the origin of a server that manages attachments: each once, in the order of the text.
 
@@ -31,7 +36,7 @@ def managed(calendar: bytes, keeper: str) -> tuple[Managed, ...]:
     take any URI. Only where the id itself is the last part of the path it names nothing but the attachment: whoever may
     write into a shared calendar must not choose what we fetch with its owner's login.
     """
-    if not keeper or b"\nATTACH" not in calendar.upper():
+    if not keeper or not attaches(calendar):
         return ()
     found: dict[str, Managed] = {}
     for line in _lines(parse(calendar)):
@@ -41,19 +46,28 @@ def managed(calendar: bytes, keeper: str) -> tuple[Managed, ...]:
     return tuple(found.values())[:MOST]
 
 
-def linked(calendar: bytes, keeper: str, links: Mapping[str, str]) -> bytes:
-    """The same text with a link (by MANAGED-ID) in the place of each URI that no guest can open.
+def links(found: Iterable[Managed], page: str) -> dict[str, str]:
+    """MANAGED-ID -> where the guest of this page gets it: its number in his letter."""
+    return {one.id: f"{page}/{number}" for number, one in enumerate(found, 1)}
+
+
+def linked(calendar: bytes, keeper: str, by_id: Mapping[str, str]) -> bytes:
+    """The same text with a link in the place of each URI that no guest can open.
 
     RFC 8607 4.3: what nobody manages has no MANAGED-ID; what the document is called, and of what kind and size, stays true.
     """
+    if not by_id:
+        return calendar
     root = parse(calendar)
-    return write(root.with_children(_linked(one, keeper, links) for one in root.children))
+    return write(root.with_children(_linked(one, keeper, by_id) for one in root.children))
 
 
-def told(facts: Facts, links: Mapping[str, str]) -> Facts:
-    """What a letter tells, with a link (by URI) in the place of each such URI."""
-    known = tuple(replace(one, url=links.get(one.url, one.url)) for one in facts.attached)
-    return replace(facts, attached=known)
+def told(facts: Facts, found: Iterable[Managed], by_id: Mapping[str, str]) -> Facts:
+    """What is told of the meeting in which they were found, with a link in the place of each such URI."""
+    known = {one.url: by_id.get(one.id, one.url) for one in found}
+    return replace(
+        facts, attached=tuple(replace(one, url=known.get(one.url, one.url)) for one in facts.attached)
+    )
 
 
 def _lines(root: Component) -> Iterator[Property]:
@@ -87,15 +101,15 @@ def _path(url: str, keeper: str) -> str:
     return parts.path if local or there == here else ""
 
 
-def _linked(child: Property | Component, keeper: str, links: Mapping[str, str]) -> Property | Component:
+def _linked(child: Property | Component, keeper: str, by_id: Mapping[str, str]) -> Property | Component:
     if isinstance(child, Component):
         return child.with_children(
-            _linked(one, keeper, links) if isinstance(one, Property) else one for one in child.children
+            _linked(one, keeper, by_id) if isinstance(one, Property) else one for one in child.children
         )
     known = _managed(child, keeper) if child.name == "ATTACH" else None
-    if known is None or known.id not in links:
+    if known is None or known.id not in by_id:
         return child
-    return child.with_value(links[known.id]).with_params(**{"MANAGED-ID": None})
+    return child.with_value(by_id[known.id]).with_params(MANAGED_ID=None)
 
 
-__all__ = ["LARGEST", "Managed", "linked", "managed", "told"]
+__all__ = ["LARGEST", "Managed", "attaches", "linked", "links", "managed", "told"]

@@ -122,11 +122,9 @@ def _opened(
     found = attached.managed(new.calendar, letter.keeper)
     if not found:
         return summary, new.calendar
-    page = signed.link(Purpose.ATTACHMENT, letter.sequence, moment)
-    links = {one: f"{page}/{number}" for number, one in enumerate(found, 1)}
-    told = attached.told(summary.now, {one.url: link for one, link in links.items()})
-    by_id = {one.id: link for one, link in links.items()}
-    return replace(summary, now=told), attached.linked(new.calendar, letter.keeper, by_id)
+    links = attached.links(found, signed.link(Purpose.ATTACHMENT, letter.sequence, moment))
+    told = attached.told(summary.now, found, links)
+    return replace(summary, now=told), attached.linked(new.calendar, letter.keeper, links)
 
 
 def _takes_proposals(calendar: bytes, summary: Summary) -> bool:

@@ -158,7 +158,7 @@ def _assemble(
     name = worker or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     pages, attachments, mailed = _answers(common, calendars, tokens, words)
     receive = _receive(common, tokens, mailed)
-    deliver = _deliver(common, calendars, hops[""], tokens=tokens, letters=words.letters)
+    deliver = _deliver(common, hops[""], tokens=tokens, letters=words.letters)
     relay = endings.relay(common, hops)
     working = Worker(
         name=name,
@@ -220,14 +220,12 @@ def _receive(common: _Common, tokens: Tokens, mailed: Mailed) -> Receive:
     )
 
 
-def _deliver(
-    common: _Common, calendars: Calendars, smarthost: Smarthost, *, tokens: Tokens, letters: Letters
-) -> Deliver:
+def _deliver(common: _Common, smarthost: Smarthost, *, tokens: Tokens, letters: Letters) -> Deliver:
     return Deliver(
         accounts=common.accounts,
         plans=common.store.plans,
         queue=common.store.queue,
-        calendars=calendars,
+        apply=common.apply,
         smarthost=smarthost,
         compose=meaning.composer(common.config, common.accounts, tokens=tokens, letters=letters),
         clock=common.clock,

@@ -566,7 +566,7 @@ class World:
             accounts=accounts,
             plans=plans,  # type: ignore[arg-type]
             queue=queue,  # type: ignore[arg-type]
-            calendars=calendars,
+            apply=apply,
             smarthost=smarthost,
             compose=self.letters,
             clock=clock,

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.errors import BackendUnavailable
 from gateway.flows.attachments import Attachments, _file_name
+from gateway.flows.feed import Feed
 from gateway.ports import Document, Sent, Visit
 
 BOB, CAROL = "bob@example.net", "carol@example.com"
@@ -69,6 +70,19 @@ async def test_a_server_that_does_not_answer_keeps_no_letter_back(world, say):
     world.clock.forward(hours=1)
     await world.work()
     assert links(world) == [f"{PLACE}/a1"]
+
+
+async def test_the_page_and_the_files_of_a_guest_link_to_it_too(attached):
+    letter = attached.got(BOB)[-1].content.replace(b"=\r\n", b"").decode()
+    visit = Visit(token=re.search(r"http://pages/r/([^?\s]+)\?a=3Dyes", letter)[1])  # type: ignore[index]
+    shown = (await attached.rsvp.show(visit)).html
+    assert f'href="http://pages/a/{attached.token}/1"' in shown and PLACE not in shown
+    key = re.search(r'href="webcal://pages/c/([^/"]+)/event.ics"', shown)[1]  # type: ignore[index]
+    feed = Feed(opener=attached.rsvp._opener, pages=attached.rsvp._pages)
+    for text in (await attached.rsvp.calendar(visit), await feed.calendar(Visit(token=key))):
+        unfolded = text.replace(b"\r\n ", b"")
+        assert f":http://pages/a/{attached.token}/2".encode() in unfolded
+        assert PLACE.encode() not in unfolded and b"MANAGED-ID" not in unfolded
 
 
 async def test_the_document_comes_with_its_name(attached):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.ical.tree import parse
-from gateway.imip.attached import LARGEST, Managed, linked, managed, told
+from gateway.imip.attached import LARGEST, Managed, linked, links, managed, told
 from gateway.itip.model import Attached, Facts
 
 KEEPER = "https://cal.example.org"
@@ -96,7 +96,8 @@ def test_a_letter_tells_the_link_and_leaves_what_anybody_can_open() -> None:
         title="t",
         attached=(Attached(url=f"{PLACE}/a1", name="agenda.pdf"), Attached(url="https://example.com/map")),
     )
-    assert told(facts, {f"{PLACE}/a1": "https://pages/a/t/1"}).attached == (
+    found = managed(text(GIVEN), KEEPER)
+    assert told(facts, found, links(found, "https://pages/a/t")).attached == (
         Attached(url="https://pages/a/t/1", name="agenda.pdf"),
         Attached(url="https://example.com/map"),
     )
