@@ -6,6 +6,7 @@ import asyncio
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from gateway.errors import BackendUnavailable
 from gateway.log import Log
@@ -337,6 +338,27 @@ async def test_who_waits_too_long_for_his_turn_is_asked_to_come_again(
     assert late.result().status_code == 503
     documents.serving.set()
     assert sorted(one.status_code for one in await asyncio.gather(*visits)) == [200] * AT_ONCE + [503]
+
+
+async def test_who_does_not_take_his_document_gives_his_turn_back(
+    documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web.links.SENDING", 0)
+    pages = attachment_routes("a", documents, doorman=Doorman())
+    app = application(health=Health(), metrics=Log().exposition, pages=pages)
+    taken: list[str] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        taken.append(message["type"])
+        await asyncio.Event().wait()
+
+    scope = {"type": "http", "method": "GET", "path": "/a/good/1", "query_string": b"", "headers": []}
+    for _ in range(AT_ONCE + 1):
+        await app({**scope, "client": ("192.0.2.1", 9)}, receive, send)
+    assert taken == ["http.response.start"] * (AT_ONCE + 1)
 
 
 async def test_who_guesses_links_to_documents_is_soon_answered_no_more(
