@@ -131,6 +131,7 @@ def test_the_life_of_a_meeting_that_we_are_invited_to(gateway: Any) -> None:
     assert all(one["account"] == ALICE for one in story)
 
 
+@pytest.mark.slow
 def test_one_instance_of_a_series_is_declined_and_one_is_cancelled(gateway: Any) -> None:
     uid = "series@example.com"
     gateway.mail(imip("REQUEST", vevent("RRULE:FREQ=DAILY;COUNT=5", uid=uid)), ALICE, sender=CAROL)
@@ -204,7 +205,7 @@ def test_an_attacker_who_knows_the_uid_gets_a_logged_refusal(gateway: Any) -> No
     assert gateway.letters() == []
 
 
-@pytest.mark.parametrize("word", ["approve", "refuse"])
+@pytest.mark.parametrize("word", ["approve", pytest.param("refuse", marks=pytest.mark.slow)])
 def test_a_mail_nobody_vouches_for_is_held_until_a_person_decides(start: Any, word: str) -> None:
     gateway = start(trust='trusted_networks_are = "unknown"')
     gateway.settle()
@@ -382,6 +383,7 @@ def test_a_rest_without_end_that_moves_is_answered_where_it_lies(gateway: Any) -
     assert gateway.take_letters() == []
 
 
+@pytest.mark.slow
 def test_a_meeting_that_the_user_put_there_himself_a_moment_ago_is_found(gateway: Any) -> None:
     """The watch has not seen it: the server refuses a second object of its UID, and then it is looked for."""
     text = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{vevent(uid='twin@example.com')}END:VCALENDAR\r\n"

@@ -44,6 +44,7 @@ def recipients(gateway: Any) -> list[str]:
     return sorted(one["To"].addresses[0].addr_spec for one in gateway.take_letters())
 
 
+@pytest.mark.slow
 def test_a_guest_of_ours_is_invited_answers_and_is_uninvited_without_a_mail(gateway: Any) -> None:
     gateway.put("alice", UID, event(BOB, ERIN))
     gateway.settle()

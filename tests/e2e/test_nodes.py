@@ -109,6 +109,7 @@ def test_a_killed_process_is_replaced_and_every_mail_has_its_effect_once(nodes: 
     assert first.json("queue", "stats")["buried"] == 0
 
 
+@pytest.mark.slow
 def test_the_children_of_a_killed_parent_end(nodes: tuple[Any, Any]) -> None:
     first, _ = nodes
     orphans = children(first)
@@ -131,6 +132,7 @@ def test_a_rolling_reload_loses_no_mail(nodes: tuple[Any, Any]) -> None:
     assert [stored.count(f"UID:{name}\n") for name in names] == [1] * 12
 
 
+@pytest.mark.slow
 def test_a_bad_configuration_replaces_nobody(nodes: tuple[Any, Any]) -> None:
     first, _ = nodes
     before = children(first)
@@ -140,6 +142,7 @@ def test_a_bad_configuration_replaces_nobody(nodes: tuple[Any, Any]) -> None:
     assert children(first) == before
 
 
+@pytest.mark.slow
 def test_the_figures_of_all_processes_are_on_one_page(nodes: tuple[Any, Any]) -> None:
     first, _ = nodes
     until(

@@ -139,6 +139,7 @@ def test_updates_thread_under_the_invitation(gateway: Any) -> None:
     assert "Better planning" in second["Subject"]
 
 
+@pytest.mark.slow
 def test_one_instance_is_excluded_and_one_guest_answers_for_one_instance(gateway: Any) -> None:
     gateway.put("alice", UID, event("RRULE:FREQ=DAILY;COUNT=5", guests=(DAVE,)))
     gateway.settle()
@@ -203,6 +204,7 @@ def test_a_server_with_the_hook_is_not_waited_for(start: Any, tmp_path: Any) -> 
     assert to(gateway.letters()) == [DAVE, ERIN]
 
 
+@pytest.mark.slow
 def test_an_import_of_many_meetings_is_held(gateway: Any) -> None:
     for number in range(30):
         gateway.put_new("alice", f"bulk-{number}", event().replace(f"UID:{UID}", f"UID:bulk-{number}"))
@@ -214,6 +216,7 @@ def test_an_import_of_many_meetings_is_held(gateway: Any) -> None:
     assert len(gateway.json("held", "list")) == len(held) - 1
 
 
+@pytest.mark.slow
 def test_a_stranger_s_answer_is_held_for_the_organizer(gateway: Any) -> None:
     gateway.put("alice", UID, event(guests=(DAVE,)))
     gateway.settle()

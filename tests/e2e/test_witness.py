@@ -105,6 +105,7 @@ def test_a_program_that_mails_by_itself_is_the_one_sender(client: Client) -> Non
     assert gateway.json("queue", "list") == []
 
 
+@pytest.mark.slow
 def test_what_somebody_else_writes_silences_nobody(client: Client) -> None:
     """Bob's mail about Alice's meeting says nothing of what she has told; a stranger may not write at all."""
     client.mail("REQUEST", DAVE, ERIN, sender="bob@example.org")
@@ -118,6 +119,7 @@ def test_what_somebody_else_writes_silences_nobody(client: Client) -> None:
     assert client.letters() == [DAVE, ERIN]
 
 
+@pytest.mark.slow
 def test_an_answer_that_the_program_mails_itself_is_not_sent_again(client: Client) -> None:
     gateway = client.gateway
     invitation = event(method="REQUEST").replace(f"mailto:{ALICE}", f"mailto:{DAVE}", 1)
