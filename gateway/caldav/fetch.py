@@ -26,6 +26,7 @@ BATCH = 50  # objects of one multiget: with the largest allowed ones still below
 MULTIGET = f"{CALDAV}calendar-multiget"
 SEARCHED = ("VEVENT", "VTODO", "VJOURNAL")
 _GONE = (404, 410)
+_OBJECTS = (b"BEGIN:VCALENDAR", b"BEGIN:VCARD")
 
 
 async def get(client: DavClient, path: str) -> Resource | None:
@@ -42,7 +43,10 @@ async def get(client: DavClient, path: str) -> Resource | None:
 
 
 async def attachment(client: DavClient, url: str, *, limit: int) -> Document | None:
-    """RFC 8607 3.10: a managed attachment; None where the server has none for this login, and for a place elsewhere."""
+    """RFC 8607 3.10: a managed attachment; None where the server has none for this login, and for a place elsewhere.
+
+    A meeting or a person is none: should a server check less than it announces, no other calendar of the account is read so.
+    """
     try:
         path = client.origin.inside(url, base="/")
     except BrokenAnswer:  # no path of ours
@@ -50,6 +54,8 @@ async def attachment(client: DavClient, url: str, *, limit: int) -> Document | N
     if path is None:
         return None
     reply = await client.request("GET", path, limit=limit, follow=False)
+    if reply.status == 200 and reply.body[:64].lstrip().upper().startswith(_OBJECTS):
+        return None
     if reply.status == 200:
         return Document(content=reply.body, kind=reply.headers.get("content-type", ""))
     trouble = reply.error()

@@ -153,6 +153,13 @@ async def test_no_other_place_is_asked_for_an_attachment(client, scripted, url: 
     assert scripted.asked == []
 
 
+@pytest.mark.parametrize("body", [b"BEGIN:VCALENDAR\r\n", b"\r\nbegin:vcard\r\n"])
+async def test_neither_a_meeting_nor_a_person_is_handed_over_as_an_attachment(client, scripted, body: bytes):
+    scripted.on("GET", KEPT, body, status=200)
+    assert await attachment(client, KEPT, limit=100) is None
+    assert scripted.methods() == ["GET"]
+
+
 async def test_an_attachment_that_leads_elsewhere_is_not_followed(client, scripted):
     scripted.on("GET", KEPT, status=302, Location="http://host/dav/calendars/user/alice/Default/m1.ics")
     assert await attachment(client, KEPT, limit=14) is None
